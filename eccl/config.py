@@ -1,0 +1,91 @@
+"""params.yaml as typed, frozen models. Training presets are read by eccl.training, which must do without pydantic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from eccl.errors import ConfigError
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class IngestParams(_Section):
+    """How raw files become shards."""
+
+    ecg_shard_rows: int = Field(1024, ge=1, description="records per shard of data/ecg.zarr; one batch of work")
+    cine_shard_rows: int = Field(64, ge=1, description="records per shard of data/cine.zarr; one batch of work")
+    max_missing_frames: int = Field(5, ge=0, description="frames of the stored slice that may repeat their predecessor")
+    max_lead_identity_error_uv: float = Field(50.0, gt=0, description="limb-lead identities may be off by this much")
+
+
+class CineParams(_Section):
+    """What is kept of a short-axis study."""
+
+    frames: int = Field(50, ge=2, description="frames per cycle after periodic resampling")
+    window_px: int = Field(112, ge=16, description="side of the stored window at native resolution")
+    mid_slice: Literal["auto", "rv_max", "lv_centroid", "index_half"] = Field("auto", description="rule for the slice")
+    box: Literal["auto", "segmentation", "motion"] = Field("auto", description="where the heart box comes from")
+    label_scheme: Literal["bai", "cinema"] = Field("bai", description="meaning of a segmentation's labels")
+
+
+class CohortParams(_Section):
+    """What visits, splits and labels mean."""
+
+    split_key: str = Field("eccl", min_length=1, description="key of the hash that assigns participants to splits")
+    split_shares: dict[Literal["train", "val", "test"], Share] = Field(
+        default={"train": 0.6, "val": 0.2, "test": 0.2}, description="expected share of each split"
+    )
+    diseases: tuple[str, ...] = Field(("I21", "I42", "I48", "I50"), description="ICD-10 blocks that get labels")
+    label_definition: Literal["ever", "prevalent", "incident"] = Field("ever", description="labels that training reads")
+    incident_horizon_days: int = Field(1826, ge=1, description="horizon of incident labels")
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> CohortParams:
+        if set(self.split_shares) != {"train", "val", "test"} or abs(sum(self.split_shares.values()) - 1) > 1e-9:
+            raise ValueError("split_shares needs train, val and test, adding up to 1")
+        return self
+
+
+class QualityParams(_Section):
+    """How strict the gate is."""
+
+    override: str | None = Field(None, description="reason for training behind a red gate; recorded in every run")
+
+
+class Params(_Section):
+    """All of params.yaml but the training presets."""
+
+    preset: str = Field("demo", description="which of the presets the stages use")
+    ingest: IngestParams = Field(default_factory=IngestParams)
+    cine: CineParams = Field(default_factory=CineParams)
+    cohort: CohortParams = Field(default_factory=CohortParams)
+    quality: QualityParams = Field(default_factory=QualityParams)
+    simulate: dict[str, Any] = Field(default_factory=dict, description="read by eccl.simulate")
+    presets: dict[str, Any] = Field(default_factory=dict, description="read by eccl.training")
+
+
+def load_params(path: Path) -> Params:
+    """Read params.yaml.
+
+    Raises
+    ------
+    ConfigError
+        Lists every unknown key and wrong value at once.
+    """
+    try:
+        return Params.model_validate(yaml.safe_load(path.read_text()) or {})
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path.name} is not valid YAML: {error}; mend it and run the command again") from None
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()
+        )
+        raise ConfigError(f"{path.name} does not fit: {problems}") from None

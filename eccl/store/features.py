@@ -1,0 +1,80 @@
+"""Feature files: what a run says of every visit, written once by a stage and never edited.
+
+::
+
+    features/<view>/<run>.parquet    eid, instance, split, run_id, data_version, and the view's own columns
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from eccl.errors import FeatureError, SchemaError
+from eccl.store.files import TEMPORARY_PREFIX
+from eccl.store.parts import write_parquet
+
+KEYS = ("eid", "instance", "split", "run_id", "data_version")
+
+VIEWS: dict[str, tuple[str, ...]] = {
+    "ecg_embedding": ("vector",),
+    "ecg_projection": ("vector",),
+    "cmr_embedding": ("vector",),
+    "cmr_projection": ("vector",),
+    "cmr_teacher": ("augmentation", "vector"),
+    "trait_prediction": ("field_id", "value"),
+    "disease_prediction": ("code", "probability", "logit"),
+    "cmr_trait_prediction": ("field_id", "value"),
+    "cmr_disease_prediction": ("code", "probability", "logit"),
+}
+"""Own columns of every view; DDL and comments are in schemas/features."""
+
+
+def write_features(features: Path, view: str, run: str, table: pa.Table) -> Path:
+    """Write one run's rows of a view, sorted by visit, with deterministic bytes.
+
+    Raises
+    ------
+    FeatureError
+        The view is not declared.
+    SchemaError
+        The columns are not those of the view.
+    """
+    expected = (*KEYS, *_own_columns(view))
+    if set(table.column_names) != set(expected):
+        raise SchemaError(f"view {view} has columns {sorted(expected)}, found {sorted(table.column_names)}")
+    order = [(name, "ascending") for name in ("eid", "instance", "augmentation", "field_id", "code") if name in expected]
+    path = features / view / f"{run}.parquet"
+    write_parquet(table.select(list(expected)).sort_by(order), path)
+    return path
+
+
+def read_features(features: Path, view: str, run: str, columns: list[str] | None = None) -> pa.Table:
+    """Read one run's rows of a view.
+
+    Raises
+    ------
+    FeatureError
+        The view is not declared, or the run has not written it.
+    """
+    _own_columns(view)
+    path = features / view / f"{run}.parquet"
+    if not path.is_file():
+        found = ", ".join(runs_of(features, view)) or "none"
+        raise FeatureError(f"view {view} has no run {run} (found: {found}); run `eccl train {run.replace('-', '@')}`")
+    return pq.read_table(path, columns=columns)
+
+
+def runs_of(features: Path, view: str) -> list[str]:
+    """Runs that have written a view, sorted."""
+    files = (features / view).glob("*.parquet")
+    return sorted(file.stem for file in files if not file.name.startswith(TEMPORARY_PREFIX))
+
+
+def _own_columns(view: str) -> tuple[str, ...]:
+    try:
+        return VIEWS[view]
+    except KeyError:
+        raise FeatureError(f"no feature view {view}; declared are {', '.join(sorted(VIEWS))}") from None

@@ -1,0 +1,91 @@
+"""Parquet tables under data/: what is versioned. Reading needs pyarrow only, so a training node can do it.
+
+::
+
+    data/tables/
+      recordings/part-00042.parquet    one per ECG shard
+      cines/part-00007.parquet         one per cine shard
+      quarantine/*.parquet
+      <table>.parquet                  every other table
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from eccl.errors import WorkspaceError
+from eccl.store.files import TEMPORARY_PREFIX, aside, sha256_file
+
+PARTED = ("recordings", "cines", "quarantine")
+
+
+def part_path(data: Path, table: str, shard: int) -> Path:
+    """Path of the part that commits one shard's rows."""
+    return data / "tables" / table / f"part-{shard:05d}.parquet"
+
+
+def table_files(data: Path, table: str) -> list[Path]:
+    """Parquet files of a table, in order; empty if there are none."""
+    if table in PARTED:
+        files = sorted((data / "tables" / table).glob("*.parquet"))
+        return [file for file in files if not file.name.startswith(TEMPORARY_PREFIX)]
+    file = data / "tables" / f"{table}.parquet"
+    return [file] if file.is_file() else []
+
+
+def read_table(data: Path, table: str, columns: list[str] | None = None) -> pa.Table:
+    """Read one table of a cohort.
+
+    Of recordings and cines only current rows are returned: one per visit, the one with the highest slot.
+
+    Raises
+    ------
+    WorkspaceError
+        The table has no file yet.
+    """
+    files = table_files(data, table)
+    if not files:
+        raise WorkspaceError(
+            f"table {table} has no file under {data / 'tables'}; run `eccl ingest RAW`, or `dvc pull` for a recorded version"
+        )
+    wanted = columns
+    if columns is not None and table in {"recordings", "cines"}:
+        wanted = list(dict.fromkeys([*columns, "eid", "instance", "row"]))
+    whole = pa.concat_tables([pq.read_table(file, columns=wanted) for file in files])
+    if table in {"recordings", "cines"}:
+        whole = current_rows(whole)
+    return whole if columns is None else whole.select(columns)
+
+
+def current_rows(table: pa.Table) -> pa.Table:
+    """Keep, of several rows of one visit, the one with the highest slot; sorted by slot."""
+    latest = table.group_by(["eid", "instance"]).aggregate([("row", "max")]).column("row_max")
+    return table.filter(pc.is_in(table.column("row"), value_set=latest.combine_chunks())).sort_by("row")
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write a table with deterministic bytes, aside and renamed."""
+    with aside(path) as temporary:
+        pq.write_table(
+            table.replace_schema_metadata(None), temporary, compression="zstd", row_group_size=65536, store_schema=True
+        )
+
+
+def data_version(data: Path) -> str:
+    """Content id of data/: 16 hex digits over every table file.
+
+    The tables hold the checksum of every array slot, so equal ids mean equal data.
+    """
+    tables = data / "tables"
+    files = sorted(file for file in tables.rglob("*.parquet") if not file.name.startswith(TEMPORARY_PREFIX))
+    if not files:
+        raise WorkspaceError(f"no tables under {tables}; run `eccl ingest RAW`, or `dvc pull` for a recorded version")
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(tables).as_posix()}\0{sha256_file(file)}\n".encode())
+    return digest.hexdigest()[:16]

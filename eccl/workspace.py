@@ -1,0 +1,100 @@
+"""A workspace: the folder that holds one cohort's data, models, features and published store.
+
+::
+
+    WORKSPACE/
+      params.yaml  dvc.yaml  data.dvc      what git versions
+      data/        models/  features/  reports/  eccl.duckdb
+      .eccl/                               locks, ledger, caches, scratch: never versioned, safe to delete when idle
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from eccl.errors import WorkspaceError
+
+MARKER = "params.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Paths of one workspace; every path in the package is made here."""
+
+    root: Path
+
+    @property
+    def params_file(self) -> Path:
+        return self.root / MARKER
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def tables(self) -> Path:
+        return self.data / "tables"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def features(self) -> Path:
+        return self.root / "features"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    @property
+    def gate(self) -> Path:
+        return self.reports / "gate"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "eccl.duckdb"
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".eccl"
+
+    def run_folder(self, run: str) -> Path:
+        """Folder of one run's weights and run.json."""
+        return self.models / run
+
+
+def find_workspace(start: Path | str | None = None) -> Workspace:
+    """Find the workspace at or above a folder.
+
+    Parameters
+    ----------
+    start
+        Where to look; default is ``$ECCL_WORKSPACE`` or the current folder.
+
+    Raises
+    ------
+    WorkspaceError
+        No folder at or above `start` holds a params.yaml.
+    """
+    origin = Path(start or os.environ.get("ECCL_WORKSPACE") or Path.cwd()).resolve()
+    for folder in (origin, *origin.parents):
+        if (folder / MARKER).is_file():
+            return Workspace(folder)
+    raise WorkspaceError(
+        f"no workspace at or above {origin}: expected a folder with {MARKER}; make one with `eccl init FOLDER`"
+    )
+
+
+def shipped(name: str) -> Path:
+    """Folder or file that ships with the package: ``schemas``, ``dvc.yaml`` or ``params.yaml``.
+
+    In a checkout these lie beside the package; in an installed wheel they lie inside it.
+    """
+    package = Path(__file__).parent
+    for candidate in (package.parent / name, package / "_shipped" / name):
+        if candidate.exists():
+            return candidate
+    raise WorkspaceError(f"{name} is missing beside the package; reinstall eccl from a complete checkout or wheel")

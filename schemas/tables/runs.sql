@@ -1,0 +1,24 @@
+CREATE TABLE runs (
+    run VARCHAR NOT NULL PRIMARY KEY, run_id VARCHAR NOT NULL, stage VARCHAR NOT NULL, task VARCHAR, preset VARCHAR NOT NULL,
+    data_version VARCHAR NOT NULL, params_sha256 VARCHAR NOT NULL, weights_sha256 VARCHAR NOT NULL, parameter_count BIGINT NOT NULL,
+    gate_status VARCHAR NOT NULL, gate_sha256 VARCHAR NOT NULL, gate_override VARCHAR,
+    parents VARCHAR NOT NULL, best_epoch INTEGER, metrics VARCHAR NOT NULL, device VARCHAR NOT NULL, code_version VARCHAR NOT NULL
+);
+COMMENT ON TABLE runs IS 'Every finished training run: what it read, with which parameters, and what came out.';
+COMMENT ON COLUMN runs.run IS 'Name of the run: stage and task, e.g. align-I50';
+COMMENT ON COLUMN runs.run_id IS 'Content id of the run: its name and a hash of inputs, parameters and parents';
+COMMENT ON COLUMN runs.stage IS 'pretrain_ecg, pretrain_cmr or align';
+COMMENT ON COLUMN runs.task IS 'traits, I21, I42, I48 or I50; null for pretrain_ecg';
+COMMENT ON COLUMN runs.preset IS 'Preset of params.yaml';
+COMMENT ON COLUMN runs.data_version IS 'Data version the run was trained on';
+COMMENT ON COLUMN runs.params_sha256 IS 'SHA-256 of the resolved parameters (canonical JSON)';
+COMMENT ON COLUMN runs.weights_sha256 IS 'SHA-256 of weights.safetensors';
+COMMENT ON COLUMN runs.parameter_count IS 'Parameters of the model';
+COMMENT ON COLUMN runs.gate_status IS 'green, or overridden';
+COMMENT ON COLUMN runs.gate_sha256 IS 'SHA-256 of the gate''s results';
+COMMENT ON COLUMN runs.gate_override IS 'Reason given for training behind a red gate; null otherwise';
+COMMENT ON COLUMN runs.parents IS 'Run ids whose weights were read, comma-separated';
+COMMENT ON COLUMN runs.best_epoch IS 'Epoch with the best validation score; null where there is none';
+COMMENT ON COLUMN runs.metrics IS 'Metrics of the run, JSON';
+COMMENT ON COLUMN runs.device IS 'Device it ran on';
+COMMENT ON COLUMN runs.code_version IS 'Version of this package';
