@@ -60,6 +60,7 @@ class Reason(StrEnum):
     BAD_NAME = "bad_name"
     UNREADABLE = "unreadable"
     EMPTY_FILE = "empty_file"
+    READER_FAILED = "reader_failed"
     # ECG
     XML_MALFORMED = "xml_malformed"
     ECG_MUSE_DIALECT = "ecg_muse_dialect"

@@ -1,0 +1,41 @@
+"""Splits, labels, pairs and exclusions: what the ingested tables mean. Always derived whole, never edited."""
+
+from __future__ import annotations
+
+from eccl.cohort.splits import assign_splits
+from eccl.config import CohortParams
+from eccl.store import database
+from eccl.workspace import Workspace
+
+DERIVED = ("splits", "labels", "pairs", "exclusions")
+
+
+def derive_cohort(workspace: Workspace, params: CohortParams) -> dict[str, int]:
+    """Write splits, labels, pairs and exclusions from the tables under data/.
+
+    Returns
+    -------
+    dict
+        Rows per table.
+    """
+    written: dict[str, int] = {}
+    connection = database.connect_data(workspace, [t for t in database.COHORT_TABLES if t not in DERIVED])
+    try:
+        database.create_tables(connection, DERIVED)
+        eids = [row[0] for row in connection.execute("SELECT eid FROM participants").fetchall()]
+        splits = assign_splits(eids, params.split_key, params.split_shares)
+        queries = {
+            "labels": {"diseases": list(params.diseases), "horizon_days": params.incident_horizon_days},
+            "pairs": None,
+            "exclusions": None,
+        }
+        for table in DERIVED:
+            rows = splits
+            if table != "splits":
+                rows = connection.sql(database.schema_sql("cohort", table), params=queries[table]).to_arrow_table()
+            database.write_table(workspace.data, table, rows)
+            database.fill_table(connection, table, rows)
+            written[table] = rows.num_rows
+    finally:
+        connection.close()
+    return written

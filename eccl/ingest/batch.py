@@ -1,0 +1,133 @@
+"""The batch worker: one shard's files in, one shard and its part out. Workers share no file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from eccl.config import Params
+from eccl.errors import Reason, Rejected
+from eccl.ingest.modality import Modality, Record, modalities
+from eccl.ingest.plan import Batch, Item, quarantine_path
+from eccl.remedies import remedy
+from eccl.store.arrays import read_rows, write_shard
+from eccl.store.database import conform, write_if_changed
+from eccl.store.files import sha256_file
+from eccl.store.parts import part_path
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What became of a batch; hashes let the caller remember the raw files."""
+
+    kind: str
+    shard: int
+    expected: int
+    written: int
+    quarantined: dict[str, int]
+    flags: dict[str, int]
+    hashes: tuple[tuple[int, str], ...]
+
+
+def ingest_batch(raw: Path, data: Path, params: Params, batch: Batch) -> BatchResult:
+    """Read a batch's files and commit their shard.
+
+    The shard's arrays are written first, then the quarantine part, and last the part whose appearance makes the rows
+    exist. A kill before that leaves slots nobody believes in; the next run fills them with the same bytes.
+    """
+    modality = next(m for m in modalities(params) if m.kind == batch.kind)
+    records: dict[int, Record] = {}
+    rows: list[dict[str, Any]] = []
+    refused: list[dict[str, Any]] = []
+    hashes: list[tuple[int, str]] = []
+    for item in batch.items:
+        origin, outcome = _read(raw, modality, item)
+        hashes.append((item.row, origin["file_sha256"]))
+        if isinstance(outcome, Rejected):
+            refused.append({"kind": batch.kind, **origin, **_verdict(outcome)})
+        else:
+            records[item.row] = outcome
+            rows.append({**origin, **outcome.columns})
+    _commit(data, modality, batch.shard, records, rows, refused)
+    return BatchResult(
+        kind=batch.kind,
+        shard=batch.shard,
+        expected=len(batch.items),
+        written=len(rows),
+        quarantined=dict(Counter(str(row["reason"]) for row in refused)),
+        flags=dict(Counter(flag for row in rows for flag in str(row["flags"]).split(",") if flag)),
+        hashes=tuple(hashes),
+    )
+
+
+def _read(raw: Path, modality: Modality, item: Item) -> tuple[dict[str, Any], Record | Rejected]:
+    path = raw / item.file.path
+    origin: dict[str, Any] = {
+        "eid": item.file.eid,
+        "instance": item.file.instance,
+        "row": item.row,
+        "path": item.file.path,
+        "file_sha256": "",
+        "file_bytes": item.file.size,
+    }
+    try:
+        origin["file_sha256"] = sha256_file(path)
+        if item.file.size == 0:
+            raise Rejected(Reason.EMPTY_FILE, "0 bytes")
+        return origin, modality.read(path)
+    except Rejected as error:
+        return origin, error
+    except OSError as error:
+        return origin, Rejected(Reason.UNREADABLE, f"{type(error).__name__} while reading the file")
+    except Exception as error:
+        # One file must not stop the batch. Only the kind of error is told: its message may quote the file.
+        return origin, Rejected(Reason.READER_FAILED, f"{type(error).__name__} in the reader; the file met a case nobody foresaw")
+
+
+def _verdict(error: Rejected) -> dict[str, str]:
+    return {"reason": error.reason.value, "detail": error.detail, "remedy": remedy(error.reason)}
+
+
+def _commit(
+    data: Path,
+    modality: Modality,
+    shard: int,
+    records: dict[int, Record],
+    rows: list[dict[str, Any]],
+    refused: list[dict[str, Any]],
+) -> None:
+    part = part_path(data, modality.table, shard)
+    quarantine = quarantine_path(data, modality.kind, shard)
+    before = pq.read_table(part) if part.is_file() else None
+    if records:
+        kept = before.column("row").to_numpy() if before is not None else np.empty(0, np.int64)
+        for spec in modality.specs:
+            whole: dict[int, NDArray[Any]] = {row: record.arrays[spec.name] for row, record in records.items()}
+            if kept.size:
+                whole |= dict(zip(kept.tolist(), read_rows(data, spec.name, kept), strict=True))
+            write_shard(data, spec, shard, whole)
+    if refused:
+        write_if_changed(_joined("quarantine", quarantine, refused), quarantine)
+    if rows:
+        write_if_changed(_joined(modality.table, part, rows), part)
+
+
+def _joined(table: str, path: Path, rows: list[dict[str, Any]]) -> pa.Table:
+    fresh = [conform_rows(table, rows)]
+    if path.is_file():
+        fresh.append(pq.read_table(path))
+    return pa.concat_tables(fresh).sort_by(
+        [("row", "ascending")] if table != "quarantine" else [("kind", "ascending"), ("path", "ascending")]
+    )
+
+
+def conform_rows(table: str, rows: list[dict[str, Any]]) -> pa.Table:
+    """Turn dictionaries into a table of the schema."""
+    return conform(table, pa.Table.from_pylist(rows))

@@ -1,0 +1,146 @@
+"""What lies in a raw folder, told by file names alone: flat, RAP's two-digit folders, paths with spaces."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from eccl.errors import Reason, Rejected, WorkspaceError
+from eccl.ukb.names import is_withdrawal_list, parse_bulk_name
+from eccl.ukb.withdrawals import read_withdrawals
+
+ECG_FIELD, CINE_FIELD = 20205, 20209
+KIND_OF_FIELD = {ECG_FIELD: "ecg", CINE_FIELD: "cine"}
+KIND_OF_SUFFIX = {".xml": "ecg", ".zip": "cine", ".dcm": "cine"}
+TABLE_SUFFIXES = {".csv", ".tab", ".tsv"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RawFile:
+    """One bulk file of one visit; `path` is relative to the raw folder."""
+
+    eid: int
+    instance: int
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Misnamed:
+    """A file of a known kind whose name does not tell participant and visit."""
+
+    kind: str
+    path: str
+    size: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """Everything an ingest has to account for.
+
+    Parameters
+    ----------
+    files
+        Bulk files by kind (``ecg``, ``cine``), one per visit, sorted by visit.
+    duplicates, withdrawn
+        Bulk files left out, by kind: further copies of a visit's file, and files of withdrawn participants.
+    misnamed
+        Files of a bulk kind whose name says nothing.
+    tables
+        Candidate tabular exports, relative paths.
+    withdrawals
+        Participants that withdrew, over all lists found.
+    """
+
+    files: dict[str, tuple[RawFile, ...]]
+    duplicates: dict[str, int]
+    withdrawn: dict[str, int]
+    misnamed: tuple[Misnamed, ...]
+    tables: tuple[str, ...]
+    withdrawals: frozenset[int]
+
+
+def discover(raw: Path) -> Discovery:
+    """List a raw folder.
+
+    Raises
+    ------
+    WorkspaceError
+        The folder does not exist, or a withdrawal list cannot be read: going on would ingest who has left.
+    """
+    if not raw.is_dir():
+        raise WorkspaceError(f"no raw folder at {raw}; give the folder that holds the XML, zip and table files")
+    paths = sorted(_walk(raw))
+    withdrawals = _withdrawals(raw, [path for path in paths if is_withdrawal_list(path.name)])
+    found: dict[str, dict[tuple[int, int], RawFile]] = {"ecg": {}, "cine": {}}
+    duplicates = {"ecg": 0, "cine": 0}
+    withdrawn = {"ecg": 0, "cine": 0}
+    misnamed: list[Misnamed] = []
+    for path in paths:
+        suffix = path.suffix.lower()
+        if suffix not in KIND_OF_SUFFIX:
+            continue
+        outcome = _bulk_file(raw, path, KIND_OF_SUFFIX[suffix])
+        if isinstance(outcome, Misnamed):
+            misnamed.append(outcome)
+            continue
+        kind, file = outcome
+        if file.eid in withdrawals or file.eid < 0:
+            withdrawn[kind] += 1
+        elif (file.eid, file.instance) in found[kind]:
+            duplicates[kind] += 1
+        else:
+            found[kind][(file.eid, file.instance)] = file
+    tables = [p.relative_to(raw).as_posix() for p in paths if p.suffix.lower() in TABLE_SUFFIXES]
+    tables = [table for table in tables if not is_withdrawal_list(Path(table).name)]
+    return Discovery(
+        files={kind: tuple(sorted(files.values())) for kind, files in found.items()},
+        duplicates=duplicates,
+        withdrawn=withdrawn,
+        misnamed=tuple(misnamed),
+        tables=tuple(tables),
+        withdrawals=withdrawals,
+    )
+
+
+def _walk(raw: Path) -> list[Path]:
+    return [
+        Path(folder) / name
+        for folder, folders, names in os.walk(raw, followlinks=True)
+        for name in names
+        if not name.startswith(".") and not _hide(folders)
+    ]
+
+
+def _hide(folders: list[str]) -> bool:
+    folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+    return False
+
+
+def _bulk_file(raw: Path, path: Path, kind: str) -> Misnamed | tuple[str, RawFile]:
+    status = path.stat()
+    relative = path.relative_to(raw).as_posix()
+    try:
+        name = parse_bulk_name(path.name)
+        if KIND_OF_FIELD.get(name.field) != kind:
+            detail = f"field {name.field} with a {path.suffix} file; expected {ECG_FIELD} as .xml or {CINE_FIELD} as .zip"
+            raise Rejected(Reason.BAD_NAME, detail)
+    except Rejected as error:
+        return Misnamed(kind, relative, status.st_size, error.detail)
+    return kind, RawFile(name.eid, name.instance, relative, status.st_size, status.st_mtime_ns)
+
+
+def _withdrawals(raw: Path, lists: list[Path]) -> frozenset[int]:
+    gone: frozenset[int] = frozenset()
+    for path in lists:
+        try:
+            gone |= read_withdrawals(path)
+        except Rejected as error:
+            raise WorkspaceError(
+                f"withdrawal list {path.relative_to(raw)} cannot be read ({error.detail}); mend or remove it: ingesting "
+                "without it would bring back participants who left"
+            ) from None
+    return gone

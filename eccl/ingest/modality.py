@@ -1,0 +1,159 @@
+"""What differs between ECG and cine: arrays, table, and how bytes become a record. Everything else is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eccl.config import CineParams, IngestParams, Params
+from eccl.image.cine import CineOptions, prepare_cine
+from eccl.image.segmentation import find_segmentation
+from eccl.signal.baseline import choose_period, remove_baseline
+from eccl.signal.quality import measure_quality
+from eccl.store.arrays import ArraySpec, checksum, cine_specs, ecg_specs
+from eccl.ukb.ecg_xml import read_ecg_xml
+from eccl.ukb.sax_dicom import open_sax_zip
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One raw file as numbers: an array per spec of its modality, and its columns of the table."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    columns: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Modality:
+    """Everything an ingest needs to know about one kind of raw file.
+
+    Parameters
+    ----------
+    kind
+        ``ecg`` or ``cine``.
+    table
+        Table whose parts commit the shards.
+    specs
+        Arrays; all have the same rows per shard.
+    read
+        Turns one raw file into a record, or raises :class:`eccl.errors.Rejected`.
+    """
+
+    kind: str
+    table: str
+    specs: tuple[ArraySpec, ...]
+    read: Callable[[Path], Record]
+
+    @property
+    def shard_rows(self) -> int:
+        return self.specs[0].shard_rows
+
+
+def modalities(params: Params) -> tuple[Modality, Modality]:
+    """The two modalities under given parameters."""
+    return _ecg(params.ingest), _cine(params.ingest, params.cine)
+
+
+def _ecg(params: IngestParams) -> Modality:
+    specs = ecg_specs(params.ecg_shard_rows)
+    reader = EcgReader(params.max_lead_identity_error_uv)
+    return Modality("ecg", "recordings", specs, reader)
+
+
+def _cine(ingest: IngestParams, cine: CineParams) -> Modality:
+    specs = cine_specs(ingest.cine_shard_rows, cine.frames, cine.window_px, cine.model_dump())
+    return Modality("cine", "cines", specs, CineReader(cine, ingest.max_missing_frames))
+
+
+@dataclass(frozen=True, slots=True)
+class EcgReader:
+    """CardioSoft XML -> raw and clean samples, measurements and quality."""
+
+    max_identity_error_uv: float
+
+    def __call__(self, path: Path) -> Record:
+        ecg = read_ecg_xml(path.read_bytes(), max_identity_error_uv=self.max_identity_error_uv)
+        raw = ecg.signal_uv
+        period, source = choose_period(ecg.measurements.ventricular_rate_bpm, raw, ecg.sample_rate_hz)
+        limits = np.iinfo(np.int16)
+        clean = np.clip(np.rint(remove_baseline(raw, period)), limits.min, limits.max).astype(np.int16)
+        quality = measure_quality(raw, clean, ecg.sample_rate_hz)
+        columns = {
+            "raw_sha256": checksum(raw),
+            "clean_sha256": checksum(clean),
+            "observed_at": ecg.observed_at,
+            "software": ecg.software,
+            "analysis": ecg.analysis,
+            "sample_rate_hz": ecg.sample_rate_hz,
+            "resolution_uv": ecg.resolution_uv,
+            "low_pass_hz": ecg.low_pass_hz,
+            "high_pass_hz": ecg.high_pass_hz,
+            **asdict(ecg.measurements),
+            "diagnosis": " | ".join(ecg.diagnosis_texts) or None,
+            "rr_samples": period,
+            "rr_source": source,
+            "lead_identity_error_uv": ecg.lead_identity_error_uv,
+            **asdict(quality),
+            "flags": ",".join(sorted(ecg.flags)),
+        }
+        return Record({"ecg.zarr/raw": raw, "ecg.zarr/clean": clean}, columns)
+
+
+@dataclass(frozen=True, slots=True)
+class CineReader:
+    """Short-axis DICOM zip -> one slice's window over one cycle, its heart box and geometry."""
+
+    params: CineParams
+    max_missing_frames: int
+
+    def __call__(self, path: Path) -> Record:
+        options = CineOptions(
+            frames=self.params.frames,
+            window_px=self.params.window_px,
+            mid_slice=self.params.mid_slice,
+            box=self.params.box,
+            max_missing_frames=self.max_missing_frames,
+        )
+        segmentation = find_segmentation(path, self.params.label_scheme) if self.params.box != "motion" else None
+        with open_sax_zip(path) as study:
+            cine = prepare_cine(study.read_slice, study.slice_count, study.spacing_mm, options, segmentation)
+            columns = {
+                "frames_sha256": checksum(cine.frames),
+                "acquired_on": study.acquired_on,
+                "manufacturer": study.manufacturer,
+                "slice_count": study.slice_count,
+                "mid_slice": cine.mid_slice,
+                "slice_rule": cine.slice_rule,
+                "native_frames": cine.native_frames,
+                "is_resampled": cine.is_resampled,
+                "missing_frames": study.missing_frames(cine.mid_slice),
+                "repeat_series": study.repeat_series,
+                "excluded_files": study.excluded_files,
+                "matrix_rows": study.matrix[0],
+                "matrix_columns": study.matrix[1],
+                "spacing_row_mm": study.spacing_mm[0],
+                "spacing_column_mm": study.spacing_mm[1],
+                "slice_step_mm": study.slice_step_mm,
+                "cycle_ms": study.cycle_ms,
+                "window_top": cine.window_top,
+                "window_left": cine.window_left,
+                "box_top": cine.box.top,
+                "box_left": cine.box.left,
+                "box_bottom": cine.box.bottom,
+                "box_right": cine.box.right,
+                "box_source": cine.box.source,
+                "box_confidence": cine.box.confidence,
+                "intensity_low": cine.intensity_low,
+                "intensity_high": cine.intensity_high,
+                "motion_fraction": cine.motion_fraction,
+                "contrast": cine.contrast,
+                "sharpness": cine.sharpness,
+                "manifest_status": study.manifest_status,
+                "flags": ",".join(sorted({*study.flags, *cine.flags})),
+            }
+        return Record({"cine.zarr/frames": cine.frames}, columns)

@@ -1,0 +1,85 @@
+"""What an ingest expected and what became of it: the counts that must agree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from eccl.errors import ReconcileError
+from eccl.ingest.batch import BatchResult
+from eccl.ingest.discover import Discovery
+from eccl.ingest.plan import Plan
+from eccl.ingest.tabular import TabularReport
+
+
+@dataclass(frozen=True, slots=True)
+class KindReport:
+    """Counts of one kind of raw file; ``expected`` = ``written`` + ``skipped`` + ``quarantined``."""
+
+    kind: str
+    expected: int
+    written: int
+    skipped: dict[str, int]
+    quarantined: dict[str, int]
+    flags: dict[str, int]
+    changed: int
+    vanished: int
+
+    def check(self) -> None:
+        """Raise ReconcileError unless every file found is accounted for."""
+        accounted = self.written + sum(self.skipped.values()) + sum(self.quarantined.values())
+        if accounted != self.expected:
+            raise ReconcileError(
+                f"{self.kind}: {self.expected} files found, {accounted} accounted for ({self.written} written, "
+                f"{sum(self.skipped.values())} skipped, {sum(self.quarantined.values())} quarantined); run the ingest again, "
+                "and report this if it stays"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """Outcome of one ingest."""
+
+    kinds: tuple[KindReport, ...]
+    tabular: TabularReport
+    cohort: dict[str, int] = field(default_factory=dict)
+    data_version: str = ""
+    is_changed: bool = False
+
+
+def reconcile(kind: str, found: Discovery, plan: Plan, results: Iterable[BatchResult]) -> KindReport:
+    """Add up one kind of raw file and check the sum.
+
+    Raises
+    ------
+    ReconcileError
+        Files found and files accounted for differ.
+    """
+    mine = [result for result in results if result.kind == kind]
+    quarantined: Counter[str] = Counter()
+    flags: Counter[str] = Counter()
+    for result in mine:
+        quarantined.update(result.quarantined)
+        flags.update(result.flags)
+    misnamed = sum(file.kind == kind for file in found.misnamed)
+    if misnamed:
+        quarantined["bad_name"] += misnamed
+    skipped = {
+        "unchanged": plan.unchanged,
+        "quarantined before": plan.quarantined_before,
+        "withdrawn": found.withdrawn[kind],
+        "second copy": found.duplicates[kind],
+    }
+    report = KindReport(
+        kind=kind,
+        expected=len(found.files[kind]) + misnamed + found.withdrawn[kind] + found.duplicates[kind],
+        written=sum(result.written for result in mine),
+        skipped={reason: count for reason, count in skipped.items() if count},
+        quarantined=dict(sorted(quarantined.items())),
+        flags=dict(sorted(flags.items())),
+        changed=plan.changed,
+        vanished=plan.vanished,
+    )
+    report.check()
+    return report

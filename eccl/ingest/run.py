@@ -1,0 +1,157 @@
+"""The ingest, step by step: discover, plan, map, tables, cohort, reconcile.
+
+::
+
+    with session(workspace, raw) as ingest:
+        results = map(ingest.work, ingest.batches)     # by processes, threads of a flow, or a cluster
+        report = ingest.finish(results)
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from eccl.cohort.derive import derive_cohort
+from eccl.config import Params, load_params
+from eccl.errors import ReconcileError, WorkspaceError
+from eccl.ingest.batch import BatchResult, ingest_batch
+from eccl.ingest.discover import Discovery, discover
+from eccl.ingest.modality import Modality, modalities
+from eccl.ingest.plan import Batch, Plan, make_plan, taken_rows
+from eccl.ingest.report import IngestReport, reconcile
+from eccl.ingest.seen import SeenFiles
+from eccl.ingest.tabular import ingest_tables
+from eccl.store.arrays import prepare_array
+from eccl.store.files import sweep
+from eccl.store.lock import writing
+from eccl.store.parts import data_version
+from eccl.workspace import Workspace
+
+Progress = Callable[[int, int], None]
+
+
+class IngestSession:
+    """One ingest under the workspace's write lock; made by :func:`session`."""
+
+    def __init__(self, workspace: Workspace, raw: Path, params: Params) -> None:
+        self.workspace = workspace
+        self.raw = raw
+        self.params = params
+        self.found: Discovery = discover(raw)
+        self.seen = SeenFiles(raw, workspace.state / "seen.json")
+        self.modalities: dict[str, Modality] = {m.kind: m for m in modalities(params)}
+        self.plans: dict[str, Plan] = {
+            kind: make_plan(workspace.data, modality, self.found.files[kind], self.seen)
+            for kind, modality in self.modalities.items()
+        }
+
+    @property
+    def batches(self) -> list[Batch]:
+        """Work to do; cines first, because they take longest."""
+        return [batch for kind in ("cine", "ecg") for batch in self.plans[kind].batches]
+
+    @property
+    def work(self) -> Callable[[Batch], BatchResult]:
+        """Function that commits one batch; it can be sent to another process."""
+        return partial(ingest_batch, self.raw, self.workspace.data, self.params)
+
+    def prepare(self) -> None:
+        """Create or widen the arrays' metadata, once, before any worker starts."""
+        self.workspace.tables.mkdir(parents=True, exist_ok=True)
+        sweep(self.workspace.data)
+        for kind, modality in self.modalities.items():
+            for spec in modality.specs:
+                prepare_array(self.workspace.data, spec, self.plans[kind].shards)
+
+    def finish(self, results: Iterable[BatchResult]) -> IngestReport:
+        """Write the tables, derive the cohort and account for every file.
+
+        Raises
+        ------
+        ReconcileError
+            Counts, or committed rows and plan, disagree.
+        """
+        done = list(results)
+        self._remember(done)
+        tabular = ingest_tables(self.raw, self.workspace.data, self.workspace.state, self.found)
+        cohort = derive_cohort(self.workspace, self.params.cohort)
+        kinds = tuple(reconcile(kind, self.found, plan, done) for kind, plan in self.plans.items())
+        self._check_slots()
+        version = data_version(self.workspace.data)
+        return IngestReport(kinds, tabular, cohort, version, is_changed=version != self._version_before)
+
+    _version_before: str | None = None
+
+    def _remember(self, results: list[BatchResult]) -> None:
+        files = {
+            (batch.kind, item.row): item.file for plan in self.plans.values() for batch in plan.batches for item in batch.items
+        }
+        for result in results:
+            for row, digest in result.hashes:
+                self.seen.remember(files[(result.kind, row)], digest)
+        self.seen.save()
+
+    def _check_slots(self) -> None:
+        for kind, modality in self.modalities.items():
+            planned = {item.row for batch in self.plans[kind].batches for item in batch.items}
+            missing = planned - taken_rows(self.workspace.data, modality)
+            if missing:
+                raise ReconcileError(f"{kind}: {len(missing)} planned slots were not committed; run the ingest again")
+
+
+@contextmanager
+def session(workspace: Workspace, raw: Path) -> Iterator[IngestSession]:
+    """Plan an ingest and hold the write lock until it is finished."""
+    params = load_params(workspace.params_file)
+    with writing(workspace.state, "ingest"):
+        ingest = IngestSession(workspace, raw, params)
+        try:
+            ingest._version_before = data_version(workspace.data)
+        except WorkspaceError:
+            ingest._version_before = None
+        ingest.prepare()
+        yield ingest
+
+
+def worker_pool(workers: int) -> ProcessPoolExecutor:
+    """Processes that ingest batches. They are spawned: a forked one would inherit tensorstore's threads and abort."""
+    return ProcessPoolExecutor(max_workers=workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+def run_ingest(workspace: Workspace, raw: Path, *, workers: int = 2, on_progress: Progress | None = None) -> IngestReport:
+    """Ingest a raw folder with worker processes on this machine.
+
+    Parameters
+    ----------
+    raw
+        Folder with XML, zip and table files, in any layout.
+    workers
+        Processes; with 1, no process is started.
+    on_progress
+        Called with (files done, files planned).
+    """
+    with session(workspace, raw) as ingest:
+        return ingest.finish(_mapped(ingest, workers, on_progress or (lambda done, total: None)))
+
+
+def _mapped(ingest: IngestSession, workers: int, on_progress: Progress) -> Iterator[BatchResult]:
+    total = sum(len(batch.items) for batch in ingest.batches)
+    done = 0
+    if workers <= 1 or len(ingest.batches) <= 1:
+        for batch in ingest.batches:
+            result = ingest.work(batch)
+            done += result.expected
+            on_progress(done, total)
+            yield result
+        return
+    with worker_pool(workers) as pool:
+        for future in as_completed([pool.submit(ingest.work, batch) for batch in ingest.batches]):
+            result = future.result()
+            done += result.expected
+            on_progress(done, total)
+            yield result

@@ -1,0 +1,48 @@
+"""Which raw bytes were behind a path last time, so that a run with nothing new reads almost nothing.
+
+This is a cache beside the data, keyed by path, size and time. Losing it costs a re-hash, never a wrong answer.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from eccl.ingest.discover import RawFile
+from eccl.store.files import replace_file, sha256_file
+
+
+class SeenFiles:
+    """Hashes of raw files, remembered by path, size and modification time."""
+
+    def __init__(self, raw: Path, cache: Path) -> None:
+        self._raw = raw.resolve()
+        self._cache = cache
+        self._entries: dict[str, list[int | str]] = {}
+        self.hashed = 0
+        if cache.is_file():
+            try:
+                self._entries = json.loads(cache.read_text())
+            except ValueError:  # a cache: start again
+                self._entries = {}
+
+    def sha256(self, file: RawFile) -> str:
+        """SHA-256 of a raw file, from memory where size and time are unchanged."""
+        entry = self._entries.get(self._key(file))
+        if entry and entry[:2] == [file.size, file.mtime_ns]:
+            return str(entry[2])
+        self.hashed += 1
+        digest = sha256_file(self._raw / file.path)
+        self.remember(file, digest)
+        return digest
+
+    def remember(self, file: RawFile, digest: str) -> None:
+        """Note what a file's hash is."""
+        self._entries[self._key(file)] = [file.size, file.mtime_ns, digest]
+
+    def save(self) -> None:
+        """Write the cache."""
+        replace_file(self._cache, json.dumps(self._entries, sort_keys=True).encode())
+
+    def _key(self, file: RawFile) -> str:
+        return str(self._raw / file.path)
