@@ -1,0 +1,219 @@
+"""Versions of data/: recorded with DVC and git, listed from git's history of data.dvc.
+
+The sample version that ships with the project lies in a folder of the repository. Its remote is not a default remote
+and its output is marked ``push: false``, so no command can push anybody's data there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import yaml
+
+from eccl.errors import VersionError, WorkspaceError
+from eccl.store.files import sweep
+from eccl.store.gate import GateStatus, require_green
+from eccl.store.parts import data_version, table_files
+from eccl.workspace import Workspace
+
+DVC_FILE = "data.dvc"
+SAMPLE_REMOTE = "sample"
+
+
+@dataclass(frozen=True, slots=True)
+class DataVersion:
+    """One recorded version of data/, or the unrecorded one in the workspace."""
+
+    data_version: str
+    dvc_md5: str | None
+    git_commit: str | None
+    recorded_at: datetime | None
+    is_current: bool
+    participants: int | None
+    recordings: int | None
+    cines: int | None
+    quarantined: int | None
+
+    def to_row(self) -> dict[str, Any]:
+        """Row of the table data_versions."""
+        return asdict(self)
+
+    @property
+    def command(self) -> str:
+        """What to type to bring this version back."""
+        if self.git_commit is None:
+            return "-"
+        return f"git checkout {self.git_commit[:10]} -- {DVC_FILE} && dvc pull {DVC_FILE}"
+
+
+def count_rows(data: Path) -> dict[str, int]:
+    """Rows that describe a version's size."""
+    tables = {"participants": "participants", "recordings": "recordings", "cines": "cines", "quarantined": "quarantine"}
+    return {
+        name: sum(pq.read_metadata(file).num_rows for file in table_files(data, table)) for name, table in tables.items()
+    }
+
+
+def list_versions(workspace: Workspace) -> list[DataVersion]:
+    """Versions in git's history of data.dvc, newest first; then the workspace's own if it is not among them."""
+    current = _current(workspace)
+    found: list[DataVersion] = []
+    for line in _history(workspace):
+        commit, stamp = line.split()
+        content = _git(workspace, "show", f"{commit}:./{DVC_FILE}", check=False)
+        if not content:
+            continue  # the commit that removed it
+        meta = _meta(content)
+        known = meta.get("data_version", "")
+        if any(version.data_version == known for version in found):
+            continue
+        found.append(
+            DataVersion(
+                data_version=known,
+                dvc_md5=yaml.safe_load(content)["outs"][0].get("md5"),
+                git_commit=commit,
+                recorded_at=datetime.fromtimestamp(int(stamp), tz=UTC).replace(tzinfo=None),
+                is_current=known == current,
+                **{name: meta.get(name) for name in ("participants", "recordings", "cines", "quarantined")},
+            )
+        )
+    if current and not any(version.is_current for version in found):
+        counts = count_rows(workspace.data)
+        found.append(DataVersion(current, None, None, None, is_current=True, **counts))
+    return found
+
+
+def record_version(workspace: Workspace, *, message: str | None = None) -> DataVersion:
+    """Record data/ as a new version: ``dvc add``, then a commit whose message holds counts only.
+
+    Nothing is pushed here; see :func:`push_version`.
+
+    Raises
+    ------
+    GateError
+        The gate is red, missing, or belongs to other data.
+    VersionError
+        The workspace is not a git and DVC repository, or one of their commands failed.
+    """
+    gate = require_green(workspace)
+    _require_repository(workspace)
+    sweep(workspace.data)
+    counts = count_rows(workspace.data)
+    _dvc(workspace, "add", "--quiet", "data")
+    _annotate(workspace, gate, counts)
+    _git(workspace, "add", "--", DVC_FILE, ".gitignore")
+    if _git(workspace, "status", "--porcelain", "--", DVC_FILE, ".gitignore"):
+        subject = message or f"Data version {gate.data_version}"
+        body = ", ".join(f"{count} {name}" for name, count in counts.items())
+        _git(workspace, "commit", "--quiet", "-m", subject, "-m", f"{body}; gate {gate.status}", "--", DVC_FILE, ".gitignore")
+    return next(version for version in list_versions(workspace) if version.is_current)
+
+
+def push_version(workspace: Workspace) -> str:
+    """Push data/ to the user's own default remote.
+
+    Returns
+    -------
+    str
+        Name of the remote.
+
+    Raises
+    ------
+    VersionError
+        No default remote is configured, or it is the sample's.
+    """
+    remote = default_remote(workspace)
+    if remote is None:
+        raise VersionError(
+            "no remote for data/ is configured, so nothing was pushed; configure yours with "
+            "`dvc remote add --default NAME s3://BUCKET/PATH` (or a folder), then run the command again"
+        )
+    _dvc(workspace, "push", "--quiet", "--remote", remote, DVC_FILE)
+    return remote
+
+
+def default_remote(workspace: Workspace) -> str | None:
+    """Name of the user's default remote; None while there is none.
+
+    Raises
+    ------
+    VersionError
+        The default remote is the sample's, or points into the repository's sample folder.
+    """
+    name = _dvc(workspace, "config", "core.remote", check=False).strip()
+    if not name:
+        return None
+    url = _dvc(workspace, "config", f"remote.{name}.url", check=False).strip()
+    sample = (workspace.root / "sample").resolve()
+    is_local = "://" not in url
+    target = (workspace.root / ".dvc" / url).resolve() if is_local else None
+    if name == SAMPLE_REMOTE or (target is not None and (target == sample or sample in target.parents)):
+        raise VersionError(
+            f"remote {name} is the sample that ships with the project and is read-only; configure your own with "
+            "`dvc remote add --default NAME s3://BUCKET/PATH`"
+        )
+    return name
+
+
+def _annotate(workspace: Workspace, gate: GateStatus, counts: dict[str, int]) -> None:
+    path = workspace.root / DVC_FILE
+    content = yaml.safe_load(path.read_text())
+    # A user's own version neither comes from the sample remote nor is withheld from theirs.
+    for out in content["outs"]:
+        out.pop("remote", None)
+        out.pop("push", None)
+    content["meta"] = {"eccl": {"data_version": gate.data_version, "gate": gate.status, **counts}}
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def _meta(content: str) -> dict[str, Any]:
+    meta = (yaml.safe_load(content).get("meta") or {}).get("eccl") or {}
+    return dict(meta)
+
+
+def _current(workspace: Workspace) -> str | None:
+    try:
+        return data_version(workspace.data)
+    except WorkspaceError:
+        return None
+
+
+def _history(workspace: Workspace) -> list[str]:
+    return _git(workspace, "log", "--format=%H %ct", "--", DVC_FILE, check=False).splitlines()
+
+
+def _require_repository(workspace: Workspace) -> None:
+    if not (workspace.root / ".dvc").is_dir():
+        raise VersionError("the workspace is not a DVC repository; make one with `git init && dvc init`, or use `eccl init FOLDER`")
+
+
+def _git(workspace: Workspace, *arguments: str, check: bool = True) -> str:
+    return _call(workspace, ["git", *arguments], check=check)
+
+
+def _dvc(workspace: Workspace, *arguments: str, check: bool = True) -> str:
+    return _call(workspace, [sys.executable, "-m", "dvc", *arguments], check=check)
+
+
+def _call(workspace: Workspace, command: list[str], *, check: bool) -> str:
+    done = subprocess.run(
+        command, cwd=workspace.root, capture_output=True, text=True, check=False, env={**os.environ, "DVC_NO_ANALYTICS": "true"}
+    )
+    if done.returncode and check:
+        name = command[0] if command[0] == "git" else "dvc"
+        verb = command[1] if name == "git" else command[3]
+        raise VersionError(f"`{name} {verb}` failed: {done.stderr.strip()[-500:]}; mend that and run the command again")
+    return done.stdout.strip() if not done.returncode else ""
+
+
+def to_json(versions: list[DataVersion]) -> str:
+    """Versions as JSON, newest first."""
+    return json.dumps([version.to_row() | {"command": version.command} for version in versions], default=str, indent=2)
