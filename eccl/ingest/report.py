@@ -47,6 +47,21 @@ class IngestReport:
     data_version: str = ""
     is_changed: bool = False
 
+    def describe(self) -> str:
+        """Say in a few lines what was expected and what became of it."""
+        lines = []
+        for kind in self.kinds:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in {**kind.skipped, **kind.quarantined}.items())
+            lines.append(
+                f"{kind.kind}: {kind.expected} expected = {kind.written} written + {sum(kind.skipped.values())} skipped + "
+                f"{sum(kind.quarantined.values())} quarantined" + (f" ({reasons})" if reasons else "")
+            )
+        rows = ", ".join(f"{count} {name}" for name, count in {**self.tabular.rows, **self.cohort}.items())
+        lines.append(f"tables: {self.tabular.read} of {self.tabular.files} files read; {rows}")
+        change = "changed" if self.is_changed else "nothing changed"
+        lines.append(f"data version {self.data_version} ({change})")
+        return "\n".join(lines)
+
 
 def reconcile(kind: str, found: Discovery, plan: Plan, results: Iterable[BatchResult]) -> KindReport:
     """Add up one kind of raw file and check the sum.

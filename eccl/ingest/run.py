@@ -42,13 +42,10 @@ class IngestSession:
         self.workspace = workspace
         self.raw = raw
         self.params = params
-        self.found: Discovery = discover(raw)
         self.seen = SeenFiles(raw, workspace.state / "seen.json")
         self.modalities: dict[str, Modality] = {m.kind: m for m in modalities(params)}
-        self.plans: dict[str, Plan] = {
-            kind: make_plan(workspace.data, modality, self.found.files[kind], self.seen)
-            for kind, modality in self.modalities.items()
-        }
+        self.found, self.plans = plan_ingest(workspace, raw, params, self.seen)
+        self._version_before = _version(workspace)
 
     @property
     def batches(self) -> list[Batch]:
@@ -85,8 +82,6 @@ class IngestSession:
         version = data_version(self.workspace.data)
         return IngestReport(kinds, tabular, cohort, version, is_changed=version != self._version_before)
 
-    _version_before: str | None = None
-
     def _remember(self, results: list[BatchResult]) -> None:
         files = {
             (batch.kind, item.row): item.file for plan in self.plans.values() for batch in plan.batches for item in batch.items
@@ -104,16 +99,29 @@ class IngestSession:
                 raise ReconcileError(f"{kind}: {len(missing)} planned slots were not committed; run the ingest again")
 
 
+def plan_ingest(
+    workspace: Workspace, raw: Path, params: Params, seen: SeenFiles | None = None
+) -> tuple[Discovery, dict[str, Plan]]:
+    """Tell what an ingest would do; nothing is written."""
+    found = discover(raw)
+    memory = seen or SeenFiles(raw, workspace.state / "seen.json")
+    plans = {m.kind: make_plan(workspace.data, m, found.files[m.kind], memory) for m in modalities(params)}
+    return found, plans
+
+
+def _version(workspace: Workspace) -> str | None:
+    try:
+        return data_version(workspace.data)
+    except WorkspaceError:
+        return None
+
+
 @contextmanager
 def session(workspace: Workspace, raw: Path) -> Iterator[IngestSession]:
     """Plan an ingest and hold the write lock until it is finished."""
     params = load_params(workspace.params_file)
     with writing(workspace.state, "ingest"):
         ingest = IngestSession(workspace, raw, params)
-        try:
-            ingest._version_before = data_version(workspace.data)
-        except WorkspaceError:
-            ingest._version_before = None
         ingest.prepare()
         yield ingest
 

@@ -1,0 +1,31 @@
+"""``eccl stage``: what dvc.yaml calls. People use the verbs; a stage does one step and exits with its result."""
+
+from __future__ import annotations
+
+import typer
+
+from eccl.commands.app import WorkspaceOption
+
+
+def validate_stage(workspace: WorkspaceOption = None) -> None:
+    """Run the gate here and now, write reports/gate, exit with 1 where it is red and not overridden.
+
+    Example: eccl stage validate
+    """
+    from eccl.config import load_params
+    from eccl.quality.gate import run_gate
+    from eccl.workspace import find_workspace
+
+    place = find_workspace(workspace)
+    report = run_gate(place, override=load_params(place.params_file).quality.override)
+    typer.echo(report.describe())
+    if report.is_blocking:
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(help="Steps that dvc.yaml calls.", no_args_is_help=True)
+    group.callback()(lambda: None)
+    group.command("validate")(validate_stage)
+    app.add_typer(group, name="stage")

@@ -1,0 +1,81 @@
+"""Projection heads, and the two networks that are made of an encoder and heads."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from eccl.models.specs import AlignmentSpec
+
+
+def projection(feature_dim: int, width: int = 256) -> nn.Linear:
+    """Projection into the shared space: one linear layer with bias, as the paper's g_e and g_c."""
+    return nn.Linear(feature_dim, width)
+
+
+class Supervised(nn.Module):
+    """An encoder and one linear head: the supervised CMR network, later the teacher.
+
+    Parameters
+    ----------
+    encoder
+        Module with ``feature_dim`` that maps a batch to (batch, feature_dim).
+    targets
+        Outputs of the head: the number of traits, or 1 for a disease.
+    """
+
+    def __init__(self, encoder: nn.Module, targets: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(int(encoder.feature_dim), targets)  # type: ignore[arg-type]
+
+    def forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (batch, feature_dim) and outputs (batch, targets)."""
+        features = self.encoder(batch)
+        return features, self.head(features)
+
+
+class Aligned(nn.Module):
+    """The ECG side of ECCL: encoder, both projections and the task head.
+
+    The CMR side enters as features of the frozen teacher, so nothing of it can change here.
+
+    Parameters
+    ----------
+    encoder
+        ECG encoder with ``feature_dim``.
+    teacher_dim
+        Width of the teacher's features.
+    targets
+        Outputs of the task head, which reads the ECG features before their projection.
+    """
+
+    def __init__(self, encoder: nn.Module, teacher_dim: int, targets: int, spec: AlignmentSpec) -> None:
+        super().__init__()
+        feature_dim = int(encoder.feature_dim)  # type: ignore[arg-type]
+        self.encoder = encoder
+        self.ecg_projection = projection(feature_dim, spec.projection_width)
+        self.cmr_projection = projection(teacher_dim, spec.projection_width)
+        self.task_head = nn.Linear(feature_dim, targets)
+        log_temperature = torch.tensor(math.log(spec.temperature))
+        if spec.is_temperature_learnable:
+            self.log_temperature = nn.Parameter(log_temperature)
+        else:
+            self.register_buffer("log_temperature", log_temperature)
+
+    def forward(self, ecg: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features (batch, d), L2-normalised z_e (batch, projection_width), task outputs (batch, targets)."""
+        features = self.encoder(ecg)
+        z_ecg = functional.normalize(self.ecg_projection(features).float(), dim=-1)
+        return features, z_ecg, self.task_head(features)
+
+    def project_cmr(self, features: Tensor) -> Tensor:
+        """Teacher features (batch, teacher_dim) to L2-normalised z_c (batch, projection_width)."""
+        return functional.normalize(self.cmr_projection(features).float(), dim=-1)
+
+    def temperature(self) -> Tensor:
+        """Current temperature; a learnable one is kept above 0.01 so that the logits stay finite."""
+        return self.log_temperature.exp().clamp(min=0.01)

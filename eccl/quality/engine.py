@@ -1,0 +1,194 @@
+"""The only module that imports Great Expectations, and it does so when a suite is run: the import alone takes seconds.
+
+Results carry counts and aggregates only. The library is asked for no example values, and what it says about an
+exception (which may quote data) is replaced before it reaches a row or a page.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import math
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eccl.quality.results import ValidationRow
+from eccl.quality.suites import Suite, column_name, columns_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# BASIC keeps counts; a partial list of length 0 keeps the unexpected values out of results and Data Docs.
+_RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}
+_SITE = "gate"
+
+
+class Engine:
+    """One ephemeral Great Expectations context: runs suites on frames, keeps the results for Data Docs.
+
+    Parameters
+    ----------
+    parameters
+        Values of the suites' ``$PARAMETER`` references.
+    """
+
+    def __init__(self, parameters: dict[str, Any]) -> None:
+        self._parameters = parameters
+        with _quiet():
+            # Typed as Any on purpose: following the library's own annotations costs the type checker a minute.
+            self._gx: Any = importlib.import_module("great_expectations")
+            self._context: Any = self._gx.get_context(mode="ephemeral")
+            self._context.enable_analytics(False)
+            self._context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+            self._source: Any = self._context.data_sources.add_pandas("cohort")
+        self._started = datetime.now(UTC)
+
+    def run(self, suite: Suite, frame: pd.DataFrame | None) -> list[ValidationRow]:
+        """Run one suite on its frame; None means that the table is missing.
+
+        Expectations on columns the frame lacks are not met, and are not handed to the library.
+        """
+        if frame is None:
+            return [_missing_table(suite)]
+        present = set(frame.columns)
+        runnable = [expectation for expectation in suite.expectations if present.issuperset(columns_of(expectation))]
+        rows = [_missing_column(suite, expectation, present) for expectation in suite.expectations if expectation not in runnable]
+        if not runnable:
+            return rows
+        with _quiet():
+            expectations = self._gx.ExpectationSuite(name=suite.name, expectations=runnable)
+            expectations = self._context.suites.add(expectations)
+            batch = self._source.add_dataframe_asset(suite.name).add_batch_definition_whole_dataframe("all rows")
+            result = batch.get_batch({"dataframe": frame}).validate(
+                expectations, result_format=_RESULT_FORMAT, expectation_parameters=self._parameters
+            )
+            for found in result.results:
+                _silence(found)
+            self._keep(suite.name, result)
+        return rows + [_row(suite, found) for found in result.results]
+
+    def write_data_docs(self, folder: Path) -> None:
+        """Render every suite and result as a static site at `folder`."""
+        with _quiet():
+            self._context.add_data_docs_site(
+                _SITE,
+                {
+                    "class_name": "SiteBuilder",
+                    "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+                    "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder.resolve())},
+                },
+            )
+            self._context.build_data_docs(site_names=[_SITE])
+
+    def close(self) -> None:
+        """Remove the scratch folders of the context's default site."""
+        for site in self._context.get_docs_sites_urls():
+            if site["site_name"] != _SITE and str(site["site_url"]).startswith("file://"):
+                shutil.rmtree(Path(str(site["site_url"])[7:]).parent, ignore_errors=True)
+
+    def _keep(self, suite: str, result: Any) -> None:
+        identifiers = importlib.import_module("great_expectations.data_context.types.resource_identifiers")
+        run = importlib.import_module("great_expectations.core.run_identifier")
+        key = identifiers.ValidationResultIdentifier(
+            expectation_suite_identifier=identifiers.ExpectationSuiteIdentifier(name=suite),
+            run_id=run.RunIdentifier(run_name="gate", run_time=self._started),
+            batch_identifier=suite,
+        )
+        result.meta["run_id"] = key.run_id
+        result.meta["validation_time"] = self._started
+        self._context.validation_results_store.add(key, result)
+
+
+def _row(suite: Suite, found: Any) -> ValidationRow:
+    configuration = found.expectation_config.to_json_dict()
+    kwargs = {key: value for key, value in configuration["kwargs"].items() if key != "batch_id"}
+    result: dict[str, Any] = found.to_json_dict()["result"]
+    failed = found.exception_info and _raised(found.exception_info)
+    return ValidationRow(
+        suite=suite.name,
+        table_name=suite.table_of(configuration),
+        expectation=configuration["type"],
+        column_name=column_name({"kwargs": kwargs}),
+        severity=configuration["severity"],
+        success=bool(found.success),
+        element_count=_integer(result.get("element_count")),
+        unexpected_count=_integer(result.get("unexpected_count")),
+        observed="could not be evaluated: the column's type does not fit" if failed else _observed(result),
+        expected=json.dumps(kwargs, sort_keys=True, ensure_ascii=False),
+        note=str(configuration.get("notes", "")),
+    )
+
+
+def _observed(result: dict[str, Any]) -> str | None:
+    mismatch = (result.get("details") or {}).get("mismatched") or {}
+    if "missing" in mismatch:
+        return "missing columns: " + ", ".join(sorted(mismatch["missing"]))
+    value = result.get("observed_value")
+    if value is None or isinstance(value, list):
+        return None
+    if isinstance(value, float):
+        return f"{value:.6g}" if math.isfinite(value) else str(value)
+    return str(value)
+
+
+def _integer(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _missing_table(suite: Suite) -> ValidationRow:
+    return ValidationRow(
+        suite.name, suite.table, "expect_table_to_exist", None, "critical", False, None, None,
+        "the table is missing", "{}", "Ingest the cohort, or bring its data back with `dvc pull`.",
+    )  # fmt: skip
+
+
+def _missing_column(suite: Suite, expectation: dict[str, Any], present: set[str]) -> ValidationRow:
+    missing = sorted(set(columns_of(expectation)) - present)
+    return ValidationRow(
+        suite=suite.name,
+        table_name=suite.table_of(expectation),
+        expectation=expectation["type"],
+        column_name=column_name(expectation),
+        severity=expectation["severity"],
+        success=False,
+        element_count=None,
+        unexpected_count=None,
+        observed="could not be evaluated: missing, or not computable from what is there: " + ", ".join(missing),
+        expected=json.dumps(expectation["kwargs"], sort_keys=True, ensure_ascii=False),
+        note=expectation["notes"],
+    )
+
+
+def _raised(info: dict[str, Any]) -> bool:
+    if "raised_exception" in info:
+        return bool(info["raised_exception"])
+    return any(nested.get("raised_exception") for nested in info.values() if isinstance(nested, dict))
+
+
+def _silence(found: Any) -> None:
+    if found.exception_info and _raised(found.exception_info):
+        found.exception_info = {
+            "raised_exception": True,
+            "exception_message": "could not be evaluated",
+            "exception_traceback": "",
+        }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # The library warns on import (a deprecated standard module) and logs what it does; neither is about the cohort.
+    logger = logging.getLogger("great_expectations")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,133 @@
+"""The gate: runs every suite of schemas/expectations on a cohort and writes what it found to reports/gate.
+
+::
+
+    reports/gate/
+      gate.json         status and counts: what training stages depend on      deterministic
+      results.parquet   one row per expectation (table validation_results)     deterministic
+      summary.html      the same for people, self-contained                    deterministic
+      data_docs/        Great Expectations' own pages                          with the time they were made
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from eccl.errors import ConfigError, GateError, WorkspaceError
+from eccl.quality.engine import Engine
+from eccl.quality.frames import load_frame, set_variables
+from eccl.quality.parameters import GateParameters, read_parameters
+from eccl.quality.results import CRITICAL, GateReport, ValidationRow, count_failures, to_table
+from eccl.quality.suites import Suite, load_suites
+from eccl.quality.summary import render_summary
+from eccl.quality.tables import check_schemas, open_tables
+from eccl.store.files import aside, sha256_file
+from eccl.store.parts import data_version, write_parquet
+from eccl.workspace import Workspace
+
+
+def run_gate(
+    workspace: Workspace,
+    *,
+    override: str | None = None,
+    extra_results: Iterable[ValidationRow] = (),
+    suites: Path | None = None,
+) -> GateReport:
+    """Validate a cohort and write the gate's reports.
+
+    Parameters
+    ----------
+    workspace
+        Whose data to validate.
+    override
+        A reason, in words, to train although the gate is red. It is recorded; it does not turn the gate green.
+    extra_results
+        Results of checks outside the suites, for example array slots read back to their checksums.
+    suites
+        Folder of suites; default is the shipped schemas/expectations.
+
+    Raises
+    ------
+    GateError
+        There is no data to validate, or the tables cannot be read.
+    ConfigError
+        The override is blank, or a limit in params.yaml is not a number.
+    """
+    if override is not None and not override.strip():
+        raise ConfigError("the override is blank; give a reason in words, or null for none")
+    try:
+        version = data_version(workspace.data)
+    except WorkspaceError as error:
+        raise GateError(f"nothing to validate: {error}") from error
+    parameters = read_parameters(workspace)
+    engine = Engine(parameters.for_suites())
+    try:
+        rows = run_suites(workspace, engine, parameters, load_suites(suites))
+        rows = sorted([*rows, *check_schemas(workspace), *extra_results], key=lambda row: row.sort_key)
+        return _write(workspace.gate, engine, rows, version, override)
+    finally:
+        engine.close()
+
+
+def run_suites(
+    workspace: Workspace, engine: Engine, parameters: GateParameters, suites: Sequence[Suite]
+) -> list[ValidationRow]:
+    """Run suites on the tables of a workspace.
+
+    Raises
+    ------
+    GateError
+        A table's file cannot be read at all.
+    """
+    import duckdb
+
+    connection = None
+    try:
+        connection = open_tables(workspace)
+        set_variables(connection, parameters)
+        return [row for suite in suites for row in engine.run(suite, load_frame(connection, suite.name))]
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        # DuckDB's message may quote a value; only its kind is passed on.
+        raise GateError(
+            f"a table under data/tables cannot be read ({type(error).__name__}); bring it back with `dvc pull`, or ingest again"
+        ) from None
+    finally:
+        if connection is not None:
+            connection.close()
+
+
+def _write(
+    folder: Path, engine: Engine, rows: list[ValidationRow], version: str, override: str | None
+) -> GateReport:
+    critical = count_failures(rows, CRITICAL)
+    with aside(folder) as temporary:
+        temporary.mkdir()
+        write_parquet(to_table(rows, version), temporary / "results.parquet")
+        report = GateReport(
+            status="red" if critical else "green",
+            data_version=version,
+            rows=tuple(rows),
+            results_sha256=sha256_file(temporary / "results.parquet"),
+            override=override,
+            folder=folder,
+        )
+        (temporary / "summary.html").write_text(render_summary(report), encoding="utf-8")
+        engine.write_data_docs(temporary / "data_docs")
+        (temporary / "gate.json").write_text(json.dumps(_verdict(report), indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def _verdict(report: GateReport) -> dict[str, Any]:
+    return {
+        "status": report.status,
+        "data_version": report.data_version,
+        "critical_failures": report.critical_failures,
+        "warnings": report.warnings,
+        "expectations": report.expectations,
+        "results_sha256": report.results_sha256,
+        "override": report.override,
+    }
+

@@ -1,0 +1,140 @@
+"""What the gate found: one row per expectation, in the columns of schemas/tables/validation_results.sql."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+CRITICAL = "critical"
+WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationRow:
+    """Result of one expectation.
+
+    Parameters
+    ----------
+    suite, table_name, expectation
+        The suite's file stem, the table it looked at, the expectation's type.
+    column_name
+        Column (or fact) it looked at; None for table-level expectations.
+    severity
+        ``critical`` blocks training, ``warning`` is recorded.
+    success
+        Met or not. An expectation that could not be evaluated is not met.
+    element_count, unexpected_count
+        Rows it looked at, and how many of them did not meet it; None for aggregates.
+    observed
+        Observed aggregate, or why there is none. Never a participant id.
+    expected
+        Parameters of the expectation as JSON with sorted keys.
+    note
+        The sentence that explains it; shown in the summary, not stored in the table.
+    """
+
+    suite: str
+    table_name: str
+    expectation: str
+    column_name: str | None
+    severity: str
+    success: bool
+    element_count: int | None
+    unexpected_count: int | None
+    observed: str | None
+    expected: str
+    note: str = ""
+
+    @property
+    def sort_key(self) -> tuple[str, str, str, str, str]:
+        """Order of rows in every output."""
+        return (self.suite, self.table_name, self.column_name or "", self.expectation, self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """Outcome of one run of the gate.
+
+    Parameters
+    ----------
+    status
+        ``green`` or ``red``; an override does not change it.
+    data_version
+        What was validated.
+    rows
+        Every result, sorted.
+    results_sha256
+        SHA-256 of results.parquet.
+    override
+        The reason given for going on behind a red gate; None without one.
+    folder
+        Where the reports lie.
+    """
+
+    status: str
+    data_version: str
+    rows: tuple[ValidationRow, ...]
+    results_sha256: str
+    override: str | None
+    folder: Path
+
+    @property
+    def critical_failures(self) -> int:
+        """Critical expectations that were not met."""
+        return count_failures(self.rows, CRITICAL)
+
+    @property
+    def warnings(self) -> int:
+        """Other expectations that were not met."""
+        return count_failures(self.rows) - self.critical_failures
+
+    @property
+    def expectations(self) -> int:
+        """Expectations evaluated."""
+        return len(self.rows)
+
+    @property
+    def failures(self) -> tuple[ValidationRow, ...]:
+        """Rows that were not met, critical ones first."""
+        return tuple(
+            sorted((row for row in self.rows if not row.success), key=lambda row: (row.severity != CRITICAL, row.sort_key))
+        )
+
+    @property
+    def is_passed(self) -> bool:
+        """True where training may go on: green, or overridden with a reason."""
+        return self.status == "green" or self.override is not None
+
+
+def count_failures(rows: Iterable[ValidationRow], severity: str | None = None) -> int:
+    """Count the rows that were not met, of one severity or of all."""
+    return sum(not row.success and severity in {None, row.severity} for row in rows)
+
+
+RESULT_SCHEMA = pa.schema(
+    [
+        pa.field("data_version", pa.string(), nullable=False),
+        pa.field("suite", pa.string(), nullable=False),
+        pa.field("table_name", pa.string(), nullable=False),
+        pa.field("expectation", pa.string(), nullable=False),
+        pa.field("column_name", pa.string()),
+        pa.field("severity", pa.string(), nullable=False),
+        pa.field("success", pa.bool_(), nullable=False),
+        pa.field("element_count", pa.int64()),
+        pa.field("unexpected_count", pa.int64()),
+        pa.field("observed", pa.string()),
+        pa.field("expected", pa.string(), nullable=False),
+    ]
+)
+
+
+def to_table(rows: Sequence[ValidationRow], data_version: str) -> pa.Table:
+    """Return the rows as a table with the columns of validation_results.sql."""
+    columns = {
+        name: [data_version] * len(rows) if name == "data_version" else [getattr(row, name) for row in rows]
+        for name in RESULT_SCHEMA.names
+    }
+    return pa.table(columns, schema=RESULT_SCHEMA)

@@ -1,0 +1,110 @@
+"""Expectation suites as files: schemas/expectations/*.json, in Great Expectations' own format, one line per expectation.
+
+A file has no ids and no version of the library in it. ``meta.table`` of a suite says which table it is about;
+``meta.table`` of an expectation overrides it (the facts suite looks at many tables).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eccl.errors import GateError
+from eccl.quality.results import CRITICAL, WARNING
+from eccl.workspace import shipped
+
+_KEYS = ("type", "kwargs", "meta", "severity", "notes")
+_COLUMN_KEYS = ("column", "column_A", "column_B")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """One suite: its name (the file's stem), the table it is about, and its expectations as GX's dictionaries."""
+
+    name: str
+    table: str
+    notes: str
+    expectations: tuple[dict[str, Any], ...]
+
+    def table_of(self, expectation: dict[str, Any]) -> str:
+        """Table an expectation is about."""
+        return str(expectation.get("meta", {}).get("table", self.table))
+
+
+def suites_folder() -> Path:
+    """Folder of the shipped suites."""
+    return shipped("schemas") / "expectations"
+
+
+def load_suites(folder: Path | None = None) -> tuple[Suite, ...]:
+    """Load every suite of a folder, sorted by name.
+
+    Raises
+    ------
+    GateError
+        The folder holds no suite, or a file is not one.
+    """
+    files = sorted((folder or suites_folder()).glob("*.json"))
+    if not files:
+        raise GateError("no expectation suite found; expected schemas/expectations/*.json beside the package, reinstall eccl")
+    return tuple(load_suite(file) for file in files)
+
+
+def load_suite(file: Path) -> Suite:
+    """Load one suite; ids are dropped and severities checked."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        suite = Suite(
+            name=found["name"],
+            table=found["meta"]["table"],
+            notes=found.get("notes") or "",
+            expectations=tuple(_without_ids(expectation) for expectation in found["expectations"]),
+        )
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise GateError(f"{file.name} is not an expectation suite: {error!r}; compare with its neighbours") from error
+    if suite.name != file.stem:
+        raise GateError(f"{file.name} calls itself {suite.name!r}; expected the name of the file")
+    for expectation in suite.expectations:
+        if expectation.get("severity") not in {CRITICAL, WARNING} or not expectation.get("notes"):
+            raise GateError(
+                f"{file.name}: {expectation.get('type')} on {column_name(expectation)} needs a severity (critical or warning) "
+                "and a notes sentence"
+            )
+    return suite
+
+
+def dump_suite(suite: Suite) -> str:
+    """Return the canonical text of a suite: sorted, one expectation per line, no ids."""
+    lines = ",\n".join(
+        "    " + json.dumps(_without_ids(expectation), ensure_ascii=False)
+        for expectation in sorted(suite.expectations, key=_sort_key)
+    )
+    head = json.dumps({"table": suite.table})
+    return (
+        f'{{\n  "name": {json.dumps(suite.name)},\n  "meta": {head},\n'
+        f'  "notes": {json.dumps(suite.notes, ensure_ascii=False)},\n  "expectations": [\n{lines}\n  ]\n}}\n'
+    )
+
+
+def columns_of(expectation: dict[str, Any]) -> list[str]:
+    """Columns an expectation needs; empty for table-level ones."""
+    kwargs = expectation["kwargs"]
+    return [kwargs[key] for key in _COLUMN_KEYS if key in kwargs] + list(kwargs.get("column_list", ()))
+
+
+def column_name(expectation: dict[str, Any]) -> str | None:
+    """Columns of an expectation as one text; None for table-level ones."""
+    return ", ".join(columns_of(expectation)) or None
+
+
+def _without_ids(expectation: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: expectation[key] for key in _KEYS if expectation.get(key)}
+    kept["kwargs"] = dict(sorted(expectation["kwargs"].items()))
+    return kept
+
+
+def _sort_key(expectation: dict[str, Any]) -> tuple[bool, str, str, str]:
+    column = column_name(expectation)
+    return (column is not None, column or "", expectation["type"], json.dumps(expectation["kwargs"], sort_keys=True))

@@ -1,0 +1,75 @@
+"""When the beats come: sinus rhythm with respiratory and slow variability, ectopy, or atrial fibrillation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from eccl.simulate.heart import ELECTRICAL_LATENTS, HeartState
+from eccl.simulate.physiology import Floats
+
+SDNN_MS, SDNN_SD_LOG = 22.0, 0.55  # median at 64 years [M]
+LOW_FREQUENCY_HZ, BAND_WIDTH_HZ, LF_OVER_HF = 0.10, 0.02, 0.5  # two-Gaussian spectrum [S]
+AF_RR_CV, AF_SHORTEST_RR_MS = 0.22, 330.0  # [M]
+PVC_SHARE = 0.03  # of recordings [M]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rhythm:
+    """R times (ms; the first may precede the strip), the class of each beat, mean RR (ms) and breathing rate (Hz)."""
+
+    r_times_ms: Floats
+    classes: tuple[str, ...]
+    mean_rr_ms: float
+    breathing_hz: float
+
+
+def draw_rhythm(state: HeartState, rng: np.random.Generator, *, seconds: float) -> Rhythm:
+    """Draw R times that cover a strip and a second beyond both ends."""
+    mean_rr = 60_000.0 / state.heart_rate
+    breathing = float(rng.uniform(0.20, 0.30))
+    count = int(np.ceil((seconds + 3.0) * 1000.0 / mean_rr * 1.4)) + 2
+    intervals = _af_intervals(rng, mean_rr, count) if state.atrial_fibrillation else _sinus(state, rng, breathing, count)
+    r_times = np.cumsum(intervals) - 1000.0 - rng.uniform(0.0, mean_rr)
+    classes = ["dominant"] * count
+    if not state.atrial_fibrillation and rng.random() < PVC_SHARE:
+        early = int(np.searchsorted(r_times, rng.uniform(2000.0, 7000.0)))
+        r_times[early] -= 0.35 * mean_rr  # the next sinus beat keeps its time: a compensatory pause
+        classes[early] = "PVC"
+    keep = (r_times > -900.0) & (r_times < seconds * 1000.0 + 700.0)
+    return Rhythm(r_times[keep], tuple(np.array(classes)[keep].tolist()), mean_rr, breathing)
+
+
+def _sinus(state: HeartState, rng: np.random.Generator, breathing_hz: float, count: int) -> Floats:
+    mean_rr = 60_000.0 / state.heart_rate
+    latent = state.electrical[ELECTRICAL_LATENTS.index("variability")]
+    sdnn = SDNN_MS * np.exp(SDNN_SD_LOG * latent) * (mean_rr / 960.0) ** 1.5
+    beat_time = np.arange(count) * mean_rr / 1000.0
+    swing = np.zeros(count)
+    for centre, power in ((LOW_FREQUENCY_HZ, LF_OVER_HF), (breathing_hz, 1.0)):
+        # A few sine waves around the band's centre have its spectrum and random phases.
+        for offset in np.linspace(-1.5, 1.5, 7):
+            weight = np.sqrt(power * np.exp(-0.5 * offset**2))
+            frequency = centre + offset * BAND_WIDTH_HZ
+            swing += weight * np.sin(2.0 * np.pi * frequency * beat_time + rng.uniform(0.0, 2.0 * np.pi))
+    swing /= max(float(swing.std()), 1e-6)
+    return np.asarray(np.clip(mean_rr + sdnn * swing, 0.75 * mean_rr, 1.35 * mean_rr))
+
+
+def _af_intervals(rng: np.random.Generator, mean_rr: float, count: int) -> Floats:
+    shape = 1.0 / AF_RR_CV**2
+    return np.asarray(np.maximum(rng.gamma(shape, mean_rr / shape, count), AF_SHORTEST_RR_MS))
+
+
+def fibrillation_dipole(state: HeartState, rng: np.random.Generator, time_ms: Floats) -> Floats:
+    """Fibrillatory waves, (n, 3) mV: 4 to 9 Hz with three harmonics, mostly along z, so largest in V1 [M]."""
+    seconds = time_ms / 1000.0
+    base = float(np.clip(rng.normal(6.0, 0.8), 4.0, 9.0))
+    drift = 0.3 * np.sin(2.0 * np.pi * 0.2 * seconds + rng.uniform(0.0, 2.0 * np.pi))
+    phase = 2.0 * np.pi * np.cumsum(base + drift) * (seconds[1] - seconds[0])
+    # Coarser waves with a larger atrium, weakly.
+    amplitude = 0.055 * (state.la_max / 90.0) ** 0.3 * np.exp(0.2 * rng.standard_normal())
+    envelope = 1.0 + 0.3 * np.sin(2.0 * np.pi * 0.15 * seconds + rng.uniform(0.0, 2.0 * np.pi))
+    wave = sum(np.sin(m * phase) / m for m in (1, 2, 3)) * envelope * amplitude
+    return np.asarray(np.outer(wave, (0.25, 0.45, -0.9)))

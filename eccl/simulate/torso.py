@@ -1,0 +1,87 @@
+"""What surrounds the heart in a short-axis image: body, fat, lungs, liver, spine, aorta, and the coil's shading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eccl.simulate.heart import HeartState
+
+Image = NDArray[np.float32]
+
+# Signal relative to left ventricular blood, as bSSFP at 1.5 T shows it [M].
+MYOCARDIUM, RV_BLOOD, FAT, LIVER, MUSCLE, LUNG, BONE, PAPILLARY = 0.42, 0.93, 1.15, 0.50, 0.38, 0.08, 0.40, 0.45
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImagePlane:
+    """Pixel grid of a study: mm right (`x`) and down (`y`) of the LV's centre, each (rows, columns)."""
+
+    x: Image
+    y: Image
+    spacing_mm: float
+    centre_row: float
+    centre_column: float
+
+
+def image_plane(rows: int, columns: int, spacing_mm: float, centre: tuple[float, float]) -> ImagePlane:
+    """Grid around a centre given as shares of height and width."""
+    row, column = centre[0] * rows, centre[1] * columns
+    y, x = np.meshgrid(
+        (np.arange(rows, dtype=np.float32) - row) * spacing_mm,
+        (np.arange(columns, dtype=np.float32) - column) * spacing_mm,
+        indexing="ij",
+    )
+    return ImagePlane(x.astype(np.float32), y.astype(np.float32), spacing_mm, row, column)
+
+
+def _ellipse(plane: ImagePlane, x: float, y: float, half_x: float, half_y: float) -> Image:
+    """Soft mask of an ellipse, one pixel wide at its edge."""
+    radius = np.sqrt(((plane.x - x) / half_x) ** 2 + ((plane.y - y) / half_y) ** 2)
+    edge = plane.spacing_mm / min(half_x, half_y)
+    return np.asarray(np.clip((1.0 - radius) / edge + 0.5, 0.0, 1.0), dtype=np.float32)
+
+
+def draw_torso(state: HeartState, plane: ImagePlane, layout: NDArray[np.float64], slice_mm: float) -> Image:
+    """Static background of one slice.
+
+    Parameters
+    ----------
+    layout
+        Twelve standard normals that place one person's organs; the same for all slices of a study.
+    slice_mm
+        Position of the slice along the heart's axis, from the mid slice towards the apex.
+    """
+    bulk = float(np.clip(1.0 + 0.018 * (state.bmi - 26.0), 0.85, 1.3))
+    half_x, half_y = 152.0 * bulk + 4 * layout[0], 112.0 * bulk + 4 * layout[1]
+    body_x, body_y = -18.0 + 4 * layout[2], 34.0 + 4 * layout[3] + 3.0 * (bulk - 1) * 30
+    fat_mm = float(np.clip(12.0 + 1.4 * (state.bmi - 25.0), 5.0, 40.0))
+    image = FAT * _ellipse(plane, body_x, body_y, half_x, half_y)
+
+    def paint(value: float, x: float, y: float, rx: float, ry: float) -> None:
+        nonlocal image
+        mask = _ellipse(plane, x, y, rx, ry)
+        image = image + (value - image) * mask
+
+    paint(MUSCLE, body_x, body_y, half_x - fat_mm, half_y - fat_mm)
+    inner_x, inner_y = half_x - fat_mm - 14.0, half_y - fat_mm - 14.0
+    paint(LUNG, body_x + 0.50 * inner_x, body_y - 4, 0.52 * inner_x, 0.90 * inner_y)
+    paint(LUNG, body_x - 0.52 * inner_x, body_y - 8, 0.48 * inner_x, 0.86 * inner_y)
+    paint(MUSCLE, body_x, body_y, 0.16 * inner_x, 0.95 * inner_y)
+    # The dome rises into the plane towards the apex.
+    dome = 26.0 + 8 * layout[4] + 0.5 * slice_mm
+    paint(LIVER, body_x - 55.0, body_y + 82.0 - dome, 78.0, 52.0)
+    paint(BONE, body_x + 4 * layout[5], body_y + inner_y - 16.0, 20.0, 18.0)
+    aorta = float(np.sqrt(state.dao_area / np.pi))
+    paint(0.95, body_x + 30.0 + 3 * layout[6], body_y + inner_y - 30.0 + 2 * layout[7], aorta, aorta)
+    # Fat around the heart, thinner towards the lung.
+    paint(0.75, -14.0, 3.0, 62.0 + 2 * layout[8], 47.0 + 2 * layout[9])
+    return np.asarray(image, dtype=np.float32)
+
+
+def coil_shading(plane: ImagePlane, layout: NDArray[np.float64]) -> Image:
+    """Multiplicative bias field: the front of the chest up to twice as bright as the back."""
+    log_field = -0.0028 * plane.y + 0.0006 * layout[10] * plane.x + 4e-6 * layout[11] * plane.x * plane.y
+    return np.asarray(np.clip(np.exp(log_field), 0.5, 2.2), dtype=np.float32)

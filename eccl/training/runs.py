@@ -1,0 +1,213 @@
+"""What a finished run leaves behind: weights, and a record that says what they were made from.
+
+::
+
+    models/<run>/weights.safetensors
+    models/<run>/run.json              the keys of schemas/tables/runs.sql and more; no wall-clock time
+
+The run id is a content id: equal data, parameters, parents and stage give an equal id.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from eccl.errors import VersionError, WorkspaceError
+from eccl.store.files import aside, sha256_file
+from eccl.store.gate import GateStatus
+from eccl.workspace import Workspace
+
+WEIGHTS = "weights.safetensors"
+RECORD = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """Everything that decides what a run computes, and the names that follow from it."""
+
+    run: str
+    run_id: str
+    stage: str
+    task: str | None
+    preset: str
+    data_version: str
+    params: Mapping[str, Any]
+    params_sha256: str
+    parents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run on disk."""
+
+    record: Mapping[str, Any]
+    folder: Path
+
+    @property
+    def run_id(self) -> str:
+        return str(self.record["run_id"])
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """Resolved parameters the run was trained with."""
+        params: Mapping[str, Any] = self.record["params"]
+        return params
+
+    def weights(self) -> dict[str, Tensor]:
+        """Weights by name.
+
+        Raises
+        ------
+        VersionError
+            The file is not the one the record speaks of.
+        """
+        from safetensors.torch import load_file
+
+        path = self.folder / WEIGHTS
+        if not path.is_file() or sha256_file(path) != self.record["weights_sha256"]:
+            raise VersionError(
+                f"the weights of {self.record['run']} are missing or not those its {RECORD} records; "
+                "run `dvc checkout`, or train the stage again"
+            )
+        weights: dict[str, Tensor] = load_file(path)
+        return weights
+
+
+def run_name(stage: str, task: str | None) -> str:
+    """``pretrain_ecg``, ``align-I21``: name of the model folder and of the feature files."""
+    return stage if task is None else f"{stage}-{task}"
+
+
+def identify(
+    stage: str,
+    task: str | None,
+    preset: str,
+    params: Mapping[str, Any],
+    data_version: str,
+    parents: Sequence[Run] = (),
+) -> RunIdentity:
+    """Name a run before it is trained."""
+    resolved = json.loads(_canonical(params))
+    params_sha256 = hashlib.sha256(_canonical(resolved).encode()).hexdigest()
+    content = {
+        "stage": stage,
+        "task": task,
+        "data_version": data_version,
+        "params_sha256": params_sha256,
+        "parents": sorted(parent.record["weights_sha256"] for parent in parents),
+    }
+    run = run_name(stage, task)
+    run_id = f"{run}-{hashlib.sha256(_canonical(content).encode()).hexdigest()[:12]}"
+    ids = tuple(parent.run_id for parent in parents)
+    return RunIdentity(run, run_id, stage, task, preset, data_version, resolved, params_sha256, ids)
+
+
+def save_run(
+    workspace: Workspace,
+    identity: RunIdentity,
+    module: nn.Module,
+    gate: GateStatus,
+    device: str,
+    result: Mapping[str, Any],
+) -> Run:
+    """Write weights and record as one folder, aside and renamed.
+
+    Parameters
+    ----------
+    result
+        ``best_epoch``, ``metrics``, ``split_counts`` and whatever else the stage tells, e.g. ``trait_scaler``.
+    """
+    import safetensors.torch
+
+    from eccl import __version__
+
+    folder = workspace.run_folder(identity.run)
+    with aside(folder) as temporary:
+        temporary.mkdir()
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+        safetensors.torch.save_file(state, temporary / WEIGHTS)
+        record = {
+            **dataclasses.asdict(identity),
+            "parents": list(identity.parents),
+            "weights_sha256": sha256_file(temporary / WEIGHTS),
+            "parameter_count": sum(parameter.numel() for parameter in module.parameters()),
+            "gate": {"status": gate.status, "sha256": gate.sha256, "override": gate.override},
+            "device": device,
+            "code_version": __version__,
+            **result,
+        }
+        (temporary / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    return Run(record, folder)
+
+
+def load_run(workspace: Workspace, run: str) -> Run:
+    """Read a finished run's record.
+
+    Raises
+    ------
+    WorkspaceError
+        The run has not been trained.
+    """
+    folder = workspace.run_folder(run)
+    if not (folder / RECORD).is_file():
+        raise WorkspaceError(f"models/{run} holds no {RECORD}; train it first: `eccl train {run.replace('-', '@', 1)}`")
+    return Run(json.loads((folder / RECORD).read_text()), folder)
+
+
+def load_parent(workspace: Workspace, run: str, data_version: str) -> Run:
+    """Read a run that another one builds on.
+
+    Raises
+    ------
+    VersionError
+        It was trained on other data than the workspace holds now.
+    """
+    parent = load_run(workspace, run)
+    if parent.record["data_version"] != data_version:
+        raise VersionError(
+            f"{run} was trained on data version {parent.record['data_version']}, the workspace holds {data_version}; "
+            f"run `eccl train {run.replace('-', '@', 1)}` again"
+        )
+    return parent
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:
+    """Load weights that must fit exactly.
+
+    Raises
+    ------
+    VersionError
+        Lists missing names, unexpected names and differing shapes; nothing is loaded then.
+    """
+    own = module.state_dict()
+    missing = sorted(set(own) - set(weights))
+    unexpected = sorted(set(weights) - set(own))
+    reshaped = sorted(name for name in set(own) & set(weights) if own[name].shape != weights[name].shape)
+    if missing or unexpected or reshaped:
+        raise VersionError(
+            f"the weights of {what} do not fit the network: missing {_some(missing)}, unexpected {_some(unexpected)}, "
+            f"other shape {_some(reshaped)}; the parent was trained with other parameters or code, train it again"
+        )
+    module.load_state_dict(dict(weights), strict=True)
+
+
+def select_prefix(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Weights below a prefix, without it: ``encoder.`` takes the encoder out of an autoencoder."""
+    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+
+
+def _canonical(content: Any) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def _some(names: list[str], limit: int = 6) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return (", ".join(names[:limit]) or "none") + more

@@ -1,0 +1,66 @@
+"""Which visits an epoch shows, in which order. Reads label arrays, never recordings or cines."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Positions = NDArray[np.int64]
+
+
+def disease_groups(label: NDArray[np.floating], negatives_per_case: int, seed: int, epoch: int) -> list[Positions]:
+    """Groups of one epoch of a disease task: all cases with a fixed multiple of controls each.
+
+    Controls are reshuffled every epoch and dealt out in consecutive chunks of ``negatives_per_case * cases``, so that
+    the groups together show every control. The last chunk is topped up with controls drawn without replacement from
+    the other chunks, so every group has exactly the same size.
+
+    Parameters
+    ----------
+    label
+        (n,) 0 or 1.
+    negatives_per_case
+        2 in the paper.
+    seed, epoch
+        Equal values give equal groups.
+
+    Returns
+    -------
+    list of ndarray
+        Positions in `label`. One group with everything where the disease is so common that one chunk holds all
+        controls, or where one class is absent.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    cases, controls = np.flatnonzero(label > 0.5), np.flatnonzero(label <= 0.5)
+    size = negatives_per_case * len(cases)
+    if size == 0 or len(controls) <= size:
+        return [np.arange(len(label), dtype=np.int64)]
+    dealt = rng.permutation(controls)
+    groups = []
+    for start in range(0, len(dealt), size):
+        chunk = dealt[start : start + size]
+        if len(chunk) < size:
+            chunk = np.concatenate([chunk, rng.choice(dealt[:start], size - len(chunk), replace=False)])
+        groups.append(np.concatenate([cases, chunk]).astype(np.int64))
+    return groups
+
+
+def batches(groups: list[Positions], batch_size: int, seed: int, epoch: int, *, drop_last: bool) -> list[Positions]:
+    """Shuffle every group on its own and cut it into batches.
+
+    A batch never straddles two groups: the same case would stand in it twice and be its own negative.
+
+    Parameters
+    ----------
+    drop_last
+        Leave out a group's short last batch, so that every contrastive batch has the same number of negatives. A group
+        smaller than `batch_size` is one batch all the same.
+    """
+    rng = np.random.default_rng([seed, epoch, 1])
+    found: list[Positions] = []
+    for group in groups:
+        order = rng.permutation(group)
+        size = min(batch_size, len(order))
+        end = len(order) - len(order) % size if drop_last and size else len(order)
+        found += [order[start : start + size] for start in range(0, end, max(size, 1))]
+    return found

@@ -1,0 +1,122 @@
+"""What a task predicts: standardised traits, or one disease label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from eccl.errors import SchemaError
+from eccl.store.parts import read_table
+from eccl.training.datasets import Visits
+
+Float = NDArray[np.float64]
+TRAITS = "traits"
+
+
+@dataclass(frozen=True, slots=True)
+class TraitScaler:
+    """Mean and standard deviation of every trait, from the train split only.
+
+    Parameters
+    ----------
+    field_ids
+        UK Biobank fields in the order of the columns.
+    mean, scale
+        In the traits' units; scale is 1 where a trait is constant or unknown.
+    count
+        Known values in the train split.
+    """
+
+    field_ids: tuple[int, ...]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    count: tuple[int, ...]
+
+    def to_standard(self, values: Float) -> Float:
+        """Values in units -> standardised."""
+        return (values - np.array(self.mean)) / np.array(self.scale)
+
+    def from_standard(self, values: NDArray[Any]) -> Float:
+        """Standardised -> values in units, in float64 whatever came in."""
+        return values.astype(np.float64) * np.array(self.scale) + np.array(self.mean)
+
+    def is_learned(self) -> NDArray[np.bool_]:
+        """Traits with at least two known training values; others are not predicted."""
+        return np.array(self.count) >= 2
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for run.json."""
+        return {
+            "field_ids": list(self.field_ids),
+            "mean": list(self.mean),
+            "scale": list(self.scale),
+            "count": list(self.count),
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> TraitScaler:
+        """Inverse of :meth:`to_json`."""
+        return cls(*(tuple(content[name]) for name in ("field_ids", "mean", "scale", "count")))
+
+
+def fit_scaler(field_ids: tuple[int, ...], values: Float) -> TraitScaler:
+    """Fit the scaler on the train split's values, (visits, traits) with NaN for unknown."""
+    is_known = ~np.isnan(values)
+    count = is_known.sum(axis=0)
+    mean = np.where(is_known, values, 0.0).sum(axis=0) / np.maximum(count, 1)
+    spread = np.sqrt(np.where(is_known, values - mean, 0.0).__pow__(2).sum(axis=0) / np.maximum(count, 1))
+    scale = np.where((count >= 2) & (spread > 1e-12 * np.maximum(1.0, np.abs(mean))), spread, 1.0)
+    return TraitScaler(field_ids, tuple(mean.tolist()), tuple(scale.tolist()), tuple(int(n) for n in count))
+
+
+def trait_fields(data: Path) -> tuple[int, ...]:
+    """Fields of the traits in the order of ``fields.trait_index``.
+
+    Raises
+    ------
+    SchemaError
+        The dictionary names no trait.
+    """
+    fields = read_table(data, "fields", ["field_id", "trait_index"])
+    ordered = fields.filter(pc.is_valid(fields.column("trait_index"))).sort_by("trait_index")
+    if not len(ordered):
+        raise SchemaError("table fields names no trait (trait_index is null everywhere); run `eccl ingest RAW` again")
+    return tuple(ordered.column("field_id").to_pylist())
+
+
+def trait_values(data: Path, visits: Visits, field_ids: tuple[int, ...]) -> Float:
+    """Traits of visits in their units: (visits, traits) float64, NaN where unknown."""
+    table = read_table(data, "traits", ["eid", "instance", "field_id", "value"])
+    column = {field_id: i for i, field_id in enumerate(field_ids)}
+    values = np.full((len(visits), len(field_ids)), np.nan)
+    position = visits.find(table.column("eid").to_numpy(), table.column("instance").to_numpy())
+    fields, value = table.column("field_id").to_numpy(), table.column("value").to_numpy()
+    where = np.array([column.get(int(field_id), -1) for field_id in fields], dtype=np.int64)
+    is_used = (position >= 0) & (where >= 0)
+    values[position[is_used], where[is_used]] = value[is_used]
+    return values
+
+
+def disease_labels(data: Path, visits: Visits, code: str, definition: str) -> Float:
+    """Labels of visits: (visits, 1) float64, 1 with the disease, 0 without, NaN where undecided or not given."""
+    table = read_table(data, "labels", ["eid", "instance", "code", "definition", "value"])
+    is_wanted = pc.and_(pc.equal(table.column("code"), code), pc.equal(table.column("definition"), definition))
+    table = table.filter(pc.and_(is_wanted, pc.is_valid(table.column("value"))))
+    values = np.full((len(visits), 1), np.nan)
+    position = visits.find(table.column("eid").to_numpy(), table.column("instance").to_numpy())
+    label = np.array(table.column("value").to_pylist(), dtype=np.float64)
+    values[position[position >= 0], 0] = label[position >= 0]
+    return values
+
+
+def task_targets(data: Path, visits: Visits, task: str, definition: str) -> tuple[Float, tuple[int, ...]]:
+    """Targets of a task in their units, and the trait fields (empty for a disease)."""
+    if task == TRAITS:
+        field_ids = trait_fields(data)
+        return trait_values(data, visits, field_ids), field_ids
+    return disease_labels(data, visits, task, definition), ()

@@ -1,0 +1,106 @@
+"""Pixels of one slice, decoded file by file; a frame that is absent or broken repeats its predecessor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+from zipfile import ZipFile, ZipInfo
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
+
+from eccl.errors import Reason, Rejected
+from eccl.ukb.sax_headers import FrameHeader, quiet_pydicom
+
+Pixels = NDArray[Any]
+
+# What decoding needs, and nothing that names a person. Overlay groups (6000 and up) are left unread.
+_PIXEL_TAGS: list[str] = [
+    "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated", "BitsStored",
+    "HighBit", "PixelRepresentation", "PlanarConfiguration", "RescaleIntercept", "RescaleSlope", "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths", "PixelData",
+]  # fmt: skip
+
+
+def read_frames(
+    archive: ZipFile, members: Sequence[ZipInfo], slots: Sequence[FrameHeader | None], shape: tuple[int, int]
+) -> tuple[Pixels, int]:
+    """Decode one slice.
+
+    Parameters
+    ----------
+    archive, members
+        The open zip and its directory.
+    slots
+        The slice's files in order of time, None where one is missing.
+    shape
+        Rows and columns every frame must have.
+
+    Returns
+    -------
+    frames : (len(slots), rows, columns)
+        int16 or uint16 as stored; float32 where a file carries a RescaleSlope or RescaleIntercept that is not the
+        identity, or pixels wider than 16 bits. A gap repeats the frame before it; the cycle is closed, so the first
+        frame's predecessor is the last.
+    undecodable
+        How many present files could not be decoded.
+
+    Raises
+    ------
+    Rejected
+        ``cine_pixels_undecodable`` where no frame of the slice could be decoded.
+    """
+    decoded: list[Pixels | None] = []
+    with quiet_pydicom():
+        for header in slots:
+            decoded.append(None if header is None else _decode(archive, members[header.member], shape))
+    present = [frame for frame in decoded if frame is not None]
+    undecodable = sum(header is not None for header in slots) - len(present)
+    if not present:
+        raise Rejected(
+            Reason.CINE_PIXELS_UNDECODABLE,
+            f"none of {undecodable} frames of a slice could be decoded to {shape[0]} x {shape[1]} pixels",
+        )
+    frames = np.empty((len(slots), *shape), dtype=_shared_dtype(present))
+    previous = present[-1]
+    for index, frame in enumerate(decoded):
+        previous = previous if frame is None else frame
+        frames[index] = previous
+    return frames, undecodable
+
+
+def _decode(archive: ZipFile, info: ZipInfo, shape: tuple[int, int]) -> Pixels | None:
+    try:
+        dataset = dcmread(BytesIO(archive.read(info)), force=True, specific_tags=_PIXEL_TAGS)
+        pixels = np.asarray(dataset.pixel_array)
+        if pixels.shape != shape:
+            return None
+        pixels = _clear_unused_bits(
+            pixels, int(dataset.BitsStored), int(dataset.get("HighBit", dataset.BitsStored - 1))
+        )
+        slope, intercept = (float(dataset.get(name) or 0.0) for name in ("RescaleSlope", "RescaleIntercept"))
+    # A damaged codestream can fail in any decoder in any way; the frame then counts as missing.
+    except Exception:
+        return None
+    if slope not in (0.0, 1.0) or intercept != 0.0:
+        return (pixels * np.float32(slope or 1.0) + np.float32(intercept)).astype(np.float32)
+    return pixels
+
+
+def _clear_unused_bits(pixels: Pixels, stored: int, high_bit: int) -> Pixels:
+    """Clear what old files keep above the stored bits (embedded overlays), sign bits included."""
+    unused = 8 * pixels.dtype.itemsize - stored
+    if pixels.dtype.kind not in "iu" or unused <= 0 or high_bit != stored - 1:
+        return pixels
+    return (pixels << unused) >> unused
+
+
+def _shared_dtype(frames: Sequence[Pixels]) -> np.dtype[Any]:
+    common = np.result_type(*(frame.dtype for frame in frames))
+    if common.kind == "u" and common.itemsize <= 2:
+        return np.dtype(np.uint16)
+    if common.kind == "i" and common.itemsize <= 2:
+        return np.dtype(np.int16)
+    return np.dtype(np.float32)

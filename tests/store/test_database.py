@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from eccl.errors import SchemaError, WorkspaceError
+from eccl.store import database
+from eccl.workspace import Workspace, shipped
+
+ALL_TABLES = sorted(path.stem for path in (shipped("schemas") / "tables").glob("*.sql"))
+
+
+@pytest.mark.parametrize("table", ALL_TABLES)
+def test_every_table_and_column_has_a_comment(table: str) -> None:
+    connection = database.memory()
+    database.create_tables(connection, [table])
+    assert connection.execute("SELECT count(*) FROM duckdb_tables() WHERE comment IS NULL").fetchall() == [(0,)]
+    missing = connection.execute("SELECT column_name FROM duckdb_columns() WHERE comment IS NULL AND NOT internal").fetchall()
+    assert missing == []
+
+
+def test_cohort_tables_are_the_schemas_under_data() -> None:
+    assert set(database.COHORT_TABLES) | {"runs", "data_versions", "validation_results"} == set(ALL_TABLES)
+    assert set(database.SORT_KEYS) == set(database.COHORT_TABLES)
+
+
+def test_rows_are_cast_sorted_and_written_once(tmp_path: Path) -> None:
+    rows = pa.table({"bucket": [0.5, 0.1], "split": ["val", "train"], "eid": [9_000_002, 9_000_001]})
+    assert database.write_table(tmp_path, "splits", rows)
+    assert not database.write_table(tmp_path, "splits", rows)
+    connection = database.connect_data(Workspace(tmp_path), ["splits"])
+    assert connection.sql("FROM splits").fetchall() == []  # the workspace keeps tables in data/, not here
+    found = duckdb.sql(f"FROM '{tmp_path}/tables/splits.parquet'").fetchall()
+    assert found == [(9_000_001, "train", 0.1), (9_000_002, "val", 0.5)]
+
+
+def test_a_wrong_table_is_refused_without_quoting_values(tmp_path: Path) -> None:
+    twice = pa.table({"eid": [9_000_001, 9_000_001], "split": ["val", "train"], "bucket": [0.5, 0.1]})
+    with pytest.raises(SchemaError, match="ConstraintException") as caught:
+        database.write_table(tmp_path, "splits", twice)
+    assert "9000001" not in str(caught.value)
+    with pytest.raises(SchemaError, match=r"unknown columns: \['colour'\]"):
+        database.write_table(tmp_path, "splits", twice.append_column("colour", pa.array(["red", "blue"])))
+
+
+def test_open_store_says_what_to_do_when_nothing_is_published(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("preset: demo\n")
+    with pytest.raises(WorkspaceError, match="eccl publish"):
+        database.open_store(tmp_path)
