@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from eccl.store.files import replace_file, sha256_bytes, sha256_file
 from eccl.store.parts import read_table as read_part_table
 from eccl.store.parts import table_files
 from eccl.ukb import tables as exports
-from eccl.ukb.dictionary import load_dictionary
+from eccl.ukb.dictionary import Dictionary, fields_frame, load_dictionary
 
 TABLES = ("participants", "visits", "traits", "diagnoses", "fields")
 
@@ -47,64 +48,59 @@ def ingest_tables(raw: Path, data: Path, state: Path, found: Discovery) -> Tabul
     if note.is_file() and (before := json.loads(note.read_text()))["mark"] == mark and _complete(data):
         return TabularReport(**before["report"], is_unchanged=True)
     dictionary = load_dictionary()
-    read: list[exports.TabularExport] = []
     refused: list[dict[str, Any]] = [_misnamed(file) for file in found.misnamed]
-    failed = 0
-    for path in found.tables:
-        origin = {"path": path, "file_sha256": sha256_file(raw / path), "file_bytes": (raw / path).stat().st_size}
-        try:
-            export = exports.read_table(raw / path, dictionary)
-        except Rejected as error:
-            failed += 1
-            refused.append(_refusal("table", origin, error.reason, error.detail))
-            continue
-        read.append(export)
-        refused += [_refusal("table", origin, issue.reason, issue.detail, issue.eid) for issue in export.issues]
+    read = _read_exports(raw, found.tables, dictionary, refused)
     values, conflicts = exports.merge_exports(read)
-    refused += [_refusal("table", {"path": "(several)"}, issue.reason, issue.detail, issue.eid) for issue in conflicts]
     values = values.filter(~pl.col("eid").is_in(sorted(found.withdrawals)))
-    rows = _write_tables(data, values, dictionary, refused, found)
-    report = TabularReport(
-        files=len(found.tables),
-        read=len(read),
-        quarantined=_count(refused),
-        withdrawn_rows=sum(export.withdrawn_rows for export in read),
-        rows=rows,
-        is_unchanged=False,
-    )
-    fields = {name: getattr(report, name) for name in ("files", "read", "quarantined", "withdrawn_rows", "rows")}
-    replace_file(note, json.dumps({"mark": _fingerprint(raw, data, found), "report": fields}).encode())
-    return report
-
-
-def _write_tables(
-    data: Path, values: pl.DataFrame, dictionary: Any, refused: list[dict[str, Any]], found: Discovery
-) -> dict[str, int]:
-    diagnoses, issues = exports.pair_codes_with_dates(values, dictionary)
-    refused += [_refusal("table", {"path": "(several)"}, issue.reason, issue.detail, issue.eid) for issue in issues]
-    participants = exports.participants_from(values)
-    visits = exports.visits_from(values)
-    keys = _bulk_keys(data)
-    lone = keys.select("eid").unique().join(participants, on="eid", how="anti")
-    participants = pl.concat([participants, lone], how="diagonal")
-    visits = pl.concat([visits, keys.join(visits, on=["eid", "instance"], how="anti")], how="diagonal")
-    frames = {
-        "participants": participants,
-        "visits": visits,
-        "traits": exports.traits_from(values),
-        "diagnoses": diagnoses,
-        "fields": dictionary.to_frame(),
-    }
-    frames = {
-        name: frame.filter(~pl.col("eid").is_in(sorted(found.withdrawals))) if "eid" in frame.columns else frame
-        for name, frame in frames.items()
-    }
+    refused += _refusals(raw, [*conflicts, *exports.find_misaligned(values)])
+    refused = [row for row in refused if row["eid"] not in found.withdrawals]
+    eids = {eid for export in read for eid in export.eids} - found.withdrawals
+    frames = _to_frames(values, eids, _bulk_keys(data), dictionary)
     for name, frame in frames.items():
         database.write_table(data, name, frame.to_arrow())
     quarantine = pa.Table.from_pylist(refused) if refused else database.empty_table("quarantine")
     target = data / "tables" / "quarantine" / "table.parquet"
     database.write_if_changed(database.conform("quarantine", quarantine), target)
-    return {name: frame.height for name, frame in frames.items()}
+    fields: dict[str, Any] = {
+        "files": len(found.tables),
+        "read": len(read),
+        "quarantined": dict(sorted(Counter(row["reason"] for row in refused).items())),
+        "withdrawn_rows": sum(export.withdrawn_rows for export in read),
+        "rows": {name: frame.height for name, frame in frames.items()},
+    }
+    replace_file(note, json.dumps({"mark": mark, "report": fields}).encode())
+    return TabularReport(**fields, is_unchanged=False)
+
+
+def _read_exports(
+    raw: Path, paths: tuple[str, ...], dictionary: Dictionary, refused: list[dict[str, Any]]
+) -> list[exports.TabularExport]:
+    read: list[exports.TabularExport] = []
+    for path in paths:
+        try:
+            export = exports.read_table(raw / path, dictionary)
+        except Rejected as error:
+            origin = {"path": path, "file_sha256": sha256_file(raw / path), "file_bytes": (raw / path).stat().st_size}
+            refused.append(_refusal("table", origin, error.reason, error.detail))
+            continue
+        read.append(export)
+        refused += _refusals(raw, export.issues)
+    return read
+
+
+def _to_frames(
+    values: pl.DataFrame, eids: set[int], bulk: pl.DataFrame, dictionary: Dictionary
+) -> dict[str, pl.DataFrame]:
+    visits = exports.visits_from(values)
+    keys = bulk.cast({"instance": visits.schema["instance"]})
+    lone = keys.join(visits, on=["eid", "instance"], how="anti")
+    return {
+        "participants": exports.participants_from(values, eids | set(bulk["eid"])),
+        "visits": pl.concat([visits, lone], how="diagonal"),
+        "traits": exports.traits_from(values),
+        "diagnoses": exports.pair_codes_with_dates(values, dictionary),
+        "fields": fields_frame(dictionary),
+    }
 
 
 def _bulk_keys(data: Path) -> pl.DataFrame:
@@ -123,16 +119,19 @@ def _misnamed(file: Misnamed) -> dict[str, Any]:
     return _refusal(file.kind, origin, Reason.BAD_NAME, file.detail)
 
 
+def _refusals(raw: Path, issues: list[exports.TableIssue]) -> list[dict[str, Any]]:
+    return [
+        _refusal("table", {"path": _relative(raw, issue.path)}, issue.reason, issue.detail, issue.eid) for issue in issues
+    ]
+
+
+def _relative(raw: Path, path: str) -> str:
+    return Path(path).relative_to(raw).as_posix() if path and Path(path).is_relative_to(raw) else "(several files)"
+
+
 def _refusal(kind: str, origin: dict[str, Any], reason: Reason, detail: str, eid: int | None = None) -> dict[str, Any]:
     base = {"kind": kind, "eid": eid, "instance": None, "row": None, "file_sha256": None, "file_bytes": None}
     return {**base, **origin, "reason": reason.value, "detail": detail, "remedy": remedy(reason)}
-
-
-def _count(refused: list[dict[str, Any]]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for row in refused:
-        counts[row["reason"]] = counts.get(row["reason"], 0) + 1
-    return dict(sorted(counts.items()))
 
 
 def _complete(data: Path) -> bool:

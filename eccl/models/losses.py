@@ -29,7 +29,8 @@ def info_nce(z_ecg: Tensor, z_cmr: Tensor, temperature: Tensor | float = 0.1, al
     """
     z_ecg = functional.normalize(z_ecg.float(), dim=-1)
     z_cmr = functional.normalize(z_cmr.float(), dim=-1)
-    logits = z_ecg @ z_cmr.T / temperature  # (batch, batch)
+    with torch.autocast(z_ecg.device.type, enabled=False):  # a product in bfloat16 would blur the similarities
+        logits = z_ecg @ z_cmr.T / temperature  # (batch, batch)
     own = torch.arange(len(logits), device=logits.device)
     return alpha * functional.cross_entropy(logits, own) + (1 - alpha) * functional.cross_entropy(logits.T, own)
 

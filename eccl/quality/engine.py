@@ -10,7 +10,6 @@ import importlib
 import json
 import logging
 import math
-import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,9 +42,14 @@ class Engine:
         with _quiet():
             # Typed as Any on purpose: following the library's own annotations costs the type checker a minute.
             self._gx: Any = importlib.import_module("great_expectations")
-            self._context: Any = self._gx.get_context(mode="ephemeral")
-            self._context.enable_analytics(False)
-            self._context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+            types = importlib.import_module("great_expectations.data_context.types.base")
+            # Spelled out, because the default configuration makes a temporary folder for pages of its own.
+            configuration = types.DataContextConfig(
+                store_backend_defaults=types.InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+                progress_bars={"globally": False, "metric_calculations": False},
+                analytics_enabled=False,
+            )
+            self._context: Any = self._gx.get_context(mode="ephemeral", project_config=configuration)
             self._source: Any = self._context.data_sources.add_pandas("cohort")
         self._started = datetime.now(UTC)
 
@@ -58,7 +62,11 @@ class Engine:
             return [_missing_table(suite)]
         present = set(frame.columns)
         runnable = [expectation for expectation in suite.expectations if present.issuperset(columns_of(expectation))]
-        rows = [_missing_column(suite, expectation, present) for expectation in suite.expectations if expectation not in runnable]
+        rows = [
+            _missing_column(suite, expectation, present)
+            for expectation in suite.expectations
+            if expectation not in runnable
+        ]
         if not runnable:
             return rows
         with _quiet():
@@ -81,16 +89,13 @@ class Engine:
                 {
                     "class_name": "SiteBuilder",
                     "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-                    "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder.resolve())},
+                    "store_backend": {
+                        "class_name": "TupleFilesystemStoreBackend",
+                        "base_directory": str(folder.resolve()),
+                    },
                 },
             )
             self._context.build_data_docs(site_names=[_SITE])
-
-    def close(self) -> None:
-        """Remove the scratch folders of the context's default site."""
-        for site in self._context.get_docs_sites_urls():
-            if site["site_name"] != _SITE and str(site["site_url"]).startswith("file://"):
-                shutil.rmtree(Path(str(site["site_url"])[7:]).parent, ignore_errors=True)
 
     def _keep(self, suite: str, result: Any) -> None:
         identifiers = importlib.import_module("great_expectations.data_context.types.resource_identifiers")
@@ -182,13 +187,17 @@ def _silence(found: Any) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    # The library warns on import (a deprecated standard module) and logs what it does; neither is about the cohort.
+    # The library warns on import (a deprecated standard module) and logs what it does, some of its loggers at a level of
+    # their own; neither is about the cohort. Its records end at its own top logger.
     logger = logging.getLogger("great_expectations")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    before = logger.propagate
+    silent = logging.NullHandler()
+    logger.propagate = False
+    logger.addHandler(silent)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logger.removeHandler(silent)
+        logger.propagate = before

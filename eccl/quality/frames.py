@@ -58,7 +58,7 @@ class Frame:
 _WIDE_TRAITS = (
     "(SELECT eid, instance, "
     + ", ".join(f'max("value") FILTER (WHERE field_id = {field}) AS field_{field}' for field in range(24100, 24182))
-    + f', count(*) FILTER (WHERE {_IMPOSSIBLE}) AS impossible_values FROM traits GROUP BY eid, instance)'
+    + f", count(*) FILTER (WHERE {_IMPOSSIBLE}) AS impossible_values FROM traits GROUP BY eid, instance)"
 )
 
 FRAMES: dict[str, Frame] = {

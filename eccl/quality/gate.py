@@ -64,12 +64,9 @@ def run_gate(
         raise GateError(f"nothing to validate: {error}") from error
     parameters = read_parameters(workspace)
     engine = Engine(parameters.for_suites())
-    try:
-        rows = run_suites(workspace, engine, parameters, load_suites(suites))
-        rows = sorted([*rows, *check_schemas(workspace), *extra_results], key=lambda row: row.sort_key)
-        return _write(workspace.gate, engine, rows, version, override)
-    finally:
-        engine.close()
+    rows = run_suites(workspace, engine, parameters, load_suites(suites))
+    rows = sorted([*rows, *check_schemas(workspace), *extra_results], key=lambda row: row.sort_key)
+    return _write(workspace.gate, engine, rows, version, override)
 
 
 def run_suites(
@@ -99,9 +96,7 @@ def run_suites(
             connection.close()
 
 
-def _write(
-    folder: Path, engine: Engine, rows: list[ValidationRow], version: str, override: str | None
-) -> GateReport:
+def _write(folder: Path, engine: Engine, rows: list[ValidationRow], version: str, override: str | None) -> GateReport:
     critical = count_failures(rows, CRITICAL)
     with aside(folder) as temporary:
         temporary.mkdir()
@@ -130,4 +125,3 @@ def _verdict(report: GateReport) -> dict[str, Any]:
         "results_sha256": report.results_sha256,
         "override": report.override,
     }
-

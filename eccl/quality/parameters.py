@@ -71,7 +71,9 @@ def read_parameters(workspace: Workspace) -> GateParameters:
             split_shares={str(split): float(share) for split, share in cohort["split_shares"].items()},
         )
     except (AttributeError, TypeError, ValueError) as error:
-        raise ConfigError(f"the gate cannot read its limits from params.yaml: {error}; see the shipped params.yaml") from error
+        raise ConfigError(
+            f"the gate cannot read its limits from params.yaml: {error}; see the shipped params.yaml"
+        ) from error
 
 
 def _section(workspace: Workspace, name: str) -> dict[str, Any]:

@@ -100,7 +100,9 @@ class GateReport:
     def failures(self) -> tuple[ValidationRow, ...]:
         """Rows that were not met, critical ones first."""
         return tuple(
-            sorted((row for row in self.rows if not row.success), key=lambda row: (row.severity != CRITICAL, row.sort_key))
+            sorted(
+                (row for row in self.rows if not row.success), key=lambda row: (row.severity != CRITICAL, row.sort_key)
+            )
         )
 
     @property

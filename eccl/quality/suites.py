@@ -48,7 +48,9 @@ def load_suites(folder: Path | None = None) -> tuple[Suite, ...]:
     """
     files = sorted((folder or suites_folder()).glob("*.json"))
     if not files:
-        raise GateError("no expectation suite found; expected schemas/expectations/*.json beside the package, reinstall eccl")
+        raise GateError(
+            "no expectation suite found; expected schemas/expectations/*.json beside the package, reinstall eccl"
+        )
     return tuple(load_suite(file) for file in files)
 
 

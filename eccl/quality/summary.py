@@ -103,7 +103,9 @@ def _suites(rows: Sequence[ValidationRow]) -> str:
         '<th class="n">Critical, not met</th><th class="n">Warnings</th></tr>'
     )
     return (
-        f'<h2>Suites</h2>\n<div class="scroll"><table>\n<thead>{head}</thead>\n<tbody>\n' + "\n".join(lines) + "\n</tbody></table></div>"
+        f'<h2>Suites</h2>\n<div class="scroll"><table>\n<thead>{head}</thead>\n<tbody>\n'
+        + "\n".join(lines)
+        + "\n</tbody></table></div>"
     )
 
 
@@ -122,7 +124,9 @@ def _table(rows: Sequence[ValidationRow]) -> str:
         '<th class="n">Unexpected</th><th>Observed</th></tr>'
     )
     return (
-        f'<div class="scroll"><table>\n<thead>{head}</thead>\n<tbody>\n' + "\n".join(map(_line, rows)) + "\n</tbody></table></div>\n"
+        f'<div class="scroll"><table>\n<thead>{head}</thead>\n<tbody>\n'
+        + "\n".join(map(_line, rows))
+        + "\n</tbody></table></div>\n"
     )
 
 

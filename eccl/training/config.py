@@ -274,7 +274,7 @@ def load_params(path: Path) -> TrainingParams:
         raise ConfigError(f"params.yaml is not YAML: {error}") from error
     content = content if isinstance(content, dict) else {}
     presets = content.get("presets") or {}
-    name = content.get("preset")
+    name = str(content.get("preset"))
     if name not in presets:
         raise ConfigError(
             f"preset: {name!r} is not one of `presets` ({', '.join(presets) or 'none'}); choose one of them"

@@ -138,7 +138,7 @@ def paired_visits(data: Path, recordings: Visits, cines: Visits) -> tuple[Int, I
     absent = int(((ecg < 0) | (cmr < 0)).sum())
     if absent:
         raise SchemaError(
-            f"{absent} of {len(table)} pairs have no current recording or cine; expected none; run `eccl ingest RAW` again"
+            f"{absent} of {len(table)} pairs lack a recording or cine; expected none; run `eccl ingest RAW` again"
         )
     return ecg, cmr
 

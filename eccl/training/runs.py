@@ -41,7 +41,7 @@ class RunIdentity:
     data_version: str
     params: Mapping[str, Any]
     params_sha256: str
-    parents: tuple[str, ...]
+    parents: tuple[Mapping[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ def identify(
     }
     run = run_name(stage, task)
     run_id = f"{run}-{hashlib.sha256(_canonical(content).encode()).hexdigest()[:12]}"
-    ids = tuple(parent.run_id for parent in parents)
-    return RunIdentity(run, run_id, stage, task, preset, data_version, resolved, params_sha256, ids)
+    described = tuple({name: parent.record[name] for name in ("run", "run_id", "weights_sha256")} for parent in parents)
+    return RunIdentity(run, run_id, stage, task, preset, data_version, resolved, params_sha256, described)
 
 
 def save_run(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,3 +66,37 @@ def batches(groups: list[Positions], batch_size: int, seed: int, epoch: int, *, 
         end = len(order) - len(order) % size if drop_last and size else len(order)
         found += [order[start : start + size] for start in range(0, end, max(size, 1))]
     return found
+
+
+def epoch_batches(
+    positions: Positions,
+    label: NDArray[np.floating] | None,
+    *,
+    batch_size: int,
+    negatives_per_case: int,
+    seed: int,
+    drop_last: bool,
+) -> Callable[[int], list[Positions]]:
+    """Batches of any epoch, as positions.
+
+    Parameters
+    ----------
+    positions
+        What may be shown.
+    label
+        Label of each of `positions` for a disease task; None shows everything once an epoch.
+    """
+
+    def of_epoch(epoch: int) -> list[Positions]:
+        if label is None:
+            groups = [positions]
+        else:
+            groups = [positions[group] for group in disease_groups(label, negatives_per_case, seed, epoch)]
+        return batches(groups, batch_size, seed, epoch, drop_last=drop_last)
+
+    return of_epoch
+
+
+def chunks(count: int, size: int) -> list[Positions]:
+    """Consecutive positions in blocks, nothing dropped: what evaluation walks over."""
+    return [np.arange(start, min(start + size, count), dtype=np.int64) for start in range(0, count, size)]

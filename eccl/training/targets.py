@@ -39,11 +39,13 @@ class TraitScaler:
 
     def to_standard(self, values: Float) -> Float:
         """Values in units -> standardised."""
-        return (values - np.array(self.mean)) / np.array(self.scale)
+        standardised: Float = (values - np.array(self.mean)) / np.array(self.scale)
+        return standardised
 
     def from_standard(self, values: NDArray[Any]) -> Float:
         """Standardised -> values in units, in float64 whatever came in."""
-        return values.astype(np.float64) * np.array(self.scale) + np.array(self.mean)
+        in_units: Float = values.astype(np.float64) * np.array(self.scale) + np.array(self.mean)
+        return in_units
 
     def is_learned(self) -> NDArray[np.bool_]:
         """Traits with at least two known training values; others are not predicted."""
@@ -69,7 +71,7 @@ def fit_scaler(field_ids: tuple[int, ...], values: Float) -> TraitScaler:
     is_known = ~np.isnan(values)
     count = is_known.sum(axis=0)
     mean = np.where(is_known, values, 0.0).sum(axis=0) / np.maximum(count, 1)
-    spread = np.sqrt(np.where(is_known, values - mean, 0.0).__pow__(2).sum(axis=0) / np.maximum(count, 1))
+    spread = np.sqrt((np.where(is_known, values - mean, 0.0) ** 2).sum(axis=0) / np.maximum(count, 1))
     scale = np.where((count >= 2) & (spread > 1e-12 * np.maximum(1.0, np.abs(mean))), spread, 1.0)
     return TraitScaler(field_ids, tuple(mean.tolist()), tuple(scale.tolist()), tuple(int(n) for n in count))
 
@@ -114,9 +116,67 @@ def disease_labels(data: Path, visits: Visits, code: str, definition: str) -> Fl
     return values
 
 
-def task_targets(data: Path, visits: Visits, task: str, definition: str) -> tuple[Float, tuple[int, ...]]:
-    """Targets of a task in their units, and the trait fields (empty for a disease)."""
-    if task == TRAITS:
-        field_ids = trait_fields(data)
-        return trait_values(data, visits, field_ids), field_ids
-    return disease_labels(data, visits, task, definition), ()
+@dataclass(frozen=True, slots=True)
+class TaskTargets:
+    """Targets of one task for an array of visits.
+
+    Parameters
+    ----------
+    task
+        ``traits`` or a disease code.
+    values
+        (visits, targets) float64: standardised traits, or 0/1; NaN where unknown, and for traits that the train split
+        does not know twice.
+    train
+        Positions of the train split with at least one known target.
+    scaler
+        For traits.
+    definition
+        Label definition, for diseases.
+    """
+
+    task: str
+    values: Float
+    train: NDArray[np.int64]
+    scaler: TraitScaler | None
+    definition: str
+
+    @property
+    def width(self) -> int:
+        """Number of outputs of the task's head."""
+        return int(self.values.shape[1])
+
+    def train_labels(self) -> Float | None:
+        """Labels of `train` for a disease, which the sampler balances; None for traits."""
+        return None if self.scaler is not None else self.values[self.train, 0]
+
+    def count(self, positions: NDArray[np.int64]) -> dict[str, int]:
+        """Visits, visits with a known target, and cases of a disease, for run.json."""
+        values = self.values[positions]
+        counts = {"visits": len(positions), "known": int((~np.isnan(values)).any(axis=1).sum())}
+        return counts if self.scaler is not None else {**counts, "cases": int((values == 1).sum())}
+
+    def params(self) -> dict[str, Any]:
+        """Parameters outside the stage's section that the targets depend on."""
+        return {} if self.scaler is not None else {"label_definition": self.definition}
+
+    def record(self) -> dict[str, Any]:
+        """What run.json keeps so that predictions can be turned back into units."""
+        return {} if self.scaler is None else {"trait_scaler": self.scaler.to_json()}
+
+
+def read_targets(data: Path, visits: Visits, task: str, definition: str, instances: tuple[int, ...]) -> TaskTargets:
+    """Read a task's targets; the traits' scaler is fitted on the train split at `instances` and on nothing else."""
+    if task != TRAITS:
+        labels = disease_labels(data, visits, task, definition)
+        return TaskTargets(task, labels, _known(visits, labels, instances), None, definition)
+    field_ids = trait_fields(data)
+    values = trait_values(data, visits, field_ids)
+    scaler = fit_scaler(field_ids, values[visits.select("train", instances)])
+    standard = np.where(scaler.is_learned(), scaler.to_standard(values), np.nan)
+    return TaskTargets(task, standard, _known(visits, standard, instances), scaler, definition)
+
+
+def _known(visits: Visits, values: Float, instances: tuple[int, ...]) -> NDArray[np.int64]:
+    train = visits.select("train", instances)
+    return train[(~np.isnan(values[train])).any(axis=1)]

@@ -57,7 +57,7 @@ def disease_rows(visits: Visits, identity: RunIdentity, logit: NDArray[Any], cod
 def vectors_of(table: pa.Table) -> NDArray[np.float32]:
     """The ``vector`` column as (rows, d) float32."""
     column = table.column("vector").combine_chunks()
-    flat = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    flat: NDArray[np.float32] = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
     return flat.reshape(len(table), -1)
 
 

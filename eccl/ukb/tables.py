@@ -12,13 +12,28 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from eccl.errors import Reason, Rejected
+from eccl.ukb.diagnosis_codes import find_misaligned, pair_codes_with_dates
 from eccl.ukb.dictionary import Dictionary, Field
+from eccl.ukb.table_frames import participants_from, traits_from, typed_scalar, visits_from
 from eccl.ukb.table_headers import Dialect, Header, parse_header, split_header
 from eccl.ukb.table_issues import IssueLog, TableIssue
 from eccl.ukb.table_merge import merge_exports
 from eccl.ukb.table_values import OK, VALUES_SCHEMA, check_cells, describe_columns, melt_cells
 
-__all__ = ["Dialect", "TableIssue", "TabularExport", "VALUES_SCHEMA", "merge_exports", "read_table"]
+__all__ = [
+    "VALUES_SCHEMA",
+    "Dialect",
+    "TableIssue",
+    "TabularExport",
+    "find_misaligned",
+    "merge_exports",
+    "pair_codes_with_dates",
+    "participants_from",
+    "read_table",
+    "traits_from",
+    "typed_scalar",
+    "visits_from",
+]
 
 _BLOCK_BYTES = 8 << 20
 _MISSING = ["", "NA", "NaN", "nan", "null", "NULL"]

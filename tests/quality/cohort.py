@@ -71,7 +71,12 @@ def _trait_values(rng: np.random.Generator) -> dict[int, float]:
     values |= chamber(24106, right, 100 * values[24102] / right)
     values |= chamber(24110, float(rng.normal(69, 8)), 60.0) | chamber(24114, float(rng.normal(82, 9)), 45.0)
     values |= {24118: 800.0, 24119: 740.0, 24120: 1.9, 24121: 470.0, 24122: 440.0, 24123: 2.5}
-    for first, last, level, spread in ((24124, 24140, 5.8, 0.3), (24141, 24157, -22, 2), (24158, 24174, 45, 5), (24175, 24181, -18, 2)):
+    for first, last, level, spread in (
+        (24124, 24140, 5.8, 0.3),
+        (24141, 24157, -22, 2),
+        (24158, 24174, 45, 5),
+        (24175, 24181, -18, 2),
+    ):
         segments = rng.normal(level, spread, last - first)
         values |= {field: float(segments[field - first]) for field in range(first, last)}
         values[last] = float(segments.mean())
@@ -85,9 +90,14 @@ def _labels(eid: int, day: date | None) -> Rows:
         for definition, value in (("ever", ill), ("prevalent", ill), ("incident", None if ill else False)):
             found.append(
                 {
-                    "eid": eid, "instance": 2, "code": code, "definition": definition,
-                    "horizon_days": 1826 if definition == "incident" else None, "value": value,
-                    "date": day if ill else None, "source": "hospital" if ill else None,
+                    "eid": eid,
+                    "instance": 2,
+                    "code": code,
+                    "definition": definition,
+                    "horizon_days": 1826 if definition == "incident" else None,
+                    "value": value,
+                    "date": day if ill else None,
+                    "source": "hospital" if ill else None,
                 }  # fmt: skip
             )
     return found
@@ -101,7 +111,9 @@ def valid_cohort(count: int = PARTICIPANTS) -> Tables:
         bucket = (index + 0.5) / count
         split = "train" if bucket < 0.6 else "val" if bucket < 0.8 else "test"
         day = date(2018, 5, 1 + index % 28)
-        tables["participants"].append({"eid": eid, "sex": "FM"[index % 2], "birth_year": 1950 + index % 12, "birth_month": 6})
+        tables["participants"].append(
+            {"eid": eid, "sex": "FM"[index % 2], "birth_year": 1950 + index % 12, "birth_month": 6}
+        )
         tables["splits"].append({"eid": eid, "split": split, "bucket": bucket})
         height, weight = float(rng.normal(170, 8)), float(rng.normal(76, 9))
         visit = {
@@ -111,37 +123,65 @@ def valid_cohort(count: int = PARTICIPANTS) -> Tables:
         tables["visits"] += [visit, visit | {"instance": 0, "visit_date": date(2008, 3, 4), "age_years": 53.0}]
         tables["recordings"].append(_recording(eid, index, rng))
         values = _trait_values(rng)
-        tables["traits"] += [{"eid": eid, "instance": 2, "field_id": field, "value": value} for field, value in values.items()]
+        tables["traits"] += [
+            {"eid": eid, "instance": 2, "field_id": field, "value": value} for field, value in values.items()
+        ]
         event = date(2011, 2, 3) if index % 5 == 0 else None
         if event:
             tables["diagnoses"].append(
                 {
-                    "eid": eid, "code": "I219", "date": event, "date_status": "known", "source": "hospital",
-                    "field_id": 41270, "instance": 0, "array_index": 0,
+                    "eid": eid,
+                    "code": "I219",
+                    "date": event,
+                    "date_status": "known",
+                    "source": "hospital",
+                    "field_id": 41270,
+                    "instance": 0,
+                    "array_index": 0,
                 }  # fmt: skip
             )
         tables["labels"] += _labels(eid, event)
         if index == count - 1:
             tables["exclusions"] += [
-                {"eid": eid, "instance": 2, "reason": reason, "detail": "found none"} for reason in ("no_cine", "cine_quarantined")
+                {"eid": eid, "instance": 2, "reason": reason, "detail": "found none"}
+                for reason in ("no_cine", "cine_quarantined")
             ]
             tables["quarantine"].append(
                 {
-                    "kind": "cine", "eid": eid, "instance": 2, "row": index, "path": f"cine/{eid}_20209_2_0.zip",
-                    "file_sha256": _sha("broken"), "file_bytes": 12, "reason": "zip_malformed",
-                    "detail": "found 12 bytes, expected a zip", "remedy": "Fetch it again.",
+                    "kind": "cine",
+                    "eid": eid,
+                    "instance": 2,
+                    "row": index,
+                    "path": f"cine/{eid}_20209_2_0.zip",
+                    "file_sha256": _sha("broken"),
+                    "file_bytes": 12,
+                    "reason": "zip_malformed",
+                    "detail": "found 12 bytes, expected a zip",
+                    "remedy": "Fetch it again.",
                 }  # fmt: skip
             )
             continue
         tables["cines"].append(_cine(eid, index))
         tables["pairs"].append(
             {
-                "eid": eid, "instance": 2, "split": split, "recording_row": index, "cine_row": index, "visit_date": day,
-                "gap_days": 0, "trait_count": len(values),
+                "eid": eid,
+                "instance": 2,
+                "split": split,
+                "recording_row": index,
+                "cine_row": index,
+                "visit_date": day,
+                "gap_days": 0,
+                "trait_count": len(values),
             }  # fmt: skip
         )
     tables["fields"] = [
-        {"field_id": field, "title": f"Field {field}", "value_type": "continuous", "category": 157, "trait_index": field - 24100}
+        {
+            "field_id": field,
+            "title": f"Field {field}",
+            "value_type": "continuous",
+            "category": 157,
+            "trait_index": field - 24100,
+        }
         for field in range(24100, 24182)
     ] + [{"field_id": 31, "title": "Sex", "value_type": "categorical single", "coding": 9}]
     return tables
@@ -171,11 +211,17 @@ def write_cohort(root: Path, tables: Tables, without: dict[str, str] | None = No
     workspace = Workspace(root)
     for name, rows in tables.items():
         schema = table_schema(name)
-        table = pa.Table.from_pylist([{field.name: row.get(field.name) for field in schema} for row in rows], schema=schema)
+        table = pa.Table.from_pylist(
+            [{field.name: row.get(field.name) for field in schema} for row in rows], schema=schema
+        )
         if without and name in without:
             table = table.drop_columns([without[name]])
         parted = {"recordings": "part-00000", "cines": "part-00000", "quarantine": "cine-00000"}
-        path = workspace.tables / name / f"{parted[name]}.parquet" if name in parted else workspace.tables / f"{name}.parquet"
+        path = (
+            workspace.tables / name / f"{parted[name]}.parquet"
+            if name in parted
+            else workspace.tables / f"{name}.parquet"
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, path)
     return workspace

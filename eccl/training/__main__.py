@@ -1,0 +1,44 @@
+"""``python -m eccl.training STAGE [--task TASK] [--workspace DIR]``: what the stages of dvc.yaml run."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from eccl.errors import EcclError
+from eccl.training.config import TASKS
+from eccl.workspace import find_workspace
+
+STAGES = ("pretrain_ecg", "pretrain_cmr", "align")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train one stage; 0 on success, 1 with a message on a known error."""
+    parser = argparse.ArgumentParser(
+        prog="python -m eccl.training",
+        description="Train one stage and write its model and features.",
+        epilog="example: python -m eccl.training align --task I50",
+    )
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--task", choices=TASKS, help="which task; pretrain_ecg has none")
+    parser.add_argument("--workspace", help="folder of the workspace; default: the one around the current folder")
+    options = parser.parse_args(arguments)
+    try:
+        workspace = find_workspace(options.workspace)
+        # Imported after the arguments are known to be good: torch and timm cost seconds.
+        from eccl.training.session import open_session
+
+        session = open_session(workspace, options.stage, options.task)
+        stage = importlib.import_module(f"eccl.training.stages.{options.stage}")
+        saved = stage.run(session)
+    except EcclError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{saved.run_id}  best epoch {saved.record['best_epoch']}  weights {saved.record['weights_sha256'][:12]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""A tiny workspace in which an ECG, a cine, the traits and the labels of a visit share one hidden number."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import yaml
+
+from eccl.store.arrays import cine_specs, ecg_specs, prepare_array, write_shard
+from eccl.store.parts import data_version, part_path, write_parquet
+from eccl.workspace import Workspace
+
+FIRST_EID = 9_000_101
+FIELDS = tuple(range(24100, 24106))
+CODES = ("I21", "I42", "I48", "I50")
+SHARD = 16
+WINDOW = 112
+
+
+def tiny_params(**changes: Any) -> dict[str, Any]:
+    """params.yaml with the smallest preset that walks every code path; `changes` are ``section.key=value``."""
+    optimiser = {
+        "name": "adamw", "epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "warmup_epochs": 1, "weight_decay": 0.05,
+        "betas": [0.9, 0.95], "patience": 0,
+    }  # fmt: skip
+    augment = {
+        "crop_samples": 4500, "crop_policy": "pad", "time_flip": 0.33, "sign_flip": 0.33, "flip_for_diseases": False,
+        "scaling": "lead_minmax",
+    }  # fmt: skip
+    encoder = {
+        "patch": [2, 500], "width": 16, "depth": 1, "heads": 2, "mlp_ratio": 2.0, "pooling": "token", "dropout": 0.0,
+    }  # fmt: skip
+    masking = {
+        "mask_ratio": 0.8, "loss_patches": "masked", "ncc_weight": 0.0, "decoder": {"width": 8, "depth": 1, "heads": 2},
+    }  # fmt: skip
+    swin = {
+        "kind": "swin", "image_size": 28, "patch": 4, "window": 7, "width": 8, "depths": [1, 1], "heads": [1, 2],
+        "dropout": 0.1, "attention_dropout": 0.1, "drop_path": 0.1,
+    }  # fmt: skip
+    cine = {
+        "crop": "box", "margin": 0.1, "side_mm": 146.0, "rotation_degrees": 15.0, "scale": [0.9, 1.0],
+        "horizontal_flip": 0.0,
+    }  # fmt: skip
+    alignment = {"projection_width": 8, "temperature": 0.1, "is_temperature_learnable": False, "alpha": 0.5}
+    shared = {"seed": 1, "instances": [2, 3]}
+    preset = {
+        "pretrain_ecg": {
+            **shared, "encoder": encoder, "masking": masking, "augment": augment, "optimiser": dict(optimiser),
+        },
+        "pretrain_cmr": {
+            **shared, "encoder": swin, "cine": cine, "teacher_views": 2, "negatives_per_case": 2,
+            "optimiser": dict(optimiser),
+        },
+        "align": {
+            **shared, "start_from_mae": True, "dropout": 0.1, "alignment": alignment, "contrastive_weight": 1.0,
+            "task_weight": 1.0, "negatives_per_case": 2, "augment": augment, "optimiser": dict(optimiser),
+        },
+        "evaluation": {"instances": [2, 3]},
+    }  # fmt: skip
+    for path, value in changes.items():
+        place: Any = preset
+        *folders, last = path.split(".")
+        for folder in folders:
+            place = place[folder]
+        place[last] = value
+    return {"preset": "tiny", "cohort": {"label_definition": "ever"}, "presets": {"tiny": preset}}
+
+
+def build_workspace(root: Path, participants: int = 24, seed: int = 5, **changes: Any) -> Workspace:
+    """Write a workspace: every third participant has a second visit, some visits lack one modality or some traits."""
+    root.mkdir(parents=True, exist_ok=True)
+    workspace = Workspace(root)
+    workspace.params_file.write_text(yaml.safe_dump(tiny_params(**changes)))
+    rng = np.random.default_rng(seed)
+    eids = [FIRST_EID + i for i in range(participants)]
+    keys = [(eid, 2) for eid in eids] + [(eid, 3) for eid in eids[::3]]
+    hidden = {key: float(rng.normal()) for key in keys}
+    with_ecg, with_cine = keys[:-1], keys[1:]
+    split = {eid: ("train", "val", "train", "test")[i % 4] for i, eid in enumerate(eids)}
+    _write_table(workspace, "splits", [{"eid": eid, "split": split[eid], "bucket": 0.5} for eid in eids])
+    _write_recordings(workspace, with_ecg, hidden, rng)
+    _write_cines(workspace, with_cine, hidden, rng)
+    both = [key for key in with_ecg if key in set(with_cine)]
+    _write_table(
+        workspace,
+        "pairs",
+        [
+            {
+                "eid": key[0], "instance": key[1], "split": split[key[0]], "recording_row": with_ecg.index(key),
+                "cine_row": with_cine.index(key), "trait_count": len(FIELDS),
+            }
+            for key in both
+        ],
+    )  # fmt: skip
+    _write_targets(workspace, keys, hidden, rng)
+    write_gate(workspace)
+    return workspace
+
+
+def write_gate(workspace: Workspace, status: str = "green", override: str | None = None) -> None:
+    """Write the gate's result for the data as it is now."""
+    workspace.gate.mkdir(parents=True, exist_ok=True)
+    content = {
+        "status": status, "override": override, "critical_failures": 0 if status == "green" else 1,
+        "data_version": data_version(workspace.data), "results_sha256": "0" * 64,
+    }  # fmt: skip
+    (workspace.gate / "gate.json").write_text(json.dumps(content))
+
+
+def _write_table(workspace: Workspace, table: str, rows: list[dict[str, Any]]) -> None:
+    write_parquet(pa.Table.from_pylist(rows), workspace.tables / f"{table}.parquet")
+
+
+def _write_recordings(
+    workspace: Workspace, keys: list[tuple[int, int]], hidden: dict[Any, float], rng: np.random.Generator
+) -> None:
+    raw, clean = ecg_specs(SHARD)
+    beat = np.sin(np.arange(5000) / 40)
+    records = {}
+    for row, key in enumerate(keys):
+        noise = rng.normal(0, 60, (12, 5000))
+        records[row] = (noise + 300 * beat + 400 * hidden[key] * (beat > 0.9)).astype(np.int16)
+    for spec in (raw, clean):
+        prepare_array(workspace.data, spec, -(-len(keys) // SHARD))
+        for shard in range(-(-len(keys) // SHARD)):
+            some = {row: record for row, record in records.items() if row // SHARD == shard}
+            write_shard(workspace.data, spec, shard, some)
+    for shard in range(-(-len(keys) // SHARD)):
+        rows = [
+            {"eid": eid, "instance": instance, "row": row}
+            for row, (eid, instance) in enumerate(keys)
+            if row // SHARD == shard
+        ]
+        write_parquet(pa.Table.from_pylist(rows), part_path(workspace.data, "recordings", shard))
+
+
+def _write_cines(
+    workspace: Workspace, keys: list[tuple[int, int]], hidden: dict[Any, float], rng: np.random.Generator
+) -> None:
+    (spec,) = cine_specs(SHARD, 50, WINDOW, {})
+    prepare_array(workspace.data, spec, -(-len(keys) // SHARD))
+    y, x = np.mgrid[:WINDOW, :WINDOW]
+    for shard in range(-(-len(keys) // SHARD)):
+        records, rows = {}, []
+        for row, key in enumerate(keys):
+            if row // SHARD != shard:
+                continue
+            radius = 18 + 3 * hidden[key]
+            disc = np.hypot(y - 56, x - 50) < radius
+            records[row] = (40 * rng.random((50, WINDOW, WINDOW)) + 180 * disc).astype(np.uint8)
+            rows.append(
+                {
+                    "eid": key[0], "instance": key[1], "row": row, "box_top": 28, "box_left": 22, "box_bottom": 84,
+                    "box_right": 78, "spacing_row_mm": 1.83, "spacing_column_mm": 1.83,
+                }
+            )  # fmt: skip
+        write_shard(workspace.data, spec, shard, records)
+        write_parquet(pa.Table.from_pylist(rows), part_path(workspace.data, "cines", shard))
+
+
+def _write_targets(
+    workspace: Workspace, keys: list[tuple[int, int]], hidden: dict[Any, float], rng: np.random.Generator
+) -> None:
+    names = [{"field_id": field, "title": f"trait {i}", "trait_index": i} for i, field in enumerate(FIELDS)]
+    _write_table(workspace, "fields", [*names, {"field_id": 31, "title": "Sex", "trait_index": None}])
+    traits, labels = [], []
+    for number, key in enumerate(keys):
+        for i, field in enumerate(FIELDS):
+            if (number + i) % 7:  # some are missing
+                value = 100 + 10 * (i + 1) * hidden[key] + float(rng.normal())
+                traits.append({"eid": key[0], "instance": key[1], "field_id": field, "value": value})
+        for i, code in enumerate(CODES):
+            value = None if number % 11 == 10 else hidden[key] > 0.3 * i
+            labels.append(
+                {
+                    "eid": key[0], "instance": key[1], "code": code, "definition": "ever", "value": value,
+                }
+            )  # fmt: skip
+            labels.append(
+                {
+                    "eid": key[0], "instance": key[1], "code": code, "definition": "incident", "value": True,
+                }
+            )  # fmt: skip
+    _write_table(workspace, "traits", traits)
+    _write_table(workspace, "labels", labels)
