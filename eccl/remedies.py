@@ -9,10 +9,11 @@ from __future__ import annotations
 from eccl.errors import Reason
 
 _REMEDIES: dict[Reason, str] = {
-    Reason.BAD_NAME: "Rename the file to <participant>_<field>_<instance>_<array> with its extension, and ingest again.",
+    Reason.BAD_NAME: "Rename the file to <participant>_<field>_<instance>_<array>.<extension>, and ingest again.",
     Reason.UNREADABLE: "Check permissions and the disk or mount, copy the file again, and ingest again.",
     Reason.EMPTY_FILE: "Fetch the file again; if it is empty at the source, the visit has no such data.",
-    Reason.XML_MALFORMED: "Fetch the file again: it is usually a truncated download; otherwise report it to the provider.",
+    Reason.READER_FAILED: "Report it with the detail: the reader met a case it does not know; nothing was kept.",
+    Reason.XML_MALFORMED: "Fetch the file again: usually it is a truncated download; else report it to the provider.",
     Reason.ECG_MUSE_DIALECT: "Export the recording as CardioSoft XML (field 20205); MUSE XML is not read.",
     Reason.ECG_EXERCISE_TEST: "Leave it out: an exercise test (field 6025) is not a resting ECG.",
     Reason.ECG_UNKNOWN_DIALECT: "Check that this is a resting ECG of field 20205; other XML is not read.",
@@ -24,7 +25,7 @@ _REMEDIES: dict[Reason, str] = {
     Reason.ECG_SAMPLES_OUT_OF_RANGE: "Check the resolution in the file: in microvolts the samples must fit 16 bits.",
     Reason.ECG_SAMPLE_RATE: "Export the recording at 500 Hz; resampling is left to whoever knows the device.",
     Reason.ECG_RESOLUTION: "Check the device's export settings: the microvolts per count are missing or impossible.",
-    Reason.ECG_LEAD_IDENTITY: "Check for swapped or rescaled leads; accept rounding by ingest.max_lead_identity_error_uv.",
+    Reason.ECG_LEAD_IDENTITY: "Look for swapped or rescaled leads; the limit is ingest.max_lead_identity_error_uv.",
     Reason.ECG_NO_SIGNAL: "Nothing to mend: the electrodes recorded no signal; the visit has no usable ECG.",
     Reason.ZIP_MALFORMED: "Fetch the zip again: it is usually a truncated download.",
     Reason.ZIP_LIMITS: "Look at the zip by hand before trusting it: it holds more, or larger, files than a study can.",
@@ -41,12 +42,12 @@ _REMEDIES: dict[Reason, str] = {
     Reason.CINE_CONSTANT: "Nothing to mend: the images hold no contrast or no motion; the visit has no usable cine.",
     Reason.TABLE_HEADER_UNKNOWN: "Export the table with ukbconv, the RAP table exporter or dx extract_dataset headers.",
     Reason.TABLE_ENCODING: "Save the table as UTF-8 or Latin-1 text, and ingest again.",
-    Reason.TABLE_ROW_WIDTH: "Export the table again: a row has more or fewer cells than the header, often a stray quote.",
+    Reason.TABLE_ROW_WIDTH: "Export the table again: the row and the header differ in length, often by a stray quote.",
     Reason.TABLE_EID: "Check the id column; negative ids mark withdrawn participants and are left out on purpose.",
     Reason.TABLE_DUPLICATE_KEY: "Keep one row per participant in the export, and ingest again.",
     Reason.TABLE_VALUE_TYPE: "Check the cell against the field's value type in the dictionary, and export again.",
     Reason.TABLE_LABELS_NOT_CODES: "Export raw codes instead of coding labels, and ingest again.",
-    Reason.TABLE_CONFLICT: "Find out which export is newer and leave the other out; both give another value for one key.",
+    Reason.TABLE_CONFLICT: "Find out which export is newer and leave the other out: their values for one key differ.",
     Reason.TABLE_CODE_DATE_MISALIGNED: "Export the codes and their dates together, from one release, and ingest again.",
 }
 

@@ -12,7 +12,9 @@ from eccl.errors import Reason
 from eccl.remedies import remedy
 
 ROOT = Path(__file__).resolve().parents[1]
-ROW = re.compile(r"^\| `(?P<reason>[a-z_]+)` \| (?P<meaning>[^|]+) \| (?P<cause>[^|]+) \| (?P<remedy>[^|]+) \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| `(?P<reason>[a-z_]+)` \| (?P<meaning>[^|]+) \| (?P<cause>[^|]+) \| (?P<remedy>[^|]+) \|$", re.MULTILINE
+)
 REASONS = sorted(reason.value for reason in Reason)
 
 

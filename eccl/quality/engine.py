@@ -187,8 +187,8 @@ def _silence(found: Any) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    # The library warns on import (a deprecated standard module) and logs what it does, some of its loggers at a level of
-    # their own; neither is about the cohort. Its records end at its own top logger.
+    # The library warns on import (a deprecated standard module) and logs what it does, some of its loggers at a level
+    # of their own; neither is about the cohort. Its records end at its own top logger.
     logger = logging.getLogger("great_expectations")
     before = logger.propagate
     silent = logging.NullHandler()

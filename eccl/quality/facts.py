@@ -26,7 +26,8 @@ def _pairs_without(current: str, column: str) -> str:
 
 
 def _slots_in_quarantine(table: str, kind: str) -> str:
-    return f"""SELECT count(*) FROM {table} SEMI JOIN (SELECT "row" FROM quarantine WHERE kind = '{kind}') q USING ("row")"""
+    return f"""
+        SELECT count(*) FROM {table} SEMI JOIN (SELECT "row" FROM quarantine WHERE kind = '{kind}') q USING ("row")"""
 
 
 def _shared(table: str) -> str:
@@ -71,20 +72,22 @@ FACTS: dict[str, str] = {
         SELECT count(*) FROM pairs p JOIN visits v USING (eid, instance)
         WHERE p.visit_date IS DISTINCT FROM v.visit_date""",
     "pairs_with_other_gap": """
-        SELECT count(*) FROM pairs p JOIN recordings r ON (r.eid, r.instance, r."row") = (p.eid, p.instance, p.recording_row)
+        SELECT count(*) FROM pairs p
+        JOIN recordings r ON (r.eid, r.instance, r."row") = (p.eid, p.instance, p.recording_row)
         WHERE p.gap_days IS NOT NULL AND r.observed_at IS NOT NULL AND p.visit_date IS NOT NULL
         AND abs(p.gap_days) <> abs(date_diff('day', p.visit_date, r.observed_at::DATE))""",
     "pairs_with_other_trait_count": """
-        SELECT count(*) FROM pairs p LEFT JOIN (SELECT eid, instance, count(*) AS n FROM traits GROUP BY eid, instance) t
-        USING (eid, instance) WHERE p.trait_count <> coalesce(t.n, 0)""",
+        SELECT count(*) FROM pairs p
+        LEFT JOIN (SELECT eid, instance, count(*) AS n FROM traits GROUP BY eid, instance) t USING (eid, instance)
+        WHERE p.trait_count <> coalesce(t.n, 0)""",
     "pairs_also_excluded": "SELECT count(*) FROM pairs SEMI JOIN exclusions USING (eid, instance)",
     "imaging_visits_unaccounted_for": (
         f"SELECT count(*) FROM {_IMAGING_VISITS} v ANTI JOIN "
         "(SELECT eid, instance FROM pairs UNION SELECT eid, instance FROM exclusions) a USING (eid, instance)"
     ),
     "exclusions_contradicted": """
-        SELECT (SELECT count(*) FROM exclusions e SEMI JOIN recordings r USING (eid, instance) WHERE e.reason = 'no_ecg')
-             + (SELECT count(*) FROM exclusions e SEMI JOIN cines c USING (eid, instance) WHERE e.reason = 'no_cine')""",
+        SELECT (SELECT count(*) FROM exclusions SEMI JOIN recordings USING (eid, instance) WHERE reason = 'no_ecg')
+             + (SELECT count(*) FROM exclusions SEMI JOIN cines USING (eid, instance) WHERE reason = 'no_cine')""",
     # arrays and quarantine
     "recording_slots_in_quarantine": _slots_in_quarantine("recordings", "ecg"),
     "cine_slots_in_quarantine": _slots_in_quarantine("cines", "cine"),
@@ -110,8 +113,8 @@ FACTS: dict[str, str] = {
         SELECT count(*) FROM visits v JOIN participants p USING (eid) WHERE v.visit_date > p.death_date""",
     "traits_without_field": "SELECT count(DISTINCT field_id) FROM traits ANTI JOIN fields USING (field_id)",
     "traits_outside_the_82": (
-        "SELECT count(DISTINCT field_id) FROM traits SEMI JOIN (SELECT field_id FROM fields WHERE trait_index IS NULL) f "
-        "USING (field_id)"
+        "SELECT count(DISTINCT field_id) FROM traits "
+        "SEMI JOIN (SELECT field_id FROM fields WHERE trait_index IS NULL) f USING (field_id)"
     ),
     # labels
     "pairs_without_label": """

@@ -94,7 +94,8 @@ FRAMES: dict[str, Frame] = {
             "names_participant": "coalesce(contains(detail || ' ' || remedy, eid::VARCHAR), false)",
             "reason_fits_kind": (
                 "CASE split_part(reason, '_', 1) WHEN 'ecg' THEN kind = 'ecg' WHEN 'xml' THEN kind = 'ecg' "
-                "WHEN 'cine' THEN kind = 'cine' WHEN 'zip' THEN kind = 'cine' WHEN 'table' THEN kind = 'table' ELSE true END"
+                "WHEN 'cine' THEN kind = 'cine' WHEN 'zip' THEN kind = 'cine' "
+                "WHEN 'table' THEN kind = 'table' ELSE true END"
             ),
         },
     ),
@@ -178,7 +179,8 @@ def load_frame(connection: duckdb.DuckDBPyConnection, suite: str) -> pd.DataFram
         for name, expression in derived.items()
         if _columns(connection, f"(SELECT {expression} AS found FROM {frame.source})") is not None
     ]
-    return connection.sql(f"SELECT {', '.join(selected)} FROM {frame.source}").df()
+    found: pd.DataFrame = connection.sql(f"SELECT {', '.join(selected)} FROM {frame.source}").df()
+    return found
 
 
 def set_variables(connection: duckdb.DuckDBPyConnection, parameters: GateParameters) -> None:

@@ -89,7 +89,8 @@ def run_suites(
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
         # DuckDB's message may quote a value; only its kind is passed on.
         raise GateError(
-            f"a table under data/tables cannot be read ({type(error).__name__}); bring it back with `dvc pull`, or ingest again"
+            f"a table under data/tables cannot be read ({type(error).__name__}); bring it back with `dvc pull`, "
+            "or ingest again"
         ) from None
     finally:
         if connection is not None:

@@ -1,4 +1,4 @@
-"""Expectation suites as files: schemas/expectations/*.json, in Great Expectations' own format, one line per expectation.
+"""Expectation suites as files: schemas/expectations/*.json, in Great Expectations' own format, one line each.
 
 A file has no ids and no version of the library in it. ``meta.table`` of a suite says which table it is about;
 ``meta.table`` of an expectation overrides it (the facts suite looks at many tables).
@@ -71,8 +71,8 @@ def load_suite(file: Path) -> Suite:
     for expectation in suite.expectations:
         if expectation.get("severity") not in {CRITICAL, WARNING} or not expectation.get("notes"):
             raise GateError(
-                f"{file.name}: {expectation.get('type')} on {column_name(expectation)} needs a severity (critical or warning) "
-                "and a notes sentence"
+                f"{file.name}: {expectation.get('type')} on {column_name(expectation)} needs a severity "
+                "(critical or warning) and a notes sentence"
             )
     return suite
 

@@ -10,7 +10,8 @@ from eccl.quality.results import CRITICAL, GateReport, ValidationRow, count_fail
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --paper: #f6f7f9; --card: #fff; --line: #dfe3e8;
-  --good: #1a7f4b; --good-paper: #e3f4ea; --bad: #b3261e; --bad-paper: #fbe6e4; --warn: #8a5a00; --warn-paper: #fdf1d8; }
+  --good: #1a7f4b; --good-paper: #e3f4ea; --bad: #b3261e; --bad-paper: #fbe6e4; --warn: #8a5a00;
+  --warn-paper: #fdf1d8; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8ebef; --soft: #9aa5b3; --paper: #14181d; --card: #1c2229;
   --line: #313943; --good: #6fd19c; --good-paper: #17382a; --bad: #ff9a91; --bad-paper: #43201d; --warn: #f2c46a;
   --warn-paper: #3c2f14; } }
@@ -25,14 +26,16 @@ code { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; 
 .verdict.green { background: var(--good-paper); border-color: var(--good); }
 .verdict.red { background: var(--bad-paper); border-color: var(--bad); }
 .counts { display: flex; flex-wrap: wrap; gap: 12px; margin: 20px 0 0; }
-.counts div { flex: 1 1 150px; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px 16px; }
+.counts div { flex: 1 1 150px; background: var(--card); border: 1px solid var(--line); border-radius: 8px;
+  padding: 12px 16px; }
 .counts b { display: block; font-size: 24px; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 8px; }
 table { border-collapse: collapse; width: 100%; }
 th, td { padding: 8px 12px; text-align: left; vertical-align: top; border-top: 1px solid var(--line); }
 thead th { border-top: 0; color: var(--soft); font-size: 13px; font-weight: 600; white-space: nowrap; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.badge { display: inline-block; border-radius: 999px; padding: 1px 10px; font-size: 13px; font-weight: 600; white-space: nowrap; }
+.badge { display: inline-block; border-radius: 999px; padding: 1px 10px; font-size: 13px; font-weight: 600;
+  white-space: nowrap; }
 .good { color: var(--good); background: var(--good-paper); } .bad { color: var(--bad); background: var(--bad-paper); }
 .warn { color: var(--warn); background: var(--warn-paper); }
 details { margin: 8px 0; } summary { cursor: pointer; padding: 6px 0; font-weight: 600; }
@@ -73,7 +76,8 @@ def _verdict(report: GateReport) -> str:
     counts = "".join(f"<div><b>{number}</b>{label}</div>" for number, label in tiles)
     return (
         f'<section class="verdict {report.status}"><h1>{words[report.status]}</h1>'
-        f'<p class="soft">Validation gate of data version <code>{escape(report.data_version)}</code></p>{override}</section>\n'
+        f'<p class="soft">Validation gate of data version <code>{escape(report.data_version)}</code></p>'
+        f"{override}</section>\n"
         f'<section class="counts">{counts}</section>'
     )
 
@@ -96,7 +100,8 @@ def _suites(rows: Sequence[ValidationRow]) -> str:
             badge = _badge("warn", "warnings") if warnings else _badge("good", "met")
         lines.append(
             f'<tr><th scope="row">{escape(suite)}</th><td>{badge}</td><td class="n">{len(found)}</td>'
-            f'<td class="n">{len(found) - critical - warnings}</td><td class="n">{critical}</td><td class="n">{warnings}</td></tr>'
+            f'<td class="n">{len(found) - critical - warnings}</td><td class="n">{critical}</td>'
+            f'<td class="n">{warnings}</td></tr>'
         )
     head = (
         '<tr><th>Suite</th><th>Result</th><th class="n">Expectations</th><th class="n">Met</th>'
@@ -137,7 +142,8 @@ def _line(row: ValidationRow) -> str:
         badge = _badge("bad", "critical") if row.severity == CRITICAL else _badge("warn", "warning")
     words = escape(row.expectation.removeprefix("expect_").replace("_", " "))
     return (
-        f"<tr><td>{badge}</td><td>{escape(row.table_name)}</td><td><code>{escape(row.column_name or 'the table')}</code></td>"
+        f"<tr><td>{badge}</td><td>{escape(row.table_name)}</td>"
+        f"<td><code>{escape(row.column_name or 'the table')}</code></td>"
         f'<td>{escape(row.note) or words}<br><span class="soft">{words}</span></td>'
         f'<td class="n">{_number(row.element_count)}</td><td class="n">{_number(row.unexpected_count)}</td>'
         f"<td>{escape(row.observed or '')}</td></tr>"

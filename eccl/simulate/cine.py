@@ -197,6 +197,8 @@ def _expose(
 ) -> None:
     """Write one slice's frames: magnitude of signal plus complex noise, rounded to 12 bits."""
     size = static.size
+    # Air is masked, as scanners may do: noise there would be half of a study's bytes and no information [P].
+    body = (static > 0).astype(np.float32)
     starts = rng.integers(0, len(bank) - size, size=(len(out), 2))
     signal = static.copy()
     for frame in range(len(out)):
@@ -207,5 +209,6 @@ def _expose(
         real += imaginary * imaginary
         np.sqrt(real, out=real)
         real += np.float32(0.5)
+        real *= body
         np.minimum(real, np.float32(LARGEST_VALUE), out=real)
         out[frame] = real

@@ -21,10 +21,9 @@ def draw_disease(rng: np.random.Generator, c: Columns, *, enriched: bool) -> Col
     for code in ph.DISEASES:
         target = ph.ENRICHED_PREVALENCE[code] if enriched else ph.PREVALENCE[code]
         case = _draw_cases(rng, _risk(c, out, code), target)
-        later = rng.random(count) < (ph.ENRICHED_INCIDENT_SHARE if enriched else 0.0)
-        if not enriched:
-            hazard = ph.INCIDENT_PER_YEAR[code] * 4.5 * np.exp(0.4 * c["liability"])
-            later = ~case & (rng.random(count) < hazard)
+        hazard = ph.INCIDENT_PER_YEAR[code] * 4.5 * np.exp(0.4 * c["liability"])
+        share = np.where(case, ph.ENRICHED_INCIDENT_SHARE, 0.0) if enriched else np.where(case, 0.0, hazard)
+        later = rng.random(count) < share
         out[f"onset_{code}"] = _draw_onset(rng, c, case | later, later, ph.YEARS_BEFORE[code])
         out[f"effect_{code}"] = np.where(case | later, np.where(later, ph.INCIDENT_EFFECT, 1.0), 0.0)
     kinds = tuple(ph.CARDIOMYOPATHY_SHARE)

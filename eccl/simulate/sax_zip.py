@@ -109,18 +109,16 @@ def write_zip(
     order = rng.permutation(len(members))
     shuffled = [members[i] for i in order]
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION_LEVEL) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for member in shuffled:
-            archive.writestr(_entry(member.name), member.data)
+            archive.writestr(_entry(member.name), member.data, zipfile.ZIP_DEFLATED, COMPRESSION_LEVEL)
         if manifest is not None:
-            archive.writestr(_entry(manifest), manifest_text(shuffled, header))
+            archive.writestr(_entry(manifest), manifest_text(shuffled, header), zipfile.ZIP_DEFLATED, COMPRESSION_LEVEL)
     return buffer.getvalue()
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name, ZIP_TIME)
-    info.compress_type = zipfile.ZIP_DEFLATED
-    return info
+    return zipfile.ZipInfo(name, ZIP_TIME)
 
 
 def manifest_text(members: list[Member], header: StudyHeader) -> str:

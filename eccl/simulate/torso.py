@@ -54,30 +54,35 @@ def draw_torso(state: HeartState, plane: ImagePlane, layout: NDArray[np.float64]
     slice_mm
         Position of the slice along the heart's axis, from the mid slice towards the apex.
     """
-    bulk = float(np.clip(1.0 + 0.018 * (state.bmi - 26.0), 0.85, 1.3))
-    half_x, half_y = 152.0 * bulk + 4 * layout[0], 112.0 * bulk + 4 * layout[1]
-    body_x, body_y = -18.0 + 4 * layout[2], 34.0 + 4 * layout[3] + 3.0 * (bulk - 1) * 30
-    fat_mm = float(np.clip(12.0 + 1.4 * (state.bmi - 25.0), 5.0, 40.0))
-    image = FAT * _ellipse(plane, body_x, body_y, half_x, half_y)
+    bulk = float(np.clip(1.0 + 0.018 * (state.bmi - 26.0), 0.85, 1.25))
+    half_x, half_y = 158.0 * bulk + 4 * layout[0], 124.0 * bulk + 4 * layout[1]
+    body_x, body_y = -20.0 + 4 * layout[2], 44.0 + 4 * layout[3] + 60.0 * (bulk - 1.0)
+    fat_mm = float(np.clip(12.0 + 1.4 * (state.bmi - 25.0), 5.0, 36.0))
+    body = _ellipse(plane, body_x, body_y, half_x, half_y)
+    image = FAT * body
 
     def paint(value: float, x: float, y: float, rx: float, ry: float) -> None:
         nonlocal image
-        mask = _ellipse(plane, x, y, rx, ry)
-        image = image + (value - image) * mask
+        image = image + (value - image) * _ellipse(plane, x, y, rx, ry) * chest
 
-    paint(MUSCLE, body_x, body_y, half_x - fat_mm, half_y - fat_mm)
+    chest = _ellipse(plane, body_x, body_y, half_x - fat_mm, half_y - fat_mm)
+    paint(MUSCLE, body_x, body_y, half_x, half_y)
     inner_x, inner_y = half_x - fat_mm - 14.0, half_y - fat_mm - 14.0
+    chest = _ellipse(plane, body_x, body_y, inner_x + 4.0, inner_y + 4.0)
     paint(LUNG, body_x + 0.50 * inner_x, body_y - 4, 0.52 * inner_x, 0.90 * inner_y)
     paint(LUNG, body_x - 0.52 * inner_x, body_y - 8, 0.48 * inner_x, 0.86 * inner_y)
     paint(MUSCLE, body_x, body_y, 0.16 * inner_x, 0.95 * inner_y)
-    # The dome rises into the plane towards the apex.
-    dome = 26.0 + 8 * layout[4] + 0.5 * slice_mm
-    paint(LIVER, body_x - 55.0, body_y + 82.0 - dome, 78.0, 52.0)
-    paint(BONE, body_x + 4 * layout[5], body_y + inner_y - 16.0, 20.0, 18.0)
+    # The dome rises into the plane towards the apex; the stomach lies beside it.
+    dome = 22.0 + 8 * layout[4] + 0.5 * slice_mm
+    paint(LIVER, body_x - 48.0, body_y + 92.0 - dome, 84.0, 52.0)
+    paint(0.30, body_x + 62.0, body_y + 88.0 - 0.8 * dome, 42.0, 26.0)
+    paint(BONE, body_x + 4 * layout[5], body_y + inner_y - 14.0, 20.0, 18.0)
     aorta = float(np.sqrt(state.dao_area / np.pi))
-    paint(0.95, body_x + 30.0 + 3 * layout[6], body_y + inner_y - 30.0 + 2 * layout[7], aorta, aorta)
-    # Fat around the heart, thinner towards the lung.
-    paint(0.75, -14.0, 3.0, 62.0 + 2 * layout[8], 47.0 + 2 * layout[9])
+    paint(0.95, body_x + 30.0 + 3 * layout[6], body_y + inner_y - 28.0 + 2 * layout[7], aorta, aorta)
+    # Fat around the heart and in front of it, a pericardium's width from the muscle.
+    size = float(np.cbrt(state.lv_edv / 145.0))
+    paint(0.62, -14.0 * size, 2.0, (53.0 + 2 * layout[8]) * size, (40.0 + 2 * layout[9]) * size)
+    paint(0.70, -34.0 * size, -34.0 * size, 24.0, 11.0)
     return np.asarray(image, dtype=np.float32)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from eccl.errors import VersionError, WorkspaceError
+from eccl.errors import WorkspaceError
+from eccl.store.repository import run_dvc, run_git
+from eccl.store.sample import without_sample
 from eccl.workspace import Workspace, shipped
 
 IGNORED = "/data\n/raw/\n/models/\n/features/\n/reports/\n/eccl.duckdb\n/eccl.duckdb.*\n/.eccl/\n"
@@ -31,18 +30,18 @@ def init_workspace(folder: Path, settings: Mapping[str, str | int] | None = None
     if folder.exists() and any(folder.iterdir()):
         raise WorkspaceError(f"{folder} is not empty; give a new folder, or delete this one")
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(shipped("dvc.yaml"), folder / "dvc.yaml")
+    (folder / "dvc.yaml").write_text(without_sample(shipped("dvc.yaml").read_text()))
     (folder / "params.yaml").write_text(_with_settings(shipped("params.yaml").read_text(), settings or {}))
     (folder / ".gitignore").write_text(IGNORED)
-    _run(folder, "git", "init", "--quiet", "--initial-branch", "main")
-    if not _has_identity(folder):
-        _run(folder, "git", "config", "user.name", "eccl")
-        _run(folder, "git", "config", "user.email", "eccl@localhost")
-    _run(folder, sys.executable, "-m", "dvc", "init", "--quiet")
-    _run(folder, sys.executable, "-m", "dvc", "config", "core.analytics", "false")
-    _run(folder, sys.executable, "-m", "dvc", "config", "core.check_update", "false")
-    _run(folder, "git", "add", "--all")
-    _run(folder, "git", "commit", "--quiet", "-m", "New workspace")
+    run_git(folder, "init", "--quiet", "--initial-branch", "main")
+    if not run_git(folder, "config", "user.email", check=False):
+        run_git(folder, "config", "user.name", "eccl")
+        run_git(folder, "config", "user.email", "eccl@localhost")
+    run_dvc(folder, "init", "--quiet")
+    run_dvc(folder, "config", "core.analytics", "false")
+    run_dvc(folder, "config", "core.check_update", "false")
+    run_git(folder, "add", "--all")
+    run_git(folder, "commit", "--quiet", "-m", "New workspace")
     return Workspace(folder.resolve())
 
 
@@ -52,13 +51,3 @@ def _with_settings(text: str, settings: Mapping[str, str | int]) -> str:
         if not count:
             raise WorkspaceError(f"params.yaml has no key {key}; see the shipped params.yaml for its keys")
     return text
-
-
-def _has_identity(folder: Path) -> bool:
-    return subprocess.run(["git", "config", "user.email"], cwd=folder, capture_output=True, check=False).returncode == 0
-
-
-def _run(folder: Path, *command: str) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise VersionError(f"`{' '.join(command[-3:])}` failed while making the workspace: {done.stderr.strip()[-300:]}")

@@ -1,15 +1,8 @@
-"""Versions of data/: recorded with DVC and git, listed from git's history of data.dvc.
-
-The sample version that ships with the project lies in a folder of the repository. Its remote is not a default remote
-and its output is marked ``push: false``, so no command can push anybody's data there.
-"""
+"""Versions of data/: recorded with DVC and git, listed from git's history of data.dvc."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +12,15 @@ import pyarrow.parquet as pq
 import yaml
 
 from eccl.errors import VersionError, WorkspaceError
-from eccl.store.files import sweep
+from eccl.store.files import replace_file, sweep
 from eccl.store.gate import GateStatus, require_green
 from eccl.store.parts import data_version, table_files
+from eccl.store.repository import run_dvc, run_git
+from eccl.store.sample import is_sample, without_sample
 from eccl.workspace import Workspace
 
 DVC_FILE = "data.dvc"
-SAMPLE_REMOTE = "sample"
+PIPELINE = "dvc.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +63,7 @@ def list_versions(workspace: Workspace) -> list[DataVersion]:
     found: list[DataVersion] = []
     for line in _history(workspace):
         commit, stamp = line.split()
-        content = _git(workspace, "show", f"{commit}:./{DVC_FILE}", check=False)
+        content = run_git(workspace.root, "show", f"{commit}:./{DVC_FILE}", check=False)
         if not content:
             continue  # the commit that removed it
         meta = _meta(content)
@@ -104,16 +99,21 @@ def record_version(workspace: Workspace, *, message: str | None = None) -> DataV
         The workspace is not a git and DVC repository, or one of their commands failed.
     """
     gate = require_green(workspace)
-    _require_repository(workspace)
+    root = workspace.root
+    if not (root / ".dvc").is_dir():
+        raise VersionError(
+            "the workspace is not a DVC repository; make one with `git init && dvc init`, or use `eccl init FOLDER`"
+        )
     sweep(workspace.data)
     counts = count_rows(workspace.data)
-    _dvc(workspace, "add", "--quiet", "data")
+    run_dvc(root, "add", "--quiet", "data")
     _annotate(workspace, gate, counts)
-    _git(workspace, "add", "--", DVC_FILE, ".gitignore")
-    if _git(workspace, "status", "--porcelain", "--", DVC_FILE, ".gitignore"):
+    files = [name for name in (DVC_FILE, PIPELINE, ".gitignore") if (root / name).is_file()]
+    run_git(root, "add", "--", *files)
+    if run_git(root, "status", "--porcelain", "--", *files):
         subject = message or f"Data version {gate.data_version}"
         body = ", ".join(f"{count} {name}" for name, count in counts.items())
-        _git(workspace, "commit", "--quiet", "-m", subject, "-m", f"{body}; gate {gate.status}", "--", DVC_FILE, ".gitignore")
+        run_git(root, "commit", "--quiet", "-m", subject, "-m", f"{body}; gate {gate.status}", "--", *files)
     return next(version for version in list_versions(workspace) if version.is_current)
 
 
@@ -136,7 +136,7 @@ def push_version(workspace: Workspace) -> str:
             "no remote for data/ is configured, so nothing was pushed; configure yours with "
             "`dvc remote add --default NAME s3://BUCKET/PATH` (or a folder), then run the command again"
         )
-    _dvc(workspace, "push", "--quiet", "--remote", remote, DVC_FILE)
+    run_dvc(workspace.root, "push", "--quiet", "--remote", remote, DVC_FILE)
     return remote
 
 
@@ -148,14 +148,11 @@ def default_remote(workspace: Workspace) -> str | None:
     VersionError
         The default remote is the sample's, or points into the repository's sample folder.
     """
-    name = _dvc(workspace, "config", "core.remote", check=False).strip()
+    name = run_dvc(workspace.root, "config", "core.remote", check=False)
     if not name:
         return None
-    url = _dvc(workspace, "config", f"remote.{name}.url", check=False).strip()
-    sample = (workspace.root / "sample").resolve()
-    is_local = "://" not in url
-    target = (workspace.root / ".dvc" / url).resolve() if is_local else None
-    if name == SAMPLE_REMOTE or (target is not None and (target == sample or sample in target.parents)):
+    url = run_dvc(workspace.root, "config", f"remote.{name}.url", check=False)
+    if is_sample(workspace.root, name, url):
         raise VersionError(
             f"remote {name} is the sample that ships with the project and is read-only; configure your own with "
             "`dvc remote add --default NAME s3://BUCKET/PATH`"
@@ -164,14 +161,14 @@ def default_remote(workspace: Workspace) -> str | None:
 
 
 def _annotate(workspace: Workspace, gate: GateStatus, counts: dict[str, int]) -> None:
+    for name in (DVC_FILE, PIPELINE):
+        path = workspace.root / name
+        if path.is_file():
+            replace_file(path, without_sample(path.read_text()).encode())
     path = workspace.root / DVC_FILE
     content = yaml.safe_load(path.read_text())
-    # A user's own version neither comes from the sample remote nor is withheld from theirs.
-    for out in content["outs"]:
-        out.pop("remote", None)
-        out.pop("push", None)
     content["meta"] = {"eccl": {"data_version": gate.data_version, "gate": gate.status, **counts}}
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    replace_file(path, yaml.safe_dump(content, sort_keys=False).encode())
 
 
 def _meta(content: str) -> dict[str, Any]:
@@ -187,31 +184,7 @@ def _current(workspace: Workspace) -> str | None:
 
 
 def _history(workspace: Workspace) -> list[str]:
-    return _git(workspace, "log", "--format=%H %ct", "--", DVC_FILE, check=False).splitlines()
-
-
-def _require_repository(workspace: Workspace) -> None:
-    if not (workspace.root / ".dvc").is_dir():
-        raise VersionError("the workspace is not a DVC repository; make one with `git init && dvc init`, or use `eccl init FOLDER`")
-
-
-def _git(workspace: Workspace, *arguments: str, check: bool = True) -> str:
-    return _call(workspace, ["git", *arguments], check=check)
-
-
-def _dvc(workspace: Workspace, *arguments: str, check: bool = True) -> str:
-    return _call(workspace, [sys.executable, "-m", "dvc", *arguments], check=check)
-
-
-def _call(workspace: Workspace, command: list[str], *, check: bool) -> str:
-    done = subprocess.run(
-        command, cwd=workspace.root, capture_output=True, text=True, check=False, env={**os.environ, "DVC_NO_ANALYTICS": "true"}
-    )
-    if done.returncode and check:
-        name = command[0] if command[0] == "git" else "dvc"
-        verb = command[1] if name == "git" else command[3]
-        raise VersionError(f"`{name} {verb}` failed: {done.stderr.strip()[-500:]}; mend that and run the command again")
-    return done.stdout.strip() if not done.returncode else ""
+    return run_git(workspace.root, "log", "--format=%H %ct", "--", DVC_FILE, check=False).splitlines()
 
 
 def to_json(versions: list[DataVersion]) -> str:

@@ -1,7 +1,8 @@
 """A pass over a CardioSoft XML that keeps only the texts a recording is made of.
 
 UK Biobank's files carry a FullDisclosure section of twelve times 162,000 samples that nothing here needs. The parser
-is driven by events and builds no tree, so that section costs time but no memory, and no text of it is ever held.
+is fed in chunks, driven by events and builds no tree, so that section costs some time and no memory: its text arrives
+chunk by chunk and is dropped.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ def read_texts(source: bytes) -> EcgTexts:
         ``EMPTY_FILE``; ``XML_MALFORMED`` for a truncated file or one with a document type declaration;
         ``ECG_MUSE_DIALECT`` or ``ECG_UNKNOWN_DIALECT`` for another root element.
     """
-    if not source.strip():
+    if not source or source.isspace():
         raise Rejected(Reason.EMPTY_FILE, f"found {len(source)} bytes without content; expected an XML; download it again")
     parser = etree.XMLParser(
         target=_Target(),

@@ -37,8 +37,10 @@ def _recording(eid: int, row: int, rng: np.random.Generator) -> dict[str, Any]:
         "observed_at": datetime(2018, 5, 1 + row % 28, 10, 30), "software": "V6.73", "analysis": "V21",
         "sample_rate_hz": 500.0, "resolution_uv": 5.0, "low_pass_hz": 100.0, "high_pass_hz": 0.01,
         "ventricular_rate_bpm": rate, "pq_interval_ms": 160.0, "p_duration_ms": 108.0, "qrs_duration_ms": 90.0,
-        "qt_interval_ms": 400.0, "qtc_interval_ms": 412.0, "rr_interval_ms": 60000 / rate, "pp_interval_ms": 60000 / rate,
-        "sokolow_lvh_mv": None, "p_axis_deg": 52.0, "r_axis_deg": 30.0, "t_axis_deg": 42.0, "qrs_count": round(rate / 6),
+        "qt_interval_ms": 400.0, "qtc_interval_ms": 412.0, "rr_interval_ms": 60000 / rate,
+        "pp_interval_ms": 60000 / rate,
+        "sokolow_lvh_mv": None, "p_axis_deg": 52.0, "r_axis_deg": 30.0, "t_axis_deg": 42.0,
+        "qrs_count": round(rate / 6),
         "diagnosis": None, "rr_samples": round(30000 / rate), "rr_source": "device", "lead_identity_error_uv": 2.5,
         "flat_leads": 0, "saturated_fraction": 0.0, "baseline_rms_uv": 40.0, "noise_rms_uv": 9.0,
         "amplitude_p99_uv": 900.0, "flags": "",
@@ -98,7 +100,7 @@ def _labels(eid: int, day: date | None) -> Rows:
                     "value": value,
                     "date": day if ill else None,
                     "source": "hospital" if ill else None,
-                }  # fmt: skip
+                }
             )
     return found
 
@@ -138,7 +140,7 @@ def valid_cohort(count: int = PARTICIPANTS) -> Tables:
                     "field_id": 41270,
                     "instance": 0,
                     "array_index": 0,
-                }  # fmt: skip
+                }
             )
         tables["labels"] += _labels(eid, event)
         if index == count - 1:
@@ -158,7 +160,7 @@ def valid_cohort(count: int = PARTICIPANTS) -> Tables:
                     "reason": "zip_malformed",
                     "detail": "found 12 bytes, expected a zip",
                     "remedy": "Fetch it again.",
-                }  # fmt: skip
+                }
             )
             continue
         tables["cines"].append(_cine(eid, index))
@@ -172,7 +174,7 @@ def valid_cohort(count: int = PARTICIPANTS) -> Tables:
                 "visit_date": day,
                 "gap_days": 0,
                 "trait_count": len(values),
-            }  # fmt: skip
+            }
         )
     tables["fields"] = [
         {

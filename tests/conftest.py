@@ -1,0 +1,83 @@
+"""One simulated cohort for the whole suite, built in code, and workspaces that hold it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eccl.ingest.run import run_ingest
+from eccl.simulate import SimulationConfig, simulate_cohort
+from eccl.workspace import Workspace, shipped
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("ECCL_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+COHORT = {
+    "participants": 14,
+    "seed": 11,
+    "disease_enrichment": True,
+    "second_visit_share": 0.2,
+    "missing_ecg_share": 0.1,
+    "missing_cine_share": 0.1,
+    "corruption_share": 0.15,
+    "withdrawn": 1,
+    "slices": [2, 3],
+}
+
+Tree = dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def raw_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Raw files of a simulated cohort in UK Biobank's formats."""
+    out = tmp_path_factory.mktemp("raw cohort")  # a path with a space, as on the research platform
+    simulate_cohort(out, SimulationConfig.model_validate(COHORT), workers=2)
+    return out
+
+
+@pytest.fixture
+def new_workspace(tmp_path: Path) -> Callable[[str], Workspace]:
+    """Make bare workspaces (no git, no DVC) with small shards."""
+
+    def make(name: str = "workspace") -> Workspace:
+        folder = tmp_path / name
+        folder.mkdir()
+        text = shipped("params.yaml").read_text()
+        text = text.replace("ecg_shard_rows: 1024", "ecg_shard_rows: 4").replace("cine_shard_rows: 64", "cine_shard_rows: 3")
+        (folder / "params.yaml").write_text(text)
+        return Workspace(folder)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def ingested(raw_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with the simulated cohort ingested; tests only read it."""
+    folder = tmp_path_factory.mktemp("ingested")
+    text = shipped("params.yaml").read_text()
+    text = text.replace("ecg_shard_rows: 1024", "ecg_shard_rows: 4").replace("cine_shard_rows: 64", "cine_shard_rows: 3")
+    (folder / "params.yaml").write_text(text)
+    place = Workspace(folder)
+    run_ingest(place, raw_cohort, workers=2)
+    return place
+
+
+def tree_of(folder: Path) -> Tree:
+    """SHA-256 of every file below a folder, by relative path."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real sample files beside the checkout; tests that need them are skipped where they are absent."""
+    if not SHARED.is_dir():
+        pytest.skip("no sample files beside the checkout (../shared/data, or $ECCL_SHARED_DATA)")
+    return SHARED

@@ -1,0 +1,179 @@
+"""The laws of ingestion, on a simulated cohort with its corruptions."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from eccl.errors import ChecksumError, LockedError
+from eccl.ingest.run import run_ingest
+from eccl.store import arrays
+from eccl.store.lock import writing
+from eccl.store.parts import read_table, table_files
+from eccl.workspace import Workspace
+from tests.conftest import tree_of
+
+MakeWorkspace = Callable[..., Workspace]
+
+
+def test_every_file_is_accounted_for(raw_cohort: Path, new_workspace: MakeWorkspace) -> None:
+    report = run_ingest(new_workspace(), raw_cohort, workers=1)
+    for kind, pattern in zip(report.kinds, ("*_20205_*.xml", "*_20209_*.zip"), strict=True):
+        files = len(list(raw_cohort.rglob(pattern)))
+        assert kind.expected == files > 0
+        assert kind.written + sum(kind.skipped.values()) + sum(kind.quarantined.values()) == files
+        assert kind.written > 0
+
+
+def test_committed_slots_read_back_to_their_checksums(ingested: Workspace) -> None:
+    for table, name, column in (
+        ("recordings", "ecg.zarr/raw", "raw_sha256"),
+        ("recordings", "ecg.zarr/clean", "clean_sha256"),
+        ("cines", "cine.zarr/frames", "frames_sha256"),
+    ):
+        rows = read_table(ingested.data, table, ["row", column])
+        assert arrays.verify_rows(ingested.data, name, rows.column(0).to_pylist(), rows.column(1).to_pylist()) == []
+
+
+def test_corruptions_end_as_the_simulator_says(raw_cohort: Path, ingested: Workspace) -> None:
+    with (raw_cohort / "truth.csv").open() as stream:
+        truth = [row for row in csv.DictReader(stream) if row["expected"]]
+    refused = {(r["kind"], r["eid"], r["instance"]): r["reason"] for r in _quarantined(ingested)}
+    written = {("ecg", r["eid"], r["instance"]) for r in read_table(ingested.data, "recordings").to_pylist()}
+    written |= {("cine", r["eid"], r["instance"]) for r in read_table(ingested.data, "cines").to_pylist()}
+    withdrawn = {int(line) for line in (next(raw_cohort.glob("w*.csv"))).read_text().split()}
+    checked = 0
+    for row in truth:
+        key = (row["kind"], int(row["eid"]), int(row["instance"]))
+        if key[1] in withdrawn:
+            continue
+        checked += 1
+        verdict, _, reason = row["expected"].partition(":")
+        if verdict == "quarantined":
+            assert refused.get(key) == reason, f"{row['corruption']} ended as {refused.get(key, 'written')}"
+        else:
+            assert key in written, f"{row['corruption']} was refused as {refused.get(key)}"
+    assert checked > 3
+
+
+def test_ingesting_again_changes_no_byte(raw_cohort: Path, ingested: Workspace) -> None:
+    before = {path: path.stat().st_mtime_ns for path in ingested.data.rglob("*") if path.is_file()}
+    report = run_ingest(ingested, raw_cohort, workers=1)
+    assert {path: path.stat().st_mtime_ns for path in ingested.data.rglob("*") if path.is_file()} == before
+    assert not report.is_changed
+    assert all(kind.written == 0 for kind in report.kinds)
+    assert "nothing changed" in report.describe()
+
+
+def test_two_machines_make_the_same_bytes(raw_cohort: Path, ingested: Workspace, new_workspace: MakeWorkspace) -> None:
+    other = new_workspace()
+    run_ingest(other, raw_cohort, workers=1)
+    assert tree_of(other.data) == tree_of(ingested.data)
+
+
+def test_flat_and_nested_folders_give_the_same_slots(
+    raw_cohort: Path, ingested: Workspace, new_workspace: MakeWorkspace, tmp_path: Path
+) -> None:
+    flat = tmp_path / "flat folder"
+    flat.mkdir()
+    for path in raw_cohort.rglob("*"):
+        if path.is_file():
+            shutil.copy(path, flat / path.name)
+    other = new_workspace()
+    run_ingest(other, flat, workers=1)
+    for table in ("recordings", "cines"):
+        here, there = (read_table(place.data, table).drop_columns(["path"]) for place in (ingested, other))
+        assert here.equals(there)
+
+
+def test_a_withdrawn_participant_is_nowhere(raw_cohort: Path, ingested: Workspace) -> None:
+    withdrawn = {int(line) for line in (next(raw_cohort.glob("w*.csv"))).read_text().split()}
+    assert withdrawn
+    for table in sorted((ingested.data / "tables").rglob("*.parquet")):
+        schema = pq.read_schema(table)
+        if "eid" in schema.names:
+            assert not withdrawn & set(pq.read_table(table, columns=["eid"]).column(0).to_pylist()), table.name
+
+
+def test_no_id_in_names_and_metadata(ingested: Workspace) -> None:
+    eids = {str(eid) for eid in read_table(ingested.data, "participants", ["eid"]).column(0).to_pylist()}
+    for path in ingested.data.rglob("*"):
+        assert not any(eid in path.name for eid in eids)
+        if path.name == "zarr.json":
+            assert not any(eid in path.read_text() for eid in eids)
+
+
+def test_new_files_fill_the_tail_and_touch_nothing_else(raw_cohort: Path, new_workspace: MakeWorkspace, tmp_path: Path) -> None:
+    some = tmp_path / "some"
+    files = sorted(raw_cohort.rglob("*_20205_*.xml"))
+    some.mkdir()
+    for path in files[:6]:
+        shutil.copy(path, some / path.name)
+    place = new_workspace()
+    run_ingest(place, some, workers=1)
+    before = tree_of(place.data)
+    rows = {(r["eid"], r["instance"]): r["row"] for r in read_table(place.data, "recordings").to_pylist()}
+    for path in files[6:9]:
+        shutil.copy(path, some / path.name)
+    report = run_ingest(place, some, workers=1)
+    after = tree_of(place.data)
+    assert report.is_changed
+    first_shards = [name for name in before if name.startswith("ecg.zarr") and "/c/0/" in name]
+    assert first_shards
+    assert all(after[name] == before[name] for name in first_shards)
+    now = {(r["eid"], r["instance"]): r["row"] for r in read_table(place.data, "recordings").to_pylist()}
+    assert all(now[visit] == row for visit, row in rows.items())
+
+
+def test_a_changed_file_gets_a_new_slot(raw_cohort: Path, new_workspace: MakeWorkspace, tmp_path: Path) -> None:
+    some = tmp_path / "some"
+    some.mkdir()
+    good = [path for path in sorted(raw_cohort.rglob("*_20205_*.xml")) if path.stat().st_size > 100_000][:3]
+    for path in good:
+        shutil.copy(path, some / path.name)
+    place = new_workspace()
+    run_ingest(place, some, workers=1)
+    before = read_table(place.data, "recordings").to_pylist()
+    changed = some / Path(before[0]["path"]).name
+    changed.write_bytes(changed.read_bytes().replace(b"<LowPass units=\"Hz\">100<", b"<LowPass units=\"Hz\">150<"))
+    report = run_ingest(place, some, workers=1)
+    after = {(r["eid"], r["instance"]): r for r in read_table(place.data, "recordings").to_pylist()}
+    now = after[before[0]["eid"], before[0]["instance"]]
+    assert report.kinds[0].changed == 1
+    assert (now["row"], now["low_pass_hz"]) == (max(r["row"] for r in before) + 1, 150.0)
+    assert len(after) == len(before)
+    history = sum(pq.read_metadata(path).num_rows for path in table_files(place.data, "recordings"))
+    assert history == len(before) + 1
+
+
+def test_a_second_ingest_at_once_is_refused(raw_cohort: Path, new_workspace: MakeWorkspace) -> None:
+    place = new_workspace()
+    with writing(place.state, "ingest"), pytest.raises(LockedError, match="being written by"):
+        run_ingest(place, raw_cohort, workers=1)
+
+
+def test_a_damaged_shard_is_noticed(raw_cohort: Path, ingested: Workspace, tmp_path: Path) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(ingested.data, copy)
+    (shard,) = (copy / "ecg.zarr/raw/c/0").rglob("0/0")
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    shard.write_bytes(content)
+    rows = read_table(copy, "recordings", ["row", "raw_sha256"]).slice(0, 4)
+    try:
+        wrong = arrays.verify_rows(copy, "ecg.zarr/raw", *(np.asarray(c.to_pylist()).tolist() for c in rows.columns))
+    except ChecksumError as error:
+        assert "cannot be read" in str(error)
+    else:
+        assert wrong
+
+
+def _quarantined(place: Workspace) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = read_table(place.data, "quarantine").to_pylist()
+    return found

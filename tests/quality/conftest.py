@@ -1,0 +1,55 @@
+"""Fixtures of the gate's tests: a valid cohort, and one engine for all tests, because starting one takes seconds."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from eccl.quality.engine import Engine
+from eccl.quality.gate import run_suites
+from eccl.quality.parameters import read_parameters
+from eccl.quality.results import ValidationRow
+from eccl.quality.suites import load_suites
+from eccl.workspace import Workspace
+
+
+def _load_sibling(name: str) -> ModuleType:
+    # Tests are imported by path (importlib mode), so a module beside them is no import of theirs.
+    spec = importlib.util.spec_from_file_location(f"quality_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def cohort() -> ModuleType:
+    """The module that makes and writes cohorts."""
+    return _load_sibling("cohort")
+
+
+@pytest.fixture()
+def tables(cohort: ModuleType) -> dict[str, list[dict[str, Any]]]:
+    """A valid cohort that a test may break."""
+    return cohort.valid_cohort()  # type: ignore[no-any-return]
+
+
+@pytest.fixture()
+def run(tmp_path: Path) -> Iterator[Callable[..., list[ValidationRow]]]:
+    """Run the named suites on a workspace and return their rows."""
+
+    def _run(workspace: Workspace, *names: str) -> list[ValidationRow]:
+        parameters = read_parameters(workspace)
+        suites = [suite for suite in load_suites() if suite.name in names]
+        assert len(suites) == len(names)
+        return run_suites(workspace, Engine(parameters.for_suites()), parameters, suites)
+
+    yield _run

@@ -1,0 +1,234 @@
+"""Every law of the data has a broken cohort here that turns its own expectation, and says how severe that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from eccl.quality.results import ValidationRow
+from eccl.quality.tables import check_schemas
+
+Rows = list[dict[str, Any]]
+Tables = dict[str, Rows]
+Run = Callable[..., list[ValidationRow]]
+
+
+def _set(table: str, column: str, value: Any, index: int = 3) -> Callable[[Tables], None]:
+    def change(tables: Tables) -> None:
+        tables[table][index][column] = value
+
+    return change
+
+
+def _repeat(table: str) -> Callable[[Tables], None]:
+    return lambda tables: tables[table].append(dict(tables[table][0]))
+
+
+def _drop(table: str, index: int = 0) -> Callable[[Tables], None]:
+    return lambda tables: tables[table].pop(index) and None
+
+
+def _trait(field: int, change: Callable[[float], float], everywhere: bool = False) -> Callable[[Tables], None]:
+    def apply(tables: Tables) -> None:
+        rows = [row for row in tables["traits"] if row["field_id"] == field]
+        for row in rows if everywhere else rows[:1]:
+            row["value"] = change(row["value"])
+
+    return apply
+
+
+def _label(definition: str, value: bool) -> Callable[[Tables], None]:
+    def apply(tables: Tables) -> None:
+        # The second participant has no diagnosis at all.
+        rows = [row for row in tables["labels"] if row["eid"] == tables["participants"][1]["eid"]]
+        next(row for row in rows if row["definition"] == definition)["value"] = value
+
+    return apply
+
+
+def _second_row_of_a_visit(tables: Tables) -> None:
+    newer = tables["recordings"][0] | {"row": 900}
+    tables["recordings"].append(newer)
+
+
+def _swap_recordings(tables: Tables) -> None:
+    first, second = tables["pairs"][:2]
+    first["recording_row"], second["recording_row"] = second["recording_row"], first["recording_row"]
+
+
+def _all_in_train(tables: Tables) -> None:
+    for row in [*tables["splits"], *tables["pairs"]]:
+        row["split"] = "train"
+
+
+def _two_splits(tables: Tables) -> None:
+    tables["splits"].append(tables["splits"][0] | {"split": "test", "bucket": 0.9})
+
+
+def _stranger(tables: Tables) -> None:
+    tables["visits"].append(tables["visits"][0] | {"eid": 9_990_017})
+
+
+def _shared_file(tables: Tables) -> None:
+    tables["recordings"][1]["file_sha256"] = tables["recordings"][0]["file_sha256"]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """One way to break a cohort, and what must notice."""
+
+    name: str
+    change: Callable[[Tables], None]
+    suite: str
+    column: str
+    expectation: str
+    severity: str = "critical"
+
+
+MAX, BETWEEN, IN_SET = "column_max_to_be_between", "column_values_to_be_between", "column_values_to_be_in_set"
+UNIQUE, COMPOUND, NULL = "column_values_to_be_unique", "compound_columns_to_be_unique", "column_values_to_not_be_null"
+GREATER = "column_pair_values_a_to_be_greater_than_b"
+
+BROKEN = [
+    # recordings
+    Broken("implausible rate", _set("recordings", "ventricular_rate_bpm", 400.0), "recordings", "ventricular_rate_bpm", BETWEEN),
+    Broken("leads swapped", _set("recordings", "lead_identity_error_uv", 51.0), "recordings", "lead_identity_error_uv", BETWEEN),
+    Broken("flat lead", _set("recordings", "flat_leads", 1), "recordings", "flat_leads", IN_SET, "warning"),
+    Broken("slot twice", _set("recordings", "row", 2), "recordings", "row", UNIQUE),
+    Broken("row repeated", _repeat("recordings"), "recordings", "eid, instance, row", COMPOUND),
+    Broken("other sample rate", _set("recordings", "sample_rate_hz", 250.0), "recordings", "sample_rate_hz", IN_SET),
+    Broken("no checksum", _set("recordings", "clean_sha256", None), "recordings", "clean_sha256", NULL),
+    Broken("absolute path", _set("recordings", "path", "/mnt/x.xml"), "recordings", "has_relative_path", IN_SET),
+    Broken("shared file", _shared_file, "facts", "recordings_shared_by_participants", MAX),
+    # cines
+    Broken("box outside", _set("cines", "box_bottom", 113), "cines", "box_bottom", BETWEEN),
+    Broken("empty box", _set("cines", "box_top", 84), "cines", "box_bottom, box_top", GREATER),
+    Broken("flat intensity", _set("cines", "intensity_high", 0.0), "cines", "intensity_high, intensity_low", GREATER),
+    Broken("frame rule", _set("cines", "native_frames", 30), "cines", "follows_frame_rule", IN_SET),
+    Broken("spacing in cm", _set("cines", "spacing_row_mm", 0.183), "cines", "spacing_row_mm", BETWEEN),
+    Broken("confidence", _set("cines", "box_confidence", 1.2), "cines", "box_confidence", BETWEEN),
+    Broken("frame repeated", _set("cines", "missing_frames", 1), "cines", "missing_frames", IN_SET, "warning"),
+    Broken("frames repeated", _set("cines", "missing_frames", 6), "cines", "missing_frames", BETWEEN),
+    # quarantine
+    Broken("unknown reason", _set("quarantine", "reason", "bad_luck", 0), "quarantine", "reason", IN_SET),
+    Broken("wrong kind", _set("quarantine", "kind", "ecg", 0), "quarantine", "reason_fits_kind", IN_SET),
+    Broken("no remedy", _set("quarantine", "remedy", " ", 0), "quarantine", "has_remedy", IN_SET),
+    Broken("slot refused and committed", _set("quarantine", "row", 3, 0), "facts", "cine_slots_in_quarantine", MAX),
+    # people and visits
+    Broken("withdrawn id", _set("participants", "eid", -7), "participants", "eid_sign", BETWEEN),
+    Broken("participant twice", _repeat("participants"), "participants", "eid", UNIQUE),
+    Broken("sex undecoded", _set("participants", "sex", "1"), "participants", "sex", IN_SET),
+    Broken("height in m", _set("visits", "height_cm", 1.7), "visits", "height_cm", BETWEEN, "critical"),
+    Broken("pressures swapped", _set("visits", "systolic_mmhg", 70.0), "visits", "systolic_mmhg, diastolic_mmhg", GREATER),
+    Broken("no date", _set("visits", "visit_date", None), "visits", "visit_date", NULL, "warning"),
+    Broken("stranger", _stranger, "facts", "visits_of_strangers", MAX),
+    Broken("dead visitor", _set("participants", "death_date", date(2015, 1, 1)), "facts", "visits_after_death", MAX, "warning"),
+    Broken("repeat before first", _set("visits", "visit_date", date(2031, 1, 1), 1), "facts", "visits_out_of_order", MAX, "warning"),
+    # traits
+    Broken("EF wrong", _trait(24103, lambda v: v + 5), "phenotypes", "lv_ejection_fraction_error", BETWEEN),
+    Broken("SV wrong", _trait(24108, lambda v: v + 5), "phenotypes", "rv_stroke_volume_error_ml", BETWEEN),
+    Broken("aorta upside down", _trait(24119, lambda v: v + 90), "phenotypes", "field_24118, field_24119", GREATER),
+    Broken("strain sign", _trait(24157, lambda v: -v, True), "phenotypes", "field_24157", BETWEEN),
+    Broken("mass in kg", _trait(24105, lambda v: v / 1000, True), "phenotypes", "field_24105", BETWEEN),
+    Broken("negative volume", _trait(24110, lambda v: -v), "phenotypes", "impossible_values", MAX),
+    Broken("NaN", _trait(24120, lambda v: float("nan")), "traits", "is_finite", IN_SET),
+    Broken("trait twice", _repeat("traits"), "traits", "eid, instance, field_id", COMPOUND),
+    Broken("trait without name", _drop("fields"), "facts", "traits_without_field", MAX),
+    # diagnoses and labels
+    Broken("placeholder date", _set("diagnoses", "date", date(1902, 2, 2), 0), "diagnoses", "has_placeholder_date", IN_SET),
+    Broken("dotted code", _set("diagnoses", "code", "I21.9", 0), "diagnoses", "code", "column_values_to_match_regex"),
+    Broken("status", _set("diagnoses", "date_status", "unknown", 0), "diagnoses", "date_status_agrees", IN_SET),
+    Broken("label without code", _label("ever", True), "facts", "labels_against_diagnoses", MAX),
+    Broken("prevalent, never", _label("prevalent", True), "facts", "labels_without_ever", MAX),
+    Broken("label missing", _drop("labels"), "facts", "pairs_without_label", MAX),
+    Broken("no horizon", _set("labels", "horizon_days", None, 2), "labels", "follows_horizon_rule", IN_SET),
+    # splits and pairs
+    Broken("pair in another split", _set("pairs", "split", "test"), "facts", "pairs_with_other_split", MAX),
+    Broken("two splits", _two_splits, "facts", "participants_in_two_splits", MAX),
+    Broken("two split rows", _two_splits, "splits", "eid", UNIQUE),
+    Broken("split missing", _drop("splits"), "facts", "pairs_without_split", MAX),
+    Broken("one split only", _all_in_train, "facts", "split_share_deviation", MAX, "warning"),
+    Broken("empty splits", _all_in_train, "facts", "splits_without_pairs", MAX, "warning"),
+    Broken("unknown split", _set("splits", "split", "holdout"), "splits", "split", IN_SET),
+    Broken("bucket of 1", _set("splits", "bucket", 1.0), "splits", "bucket", BETWEEN),
+    Broken("pair without recording", _drop("recordings"), "facts", "pairs_without_current_recording", MAX),
+    Broken("pair of others", _swap_recordings, "facts", "pairs_without_current_recording", MAX),
+    Broken("superseded recording", _second_row_of_a_visit, "facts", "pairs_without_current_recording", MAX),
+    Broken("pair without cine", _drop("cines"), "facts", "pairs_without_current_cine", MAX),
+    Broken("pair lost", _drop("pairs"), "facts", "imaging_visits_unaccounted_for", MAX),
+    Broken("exclusion lost", lambda tables: tables["exclusions"].clear(), "facts", "imaging_visits_unaccounted_for", MAX),
+    Broken("trait count", _set("pairs", "trait_count", 81), "facts", "pairs_with_other_trait_count", MAX),
+    Broken("gap", _set("pairs", "gap_days", 3), "facts", "pairs_with_other_gap", MAX),
+    Broken("other date", _set("pairs", "visit_date", date(2018, 5, 1) + timedelta(40)), "facts", "pairs_with_other_visit_date", MAX),
+    Broken("unfounded exclusion", _set("exclusions", "reason", "no_ecg", 0), "facts", "exclusions_contradicted", MAX),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name.replace(" ", "-"))
+def test_broken_cohort_is_noticed(broken: Broken, tables: Tables, cohort: ModuleType, run: Run, tmp_path: Path) -> None:
+    broken.change(tables)
+    rows = run(cohort.write_cohort(tmp_path, tables), broken.suite)
+    failed = {(row.column_name, row.expectation, row.severity) for row in rows if not row.success}
+    assert (broken.column, f"expect_{broken.expectation}", broken.severity) in failed
+
+
+def test_valid_cohort_meets_every_suite_that_is_broken_here(cohort: ModuleType, tables: Tables, run: Run, tmp_path: Path) -> None:
+    suites = sorted({broken.suite for broken in BROKEN})
+    rows = run(cohort.write_cohort(tmp_path, tables), *suites)
+    assert [row for row in rows if not row.success] == []
+
+
+def test_one_outlier_among_many_is_counted_but_tolerated(cohort: ModuleType, tables: Tables, run: Run, tmp_path: Path) -> None:
+    _trait(24105, lambda value: 600.0)(tables)
+    rows = run(cohort.write_cohort(tmp_path, tables), "phenotypes")
+    [mass] = [row for row in rows if row.column_name == "field_24105"]
+    assert (mass.success, mass.unexpected_count) == (True, 1)
+
+
+def test_missing_column_fails_its_expectations_and_no_others(
+    cohort: ModuleType, tables: Tables, run: Run, tmp_path: Path
+) -> None:
+    workspace = cohort.write_cohort(tmp_path, tables, without={"recordings": "ventricular_rate_bpm"})
+    failed = [row for row in run(workspace, "recordings") if not row.success]
+    assert {row.column_name for row in failed} == {None, "ventricular_rate_bpm", "rate_minus_60000_by_rr_bpm"}
+    [columns] = [row for row in failed if row.column_name is None]
+    assert columns.severity == "critical"
+    assert columns.observed == "missing columns: ventricular_rate_bpm"
+
+
+def test_missing_column_fails_the_facts_that_need_it(cohort: ModuleType, tables: Tables, run: Run, tmp_path: Path) -> None:
+    workspace = cohort.write_cohort(tmp_path, tables, without={"pairs": "split"})
+    failed = {row.column_name: row for row in run(workspace, "facts") if not row.success}
+    assert set(failed) == {"participants_in_two_splits", "pairs_with_other_split", "splits_without_pairs"}
+    assert failed["pairs_with_other_split"].severity == "critical"
+    assert str(failed["pairs_with_other_split"].observed).startswith("could not be evaluated")
+
+
+def test_schemas_notice_duplicate_keys_nulls_and_missing_columns(cohort: ModuleType, tables: Tables, tmp_path: Path) -> None:
+    _repeat("visits")(tables)
+    tables["splits"][0]["split"] = None
+    workspace = cohort.write_cohort(tmp_path, tables, without={"cines": "flags"})
+    failed = {row.table_name: row.observed for row in check_schemas(workspace) if not row.success}
+    assert set(failed) == {"visits", "splits", "cines"}
+    assert "flags" in str(failed["cines"])
+
+
+def test_text_where_numbers_belong_is_a_failure_and_not_a_crash(cohort: ModuleType, tables: Tables, run: Run, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    workspace = cohort.write_cohort(tmp_path, tables)
+    file = workspace.tables / "splits.parquet"
+    table = pq.read_table(file)
+    words = pa.array([f"{eid}" for eid in table["eid"].to_pylist()])
+    pq.write_table(table.set_column(table.schema.get_field_index("bucket"), "bucket", words), file)
+    rows = run(workspace, "splits")
+    [bucket] = [row for row in rows if row.column_name == "bucket" and row.expectation.endswith("between")]
+    assert not bucket.success
+    assert bucket.observed == "could not be evaluated: the column's type does not fit"

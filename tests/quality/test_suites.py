@@ -1,0 +1,106 @@
+"""The suites as files: canonical, complete, and safe to show."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import duckdb
+import pytest
+
+from eccl.errors import GateError
+from eccl.quality.facts import FACTS
+from eccl.quality.frames import FRAMES
+from eccl.quality.parameters import read_parameters
+from eccl.quality.results import RESULT_SCHEMA
+from eccl.quality.suites import Suite, columns_of, dump_suite, load_suite, load_suites, suites_folder
+from eccl.workspace import Workspace, shipped
+
+FILES = sorted(suites_folder().glob("*.json"))
+# Expectations that report an aggregate of the column's values.
+AGGREGATES = ("max_to_be", "min_to_be", "mean_to_be", "sum_to_be", "distinct_values", "most_common", "quantile", "type_to_be")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_file_is_canonical(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert dump_suite(load_suite(file)) == text
+    assert '"id"' not in text
+    assert "great_expectations_version" not in text
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_library_reads_the_file_and_gives_the_same_back(file: Path) -> None:
+    from eccl.quality.engine import Engine
+
+    engine = Engine({})
+    suite = load_suite(file)
+    given = engine._gx.ExpectationSuite(name=suite.name, expectations=list(suite.expectations)).to_json_dict()
+    again = Suite(given["name"], suite.table, suite.notes, tuple(given["expectations"]))
+    assert dump_suite(again) == file.read_text(encoding="utf-8")
+
+
+def test_every_table_and_frame_has_a_suite(cohort: ModuleType) -> None:
+    names = {file.stem for file in FILES}
+    assert names == {*FRAMES, "facts"}
+    assert set(cohort.table_names()) <= names
+
+
+def test_every_fact_has_one_expectation() -> None:
+    [facts] = [suite for suite in load_suites() if suite.name == "facts"]
+    assert sorted(column for found in facts.expectations for column in columns_of(found)) == sorted(FACTS)
+
+
+def test_no_aggregate_of_a_key_is_reported() -> None:
+    for suite in load_suites():
+        for found in suite.expectations:
+            if any(word in found["type"] for word in AGGREGATES):
+                assert suite.name == "facts" or columns_of(found) == ["impossible_values"], found
+
+
+def test_every_parameter_is_known(tmp_path: Path) -> None:
+    known = read_parameters(Workspace(tmp_path)).for_suites()
+    used = {
+        value["$PARAMETER"]
+        for suite in load_suites()
+        for found in suite.expectations
+        for value in found["kwargs"].values()
+        if isinstance(value, dict)
+    }
+    assert used <= set(known)
+    assert {"window_px", "splits", "diseases"} <= used
+
+
+def test_every_not_null_column_has_a_null_check() -> None:
+    suites = {suite.name: suite for suite in load_suites()}
+    hidden = {"path", "detail", "remedy"}
+    for name, suite in suites.items():
+        file = shipped("schemas") / "tables" / f"{name}.sql"
+        if not file.is_file():
+            continue
+        connection = duckdb.connect()
+        connection.execute(file.read_text()).fetchall()
+        required = {row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall() if row[2] == "NO"}
+        checked = {c for found in suite.expectations if found["type"].endswith("not_be_null") for c in columns_of(found)}
+        assert required - hidden <= checked, name
+
+
+def test_result_schema_is_the_ddl(cohort: ModuleType) -> None:
+    connection = duckdb.connect()
+    connection.execute((shipped("schemas") / "tables" / "validation_results.sql").read_text()).fetchall()
+    described = connection.execute("DESCRIBE validation_results").fetchall()
+    assert [row[0] for row in described] == RESULT_SCHEMA.names
+    assert [row[2] == "YES" for row in described] == [field.nullable for field in RESULT_SCHEMA]
+    types = {"VARCHAR": "string", "BOOLEAN": "bool", "BIGINT": "int64"}
+    assert [types[row[1]] for row in described] == [str(field.type) for field in RESULT_SCHEMA]
+
+
+def test_suite_without_severity_is_refused(tmp_path: Path) -> None:
+    expectation = {"type": "expect_column_to_exist", "kwargs": {"column": "eid"}, "notes": "A key."}
+    file = tmp_path / "splits.json"
+    file.write_text(json.dumps({"name": "splits", "meta": {"table": "splits"}, "expectations": [expectation]}))
+    with pytest.raises(GateError, match="severity"):
+        load_suite(file)
+    with pytest.raises(GateError, match="no expectation suite"):
+        load_suites(tmp_path / "nowhere")
