@@ -11,8 +11,7 @@ import os
 import sys
 
 # A person watches: the flows print what matters, Prefect's own chatter stays in its database.
-os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
-os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
+os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
 
 NAMES = ("ingest", "validate", "train", "publish", "cohort")
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PATTERN = re.compile(r"(?<!\d)(?<!\.)(?<!rs)(10[0-9]{5}|[1-5][0-9]{6}|6[0-4][0-9]{5}|6500000)(?!\d)")
+PATTERN = re.compile(r"(?<!\d)(?<!\.)(?<!rs)(10[0-9]{5}|[1-5][0-9]{6}|6[0-4][0-9]{5}|650{5})(?!\d)")
 
 
 def find_ids(root: Path) -> list[str]:

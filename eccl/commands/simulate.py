@@ -34,7 +34,13 @@ def simulate(
     config = SimulationConfig.model_validate({**params.simulate, **changes})
     with bar("Simulate") as on_progress:
         summary = simulate_cohort(out, config, workers=workers, on_progress=on_progress)
-    typer.echo(summary.describe())
+    corrupt = sum(count.files for count in summary.corruptions if count.corruption != "none")
+    cases = ", ".join(f"{count} {code}" for code, count in summary.cases.items())
+    state = "was there already" if summary.reused else "written"
+    typer.echo(
+        f"Simulated cohort {state}: {summary.participants} participants ({cases}), {summary.ecg_files} ECGs, "
+        f"{summary.cine_files} cines, {corrupt} files corrupted on purpose, {summary.withdrawn} withdrawn"
+    )
 
 
 def register(app: typer.Typer) -> None:

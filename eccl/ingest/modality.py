@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from eccl.config import CineParams, IngestParams, Params
 from eccl.image.cine import CineOptions, prepare_cine
-from eccl.image.segmentation import find_segmentation
-from eccl.signal.baseline import choose_period, remove_baseline
+from eccl.image.segmentation import Segmentation, find_segmentation, read_segmentation
+from eccl.signal.baseline import remove_baseline
+from eccl.signal.beats import choose_period
 from eccl.signal.quality import measure_quality
+from eccl.errors import Reason, Rejected
 from eccl.store.arrays import ArraySpec, checksum, cine_specs, ecg_specs
 from eccl.ukb.ecg_xml import read_ecg_xml
 from eccl.ukb.sax_dicom import open_sax_zip
@@ -117,11 +119,16 @@ class CineReader:
             window_px=self.params.window_px,
             mid_slice=self.params.mid_slice,
             box=self.params.box,
-            max_missing_frames=self.max_missing_frames,
         )
-        segmentation = find_segmentation(path, self.params.label_scheme) if self.params.box != "motion" else None
         with open_sax_zip(path) as study:
-            cine = prepare_cine(study.read_slice, study.slice_count, study.spacing_mm, options, segmentation)
+            cine = prepare_cine(study.read_slice, study.slice_count, study.spacing_mm, options, self._segmentation(path))
+            missing = study.slices[cine.mid_slice].missing_frames
+            if missing > self.max_missing_frames:
+                raise Rejected(
+                    Reason.CINE_MISSING_FRAMES,
+                    f"{missing} of {study.native_frames} frames of the chosen slice are absent or broken; at most "
+                    f"{self.max_missing_frames} may be (ingest.max_missing_frames)",
+                )
             columns = {
                 "frames_sha256": checksum(cine.frames),
                 "acquired_on": study.acquired_on,
@@ -131,7 +138,7 @@ class CineReader:
                 "slice_rule": cine.slice_rule,
                 "native_frames": cine.native_frames,
                 "is_resampled": cine.is_resampled,
-                "missing_frames": study.missing_frames(cine.mid_slice),
+                "missing_frames": missing,
                 "repeat_series": study.repeat_series,
                 "excluded_files": study.excluded_files,
                 "matrix_rows": study.matrix[0],
@@ -157,3 +164,9 @@ class CineReader:
                 "flags": ",".join(sorted({*study.flags, *cine.flags})),
             }
         return Record({"cine.zarr/frames": cine.frames}, columns)
+
+    def _segmentation(self, path: Path) -> Segmentation | None:
+        if self.params.box == "motion" and self.params.mid_slice in {"auto", "index_half"}:
+            return None
+        beside = find_segmentation(path)
+        return read_segmentation(beside, self.params.label_scheme) if beside else None

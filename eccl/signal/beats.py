@@ -106,7 +106,7 @@ def estimate_rr_samples(ecg_uv: npt.ArrayLike, sample_rate_hz: float) -> int | N
     intervals = np.diff(beats).astype(np.float64)
     ratio = intervals / np.median(intervals)
     mean = float(intervals[(ratio >= _INTERVAL_RANGE[0]) & (ratio <= _INTERVAL_RANGE[1])].mean())
-    return int(round(mean)) if _is_plausible(60.0 * sample_rate_hz / mean) else None
+    return round(mean) if _is_plausible(60.0 * sample_rate_hz / mean) else None
 
 
 def rr_period_samples(rate_bpm: float, sample_rate_hz: float) -> int:
@@ -142,13 +142,14 @@ def choose_period(rate_bpm: float | None, ecg_uv: npt.ArrayLike, sample_rate_hz:
     source
         ``device``, ``signal``, or ``default`` (:data:`DEFAULT_RR_SECONDS`) where neither gives a rate.
     """
+    source: RrSource
     if rate_bpm is not None and _is_plausible(rate_bpm):
         period, source = rr_period_samples(rate_bpm, sample_rate_hz), "device"
     elif (estimate := estimate_rr_samples(ecg_uv, sample_rate_hz)) is not None:
         period, source = estimate, "signal"
     else:
         period, source = round(DEFAULT_RR_SECONDS * sample_rate_hz), "default"
-    longest = max(1, np.shape(ecg_uv)[-1] - 1)
+    longest = max(1, int(np.shape(ecg_uv)[-1]) - 1)
     return min(period, longest), source
 
 

@@ -37,7 +37,7 @@ NOISE_BANK = 1 << 19
 class Cine:
     """A study: frames (slices, frames, rows, columns) uint16 from base to apex, and where they lie.
 
-    `offsets_mm` are positions along the axis from the mid slice towards the apex, `centre_px` is the LV's (row, column).
+    `offsets_mm` are positions along the axis from the mid slice towards the apex, `centre_px` the LV's (row, column).
     """
 
     frames: NDArray[np.uint16]
@@ -180,10 +180,10 @@ def _papillary(contours: Contours, polar: _PolarGrid, empty: NDArray[np.float64]
 
 def _flow_texture(rng: np.random.Generator, shape: tuple[int, ...]) -> Image:
     """Two smooth fields of 8 % that mix over the cycle: inflow and swirl of blood."""
-    coarse = rng.standard_normal((2, shape[0] // 8 + 2, shape[1] // 8 + 2)).astype(np.float32)
+    coarse = rng.standard_normal((2, shape[0] // 8 + 2, shape[1] // 8 + 2))
     fine = np.repeat(np.repeat(coarse, 8, axis=1), 8, axis=2)
     for axis in (1, 2):
-        fine = sum(np.roll(fine, shift, axis=axis) for shift in range(-4, 5)) / 9.0
+        fine = np.mean([np.roll(fine, shift, axis=axis) for shift in range(-4, 5)], axis=0)
     return np.asarray(0.08 * fine[:, : shape[0], : shape[1]], dtype=np.float32)
 
 

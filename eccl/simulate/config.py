@@ -1,4 +1,4 @@
-"""What a simulated cohort is made of: the keys of ``simulate:`` in params.yaml, and a few that have sensible defaults."""
+"""What a simulated cohort is made of: the keys of ``simulate:`` in params.yaml, and a few that have defaults."""
 
 from __future__ import annotations
 

@@ -44,14 +44,15 @@ ECG_CORRUPTIONS: dict[str, str] = {
     "lower_case_leads": ACCEPTED,
 }
 CINE_CORRUPTIONS: dict[str, str] = {
+    # Of a repeated slice the later acquisition counts; of slices in one series nobody says which end is the base.
     "not_a_zip": _refused(Reason.ZIP_MALFORMED),
-    "repeat_series": FLAGGED,
+    "repeat_series": ACCEPTED,
     "missing_frame": FLAGGED,
     "inline_vf_only": _refused(Reason.CINE_NO_SHORT_AXIS),
     "truncated_member": FLAGGED,
     "jpeg2000_member": ACCEPTED,
     "empty_zip": _refused(Reason.CINE_NO_DICOM),
-    "mixed_series": ACCEPTED,
+    "mixed_series": FLAGGED,
     "missing_manifest": ACCEPTED,
     "rle_member": ACCEPTED,
 }

@@ -11,7 +11,15 @@ from eccl.simulate.cohort import Participant
 from eccl.simulate.physiology import DISEASES
 
 # Date field of a first occurrence; its source field is the next number.
-FIRST_OCCURRENCE = {"I10": 131286, "I20": 131296, "I21": 131298, "I25": 131306, "I42": 131338, "I48": 131350, "I50": 131354}
+FIRST_OCCURRENCE = {
+    "I10": 131286,
+    "I20": 131296,
+    "I21": 131298,
+    "I25": 131306,
+    "I42": 131338,
+    "I48": 131350,
+    "I50": 131354,
+}
 # Hospital codes have no dot; three-character codes occur bare.
 SUBCODES = {
     "I21": ("I210", "I211", "I214", "I219", "I219"),
@@ -59,6 +67,7 @@ def draw_diagnoses(person: Participant, rng: np.random.Generator) -> Diagnoses:
     hospital: list[tuple[str, date]] = []
     first: dict[str, FirstOccurrence] = {}
     for code, years in _conditions(person, rng).items():
+        years = max(years, 20.0 - person.imaging.state.age_years)  # nothing here begins in childhood
         day = min(person.imaging.day + timedelta(days=round(365.25 * years)), CENSORING)
         if rng.random() < SPECIAL_DATE_SHARE:
             # Known to the general practice only, and not when.

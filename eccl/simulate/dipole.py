@@ -254,9 +254,7 @@ def ectopic_beat(beat: Beat) -> Beat:
     waves[:, 2:] *= 1.3
     waves = _turn(waves, 40.0, 0.0)
     t_wave = np.array([[270.0, 55.0, -0.40, -0.30, -0.45]])
-    return replace(
-        beat, waves=np.concatenate([waves, t_wave]), qrs_ms=150.0, qt_ms=430.0, t_peak_ms=270.0, has_p=False
-    )
+    return replace(beat, waves=np.concatenate([waves, t_wave]), qrs_ms=150.0, qt_ms=430.0, t_peak_ms=270.0, has_p=False)
 
 
 def evaluate(beat: Beat, time_ms: Floats) -> Floats:

@@ -98,7 +98,7 @@ def _breathe(window: Floats, r_time_ms: float, breathing_hz: float) -> Floats:
     """Respiration turns the heart by about 4 degrees in the frontal plane and changes amplitudes by 4 %."""
     phase = np.sin(2.0 * np.pi * breathing_hz * r_time_ms / 1000.0)
     angle = np.deg2rad(4.0) * phase
-    turned = window * (1.0 + 0.04 * phase)
+    turned: Floats = window * (1.0 + 0.04 * phase)
     x, y = turned[:, 0].copy(), turned[:, 1].copy()
     turned[:, 0] = np.cos(angle) * x - np.sin(angle) * y
     turned[:, 1] = np.sin(angle) * x + np.cos(angle) * y

@@ -19,7 +19,7 @@ Table = dict[str, tuple[str, list[int | None]]]
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """Numbers of RestingECGMeasurements; None where the program leaves the element empty. Marks are ms in the median."""
+    """Numbers of RestingECGMeasurements; None where the program leaves an element empty, marks in ms of the median."""
 
     ventricular_rate: int
     pq_ms: int | None

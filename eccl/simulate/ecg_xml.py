@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -189,9 +190,7 @@ def _signal_head(depth: int, samples: int) -> list[str]:
 
 
 def _waveforms(depth: int, signal: NDArray[np.int16]) -> list[str]:
-    return [
-        _wave(depth, "WaveformData", f'lead="{lead}"', values) for lead, values in zip(LEADS, signal, strict=True)
-    ]
+    return [_wave(depth, "WaveformData", f'lead="{lead}"', values) for lead, values in zip(LEADS, signal, strict=True)]
 
 
 def _wave(depth: int, name: str, attribute: str, values: NDArray[np.int16]) -> str:
@@ -199,7 +198,7 @@ def _wave(depth: int, name: str, attribute: str, values: NDArray[np.int16]) -> s
     tabs = "\t" * depth
     words = list(map(str, values.tolist()))
     cuts = [0, *range(FIRST_LINE_VALUES, len(words), LINE_VALUES), len(words)]
-    lines = [",".join(words[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    lines = [",".join(words[a:b]) for a, b in pairwise(cuts)]
     return f"{tabs}<{name} {attribute}>{tabs}" + f",\r\n{tabs}".join(lines) + f"</{name}>"
 
 

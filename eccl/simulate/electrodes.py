@@ -88,7 +88,7 @@ def to_counts(independent: Floats) -> NDArray[np.int16]:
     one, two = whole[0], whole[1]
     limb = [one, two, two - one, -((one + two) // 2), -((two - 2 * one) // 2), -((one - 2 * two) // 2)]
     counts = np.concatenate([np.stack(limb), whole[2:]])
-    return np.clip(counts, -32768, 32767).astype(np.int16)
+    return np.asarray(np.clip(counts, -32768, 32767), dtype=np.int16)
 
 
 def inverse_dower(twelve: NDArray[np.int16]) -> NDArray[np.int16]:

@@ -1,7 +1,7 @@
 """Every number the simulated people are drawn with, and where it comes from.
 
 Marks: [S] a published value, [A] an aggregate of UK Biobank published with public code, [C] computed from the geometry
-used here, [M] recalled order of magnitude, [P] a design choice. Replace [M] values from aggregate tables when available.
+used here, [M] recalled order of magnitude, [P] a design choice. Replace [M] values from aggregate tables when possible.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ SEGMENT_ANGLE_DEG = np.array([0, 60, 120, 180, 240, 300] * 2 + [0, 90, 180, 270]
 
 def _segment_factors(wall: dict[str, float], level: tuple[float, ...]) -> Floats:
     factors = np.array([wall[w] * level[v] for w, v in zip(SEGMENT_WALL, SEGMENT_LEVEL, strict=True)])
-    return factors / factors.mean()
+    return np.asarray(factors / factors.mean())
 
 
 ECC_FACTOR = _segment_factors(WALL_ECC, LEVEL_ECC)

@@ -126,9 +126,7 @@ def _draw_aorta(rng: np.random.Generator, c: Columns) -> Columns:
     return {
         "aao_area": _lognormal(ph.AAO_AREA_MM2.of(male) * np.exp(ph.AAO_PER_DECADE * decade), ph.AAO_CV, z_area),
         "dao_area": _lognormal(ph.DAO_AREA_MM2.of(male) * np.exp(ph.DAO_PER_DECADE * decade), ph.DAO_CV, z_area_down),
-        "aao_distensibility": distensibility(
-            ph.AAO_DISTENSIBILITY, ph.AAO_DIST_SD_LOG, ph.AAO_DIST_PER_DECADE, z_dist
-        ),
+        "aao_distensibility": distensibility(ph.AAO_DISTENSIBILITY, ph.AAO_DIST_SD_LOG, ph.AAO_DIST_PER_DECADE, z_dist),
         "dao_distensibility": distensibility(
             ph.DAO_DISTENSIBILITY, ph.DAO_DIST_SD_LOG, ph.DAO_DIST_PER_DECADE, z_dist_down
         ),

@@ -30,7 +30,9 @@ def draw_rhythm(state: HeartState, rng: np.random.Generator, *, seconds: float) 
     mean_rr = 60_000.0 / state.heart_rate
     breathing = float(rng.uniform(0.20, 0.30))
     count = int(np.ceil((seconds + 3.0) * 1000.0 / mean_rr * 1.4)) + 2
-    intervals = _af_intervals(rng, mean_rr, count) if state.atrial_fibrillation else _sinus(state, rng, breathing, count)
+    intervals = (
+        _af_intervals(rng, mean_rr, count) if state.atrial_fibrillation else _sinus(state, rng, breathing, count)
+    )
     r_times = np.cumsum(intervals) - 1000.0 - rng.uniform(0.0, mean_rr)
     classes = ["dominant"] * count
     if not state.atrial_fibrillation and rng.random() < PVC_SHARE:

@@ -1,7 +1,7 @@
 """Write a short-axis study as UK Biobank ships it (field 20209): a flat zip of DICOM files and a manifest.
 
-One header per series is serialised by pydicom with place holders of fixed width; each frame's bytes are that header with
-its own uid, number and times put in, which is what makes a study of 300 files cost less than its compression.
+One header per series is serialised by pydicom with place holders of fixed width; each frame's bytes are that header
+with its own uid, number and time put in, which is what makes writing 300 files cheaper than compressing them.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pydicom
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
+from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
 from eccl.simulate.cine import SLICE_STEP_MM, SLICE_THICKNESS_MM, Cine
 
@@ -186,23 +185,24 @@ def _series_dataset(
 def _file_meta() -> FileMetaDataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = MRImageStorage
-    meta.MediaStorageSOPInstanceUID = _UID_MARK
+    meta.MediaStorageSOPInstanceUID = UID(_UID_MARK)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = "2.25." + "4" * 38
+    meta.ImplementationClassUID = UID("2.25." + "4" * 38)
     return meta
 
 
 def _placement(cine: Cine, index: int) -> tuple[list[float], list[float], float]:
     """Position of the first pixel, orientation and location of a slice, LPS mm.
 
-    The short axis is oblique; the normal (row direction x column direction) points from base to apex.
+    The short axis is oblique: the image's right is the patient's left, back and feet, its lower edge lies towards the
+    feet, and slices step from base to apex, which is leftwards and forwards.
     """
     row = np.array([0.6, 0.6, -0.529150])
     row /= np.linalg.norm(row)
     normal = np.array([0.62, -0.65, 0.0])
     normal[2] = -(row[0] * normal[0] + row[1] * normal[1]) / row[2]
     normal /= np.linalg.norm(normal)
-    column = np.cross(normal, row)
+    column = np.cross(row, normal)
     heart_row, heart_column = cine.centre_px
     origin = np.array([35.0, -20.0, -10.0])
     origin = origin - cine.spacing_mm * (heart_column * row + heart_row * column) + cine.offsets_mm[index] * normal
@@ -281,8 +281,3 @@ def compress_member(member: Member, transfer_syntax: str) -> Member:
     dataset = pydicom.dcmread(io.BytesIO(member.data))
     dataset.compress(transfer_syntax, generate_instance_uid=False)
     return Member(member.uid, member.series_uid, member.series, _serialise(dataset))
-
-
-def read_pixels(member: Member) -> NDArray[np.uint16]:
-    """Pixels of a member, (rows, columns); for tests."""
-    return np.asarray(pydicom.dcmread(io.BytesIO(member.data)).pixel_array)

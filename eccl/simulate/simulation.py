@@ -156,7 +156,9 @@ def _choose_withdrawn(
     """People with intact files of both kinds where there are enough, so that a withdrawal has something to remove."""
     corrupted = {c.index for c in plan}
     shuffled = [people[i] for i in rng.permutation(len(people))]
-    shuffled.sort(key=lambda person: not person.imaging.has_ecg or not person.imaging.has_cine or person.index in corrupted)
+    shuffled.sort(
+        key=lambda person: not person.imaging.has_ecg or not person.imaging.has_cine or person.index in corrupted
+    )
     return [person.eid for person in shuffled[:count]]
 
 

@@ -1,0 +1,1 @@
+"""UK Biobank's formats in: bytes become typed records. Knows no other part of the package but its errors."""

@@ -45,7 +45,10 @@ PLACEHOLDER_DATES: frozenset[date] = frozenset().union(*SPECIAL_DATES.values())
 SEX_CODES: dict[str, str] = {"0": "F", "1": "M"}
 """Coding 9."""
 
-_MONTHS = "January February March April May June July August September October November December".split()
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 CODINGS: dict[int, dict[str, str]] = {
     7: {"0": "No", "1": "Yes"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -34,7 +36,7 @@ def parse_samples(text: str, lead: str) -> npt.NDArray[np.int64]:
     if not _is_integer_list(compact):
         raise Rejected(
             Reason.ECG_SAMPLES_NOT_INTEGER,
-            f"lead {lead} holds blanks or text between its commas; expected whole numbers only; download the file again",
+            f"lead {lead} holds blanks or text between its commas; expected whole numbers; download the file again",
         )
     # The text is known to be well-formed here; on other texts this function would stop early.
     return np.fromstring(compact, dtype=np.int64, sep=",")
@@ -46,7 +48,7 @@ def _join_lines(text: str) -> bytes:
         parts = text.encode("ascii").split()
     except UnicodeEncodeError:
         return b""
-    for before, after in zip(parts, parts[1:], strict=False):
+    for before, after in pairwise(parts):
         if not before.endswith(b",") and not after.startswith(b","):
             return b""
     return b"".join(parts)

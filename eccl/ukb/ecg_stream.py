@@ -144,9 +144,12 @@ def read_texts(source: bytes) -> EcgTexts:
         ``ECG_MUSE_DIALECT`` or ``ECG_UNKNOWN_DIALECT`` for another root element.
     """
     if not source or source.isspace():
-        raise Rejected(Reason.EMPTY_FILE, f"found {len(source)} bytes without content; expected an XML; download it again")
+        raise Rejected(
+            Reason.EMPTY_FILE, f"found {len(source)} bytes without content; expected an XML; download it again"
+        )
+    target = _Target()
     parser = etree.XMLParser(
-        target=_Target(),
+        target=target,  # type: ignore[arg-type]
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
@@ -159,7 +162,7 @@ def read_texts(source: bytes) -> EcgTexts:
     try:
         for begin in range(0, len(source), _CHUNK):
             parser.feed(bytes(view[begin : begin + _CHUNK]))
-        found: EcgTexts = parser.close()
+        parser.close()
     except etree.XMLSyntaxError as error:
         # libxml2's message may quote the file; its line number does not.
         raise Rejected(
@@ -167,4 +170,4 @@ def read_texts(source: bytes) -> EcgTexts:
             f"the XML breaks off or is not well-formed at line {error.lineno}; expected a complete file; download it "
             "again",
         ) from None
-    return found
+    return target.found

@@ -132,24 +132,40 @@ def read_ecg_xml(source: bytes, max_identity_error_uv: float = 50.0) -> EcgRecor
     rate = _read_sample_rate(texts)
     resolution = _read_resolution(texts)
     signal = _to_microvolts(counts, resolution)
-    if not np.ptp(signal, axis=1).any():
+    error = _check_signal(signal, max_identity_error_uv)
+    return _assemble(texts, signal, rate, resolution, error, flags)
+
+
+def _check_signal(signal_uv: npt.NDArray[np.int16], max_identity_error_uv: float) -> float:
+    if not np.ptp(signal_uv, axis=1).any():
         raise Rejected(Reason.ECG_NO_SIGNAL, "all 12 leads are flat; expected a recording; exclude the file")
-    error = measure_identity_error(signal)
+    error = measure_identity_error(signal_uv)
     if error > max_identity_error_uv:
         raise Rejected(
             Reason.ECG_LEAD_IDENTITY,
             f"the limb leads contradict each other by {error:.0f} uV; expected at most {max_identity_error_uv:g} uV; "
             "look for swapped or rescaled leads",
         )
+    return error
+
+
+def _assemble(
+    texts: EcgTexts,
+    signal_uv: npt.NDArray[np.int16],
+    rate_hz: float,
+    resolution_uv: float,
+    error_uv: float,
+    flags: list[str],
+) -> EcgRecord:
     measurements = _read_measurements(texts, flags)
     observed_at = _read_date(texts, flags)
     diagnoses = _read_diagnoses(texts, flags)
     device = " ".join(filter(None, (texts.first(f"ClinicalInfo/DeviceInfo/{tag}") for tag in ("Desc", "SoftwareVer"))))
     times = (_to_number(text) for text in texts.texts.get("StripData/ArrhythmiaResults/Time", ()))
     return EcgRecord(
-        signal_uv=signal,
-        sample_rate_hz=rate,
-        resolution_uv=resolution,
+        signal_uv=signal_uv,
+        sample_rate_hz=rate_hz,
+        resolution_uv=resolution_uv,
         low_pass_hz=_to_number(texts.first("FilterSetting/LowPass")),
         high_pass_hz=_to_number(texts.first("FilterSetting/HighPass")),
         observed_at=observed_at,
@@ -158,7 +174,7 @@ def read_ecg_xml(source: bytes, max_identity_error_uv: float = 50.0) -> EcgRecor
         measurements=measurements,
         diagnosis_texts=diagnoses,
         beat_times_ms=tuple(time for time in times if time is not None),
-        lead_identity_error_uv=error,
+        lead_identity_error_uv=error_uv,
         flags=tuple(dict.fromkeys(flags)),
     )
 
@@ -202,7 +218,9 @@ def _check_kind(texts: EcgTexts) -> None:
 def _read_leads(texts: EcgTexts, flags: list[str]) -> npt.NDArray[np.int64]:
     """Order the strip's leads: (12, 5000) counts."""
     if not texts.leads:
-        raise Rejected(Reason.ECG_NO_STRIP, "found no waveform in StripData; expected 12 leads; download the file again")
+        raise Rejected(
+            Reason.ECG_NO_STRIP, "found no waveform in StripData; expected 12 leads; download the file again"
+        )
     names = [_CANONICAL.get(name.strip().casefold(), "") for name, _ in texts.leads]
     known = [name for name in names if name]
     if len(set(known)) < len(known):
@@ -255,9 +273,10 @@ def _to_microvolts(counts: npt.NDArray[np.int64], resolution_uv: float) -> npt.N
     if low < _INT16.min or high > _INT16.max:
         raise Rejected(
             Reason.ECG_SAMPLES_OUT_OF_RANGE,
-            f"samples reach from {low:g} to {high:g} uV; expected {_INT16.min} to {_INT16.max} uV; check the resolution",
+            f"samples reach from {low:g} to {high:g} uV; expected {_INT16.min} to {_INT16.max}; check the resolution",
         )
-    return scaled.astype(np.int16)
+    signal: npt.NDArray[np.int16] = scaled.astype(np.int16)
+    return signal
 
 
 def _to_number(text: str) -> float | None:
@@ -285,7 +304,9 @@ def _read_measurements(texts: EcgTexts, flags: list[str]) -> EcgMeasurements:
 
 
 def _read_date(texts: EcgTexts, flags: list[str]) -> datetime | None:
-    parts = [texts.first(f"ObservationDateTime/{name}") for name in ("Year", "Month", "Day", "Hour", "Minute", "Second")]
+    parts = [
+        texts.first(f"ObservationDateTime/{name}") for name in ("Year", "Month", "Day", "Hour", "Minute", "Second")
+    ]
     if not any(parts):
         flags.append("no_date")
         return None

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from eccl.errors import Reason, Rejected
 
-_BULK = re.compile(r"([1-9][0-9]{0,9})_([1-9][0-9]{0,5})_([0-9]{1,2})_([0-9]{1,3})\.[A-Za-z0-9]{1,8}(?:\.[A-Za-z0-9]{1,8})?")
+_BULK = re.compile(
+    r"([1-9][0-9]{0,9})_([1-9][0-9]{0,5})_([0-9]{1,2})_([0-9]{1,3})\.[A-Za-z0-9]{1,8}(?:\.[A-Za-z0-9]{1,8})?"
+)
 _WITHDRAWAL = re.compile(r"w[0-9]+_[0-9]{8}\.csv", re.IGNORECASE)
 
 

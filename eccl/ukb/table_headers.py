@@ -193,7 +193,8 @@ def _decide(candidates: list[Field], votes: Counter[int]) -> Field | None:
 
 def _drop_repeated(found: list[Column]) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
     seen: set[tuple[int, int, int | None]] = set()
-    columns, repeated = [], []
+    columns: list[Column] = []
+    repeated: list[Column] = []
     for column in found:
         key = (column.field_id, column.instance, column.array_index)
         (repeated if key in seen else columns).append(column)

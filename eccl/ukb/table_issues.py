@@ -89,7 +89,9 @@ class IssueLog:
         """List everything, rows first, then columns in order of the file."""
         found = list(self._listed)
         found += [
-            TableIssue(reason, "further rows of the same kind, not listed one by one", count - _ROWS_LISTED, path=self._path)
+            TableIssue(
+                reason, "further rows of the same kind, not listed one by one", count - _ROWS_LISTED, path=self._path
+            )
             for reason, count in self._rows.items()
             if count > _ROWS_LISTED
         ]

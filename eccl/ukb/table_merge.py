@@ -57,8 +57,8 @@ def _list_conflicts(conflicts: pl.DataFrame, ordered: Sequence[_Export]) -> list
     return [
         TableIssue(
             Reason.TABLE_CONFLICT,
-            f"field {field_id}, instance {instance}, array {array_index}: {count} values differ from an earlier file's; "
-            "the earlier file's are kept; find out which export is newer",
+            f"field {field_id}, instance {instance}, array {array_index}: {count} values differ from an earlier "
+            "file's; the earlier file's are kept; find out which export is newer",
             count,
             eid=eid if count == 1 else None,
             path=str(ordered[rank].path),

@@ -107,25 +107,32 @@ def read_table(path: Path | str, dictionary: dict[int, Field]) -> TabularExport:
     _log_header(header, log)
     rows = _RowReader(header, delimiter, text.encoding, log)
     described = describe_columns(header.columns, known)
-    parts: list[pl.DataFrame] = []
-    for wide in rows.read(path) if text.lines > 1 and header.columns else ():
-        cells = check_cells(melt_cells(wide, described))
-        log.add_cells(cells)
-        parts.append(cells.filter(pl.col("status") == OK).select("column", *VALUES_SCHEMA))
-    # lines beyond the rows lie inside quoted cells: legal, but more likely a quote that was never closed
-    log.add_swallowed_lines(text.lines - 1 - rows.count if header.columns else 0)
-    empty = pl.DataFrame(schema={"column": pl.UInt32} | VALUES_SCHEMA)
-    values = pl.concat([empty, *parts]).filter(~pl.col("column").is_in(log.label_columns)).select(*VALUES_SCHEMA)
+    values = _read_values(path, text, rows, described, log)
     return TabularExport(
         path=path,
         dialect=header.dialect,
-        values=values.sort("eid", "field_id", "instance", "array_index"),
+        values=values,
         issues=log.issues(described),
         eids=pl.Series("eid", sorted(rows.seen), dtype=pl.Int64),
         rows=rows.count,
         withdrawn_rows=rows.withdrawn,
         unknown_columns=header.unknown_columns,
     )
+
+
+def _read_values(path: Path, text: _Text, rows: _RowReader, described: pl.DataFrame, log: IssueLog) -> pl.DataFrame:
+    names = list(VALUES_SCHEMA)
+    parts = [pl.DataFrame(schema={"column": pl.UInt32, **VALUES_SCHEMA})]
+    for wide in rows.read(path) if text.lines > 1 else ():
+        if described.is_empty():
+            continue  # rows and participants count, whatever their columns
+        cells = check_cells(melt_cells(wide, described))
+        log.add_cells(cells)
+        parts.append(cells.filter(pl.col("status") == OK).select("column", *names))
+    # lines beyond the rows lie inside quoted cells: legal, but more likely a quote that was never closed
+    log.add_swallowed_lines(text.lines - 1 - rows.count)
+    values = pl.concat(parts).filter(~pl.col("column").is_in(log.label_columns)).select(names)
+    return values.sort("eid", "field_id", "instance", "array_index")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +171,9 @@ def _guess_encoding(line: bytes) -> str:
 
 def _log_header(header: Header, log: IssueLog) -> None:
     for column in header.repeated:
-        log.add(Reason.TABLE_DUPLICATE_KEY, f"the column of field {column.field_id} occurs again; the first one is read")
+        log.add(
+            Reason.TABLE_DUPLICATE_KEY, f"the column of field {column.field_id} occurs again; the first one is read"
+        )
     for candidates in header.ambiguous:
         fields = " or ".join(str(field_id) for field_id in candidates)
         log.add(

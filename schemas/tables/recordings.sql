@@ -45,7 +45,7 @@ COMMENT ON COLUMN recordings.t_axis_deg IS 'T axis in degrees';
 COMMENT ON COLUMN recordings.qrs_count IS 'QRSNum: beats the device found in the strip';
 COMMENT ON COLUMN recordings.diagnosis IS 'Diagnosis texts of the device, joined with " | "; null where there are none';
 COMMENT ON COLUMN recordings.rr_samples IS 'RR interval in samples used for baseline removal';
-COMMENT ON COLUMN recordings.rr_source IS 'Where rr_samples comes from: device or signal';
+COMMENT ON COLUMN recordings.rr_source IS 'Where rr_samples comes from: device, signal, or default (one second) where neither tells';
 COMMENT ON COLUMN recordings.lead_identity_error_uv IS 'Largest violation of the limb-lead identities (Einthoven, Goldberger) in microvolts';
 COMMENT ON COLUMN recordings.flat_leads IS 'Leads without any signal';
 COMMENT ON COLUMN recordings.saturated_fraction IS 'Share of samples in runs at the extreme value of their lead';

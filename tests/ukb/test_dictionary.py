@@ -18,7 +18,7 @@ SHARED = Path(os.environ.get("ECCL_SHARED_DATA", ROOT / "../shared/data"))
 
 def test_all_traits_are_in_the_dictionary_in_order() -> None:
     dictionary = load_dictionary()
-    assert TRAIT_FIELDS == tuple(range(24100, 24182))
+    assert tuple(range(24100, 24182)) == TRAIT_FIELDS
     assert [dictionary[field_id].trait_index for field_id in TRAIT_FIELDS] == list(range(82))
     assert {dictionary[field_id].kind for field_id in TRAIT_FIELDS} == {"continuous"}
     assert {dictionary[field_id].category for field_id in TRAIT_FIELDS} == {157}

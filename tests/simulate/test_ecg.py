@@ -1,0 +1,115 @@
+"""Rendered ECGs obey the limb-lead identities, have beats where they should, and carry the state of the heart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eccl.simulate import HeartState, render_ecg
+from eccl.simulate.dipole import QRS_ONSET_MS, beat_of, evaluate
+from eccl.simulate.ecg import LEADS, Ecg, record_ecg
+from eccl.simulate.electrodes import DOWER, INVERSE_DOWER, inverse_dower
+
+
+@pytest.fixture(scope="module")
+def ecgs(states: list[HeartState]) -> list[Ecg]:
+    return [record_ecg(state, np.random.default_rng(index)) for index, state in enumerate(states)]
+
+
+def test_shape_type_and_determinism(states: list[HeartState]) -> None:
+    first = render_ecg(states[0], np.random.default_rng(1))
+    assert first.shape == (12, 5000)
+    assert first.dtype == np.int16
+    assert (first == render_ecg(states[0], np.random.default_rng(1))).all()
+    assert (first != render_ecg(states[0], np.random.default_rng(2))).any()
+
+
+def test_limb_leads_follow_from_two(ecgs: list[Ecg]) -> None:
+    for ecg in ecgs[:40]:
+        for counts in (ecg.strip.astype(float), ecg.median.astype(float)):
+            one, two, three, right, left, foot = counts[:6]
+            assert (three == two - one).all()
+            assert np.abs(right + (one + two) / 2).max() <= 0.5
+            assert np.abs(left - (one - two / 2)).max() <= 0.5
+            assert np.abs(foot - (two - one / 2)).max() <= 0.5
+
+
+def test_dower_gives_a_normal_twelve_lead_ecg() -> None:
+    # Published check: the derived limb leads agree with the matrix' own rows to half a thousandth.
+    third, left = (-0.397, 1.301, -0.191), (0.515, -0.768, 0.125)
+    assert DOWER[1] - DOWER[0] == pytest.approx(third, abs=6e-4)
+    assert (DOWER[0] - (DOWER[1] - DOWER[0])) / 2 == pytest.approx(left, abs=6e-4)
+    # The inverse undoes it for what a dipole can show.
+    chest_first = np.vstack([DOWER[2:], DOWER[:2]])
+    assert np.diag(INVERSE_DOWER @ chest_first) == pytest.approx([1, 1, 1], abs=0.1)
+
+
+def test_vector_loops_come_from_eight_leads() -> None:
+    twelve = np.zeros((12, 3), dtype=np.int16)
+    twelve[7] = (100, 200, 300)  # V2 faces the front: towards -z
+    assert (inverse_dower(twelve)[2] == (-31, -62, -93)).all()
+
+
+def test_r_waves_are_where_they_are_reported(ecgs: list[Ecg]) -> None:
+    for ecg in ecgs[:40]:
+        slope = np.abs(np.diff(ecg.strip[[0, 1, 6, 7, 8, 9, 10, 11]].astype(float), axis=1)).sum(axis=0)
+        energy = np.convolve(slope, np.ones(25) / 25, mode="same")
+        for at in (round(t / 2) for t in ecg.r_times_ms if 300 < t < 9700):
+            assert abs(int(energy[at - 110 : at + 110].argmax()) - 110) <= 40
+
+
+def test_rate_and_intervals_follow_the_state(states: list[HeartState], ecgs: list[Ecg]) -> None:
+    rate = np.array([s.heart_rate for s in states])
+    assert np.corrcoef(rate, [60_000 / e.rr_ms for e in ecgs])[0, 1] > 0.97
+    male = np.array([s.male for s in states])
+    qrs = np.array([e.beat.qrs_ms for e in ecgs])
+    assert np.median(qrs[male]) == pytest.approx(95, abs=5)
+    assert np.median(qrs[~male]) == pytest.approx(86, abs=5)
+    qtc = np.array([e.beat.qt_ms for e in ecgs]) * np.cbrt(rate / 60)
+    assert np.median(qtc[~male]) - np.median(qtc[male]) == pytest.approx(10, abs=7)
+
+
+def test_voltage_carries_mass_weakly(states: list[HeartState], ecgs: list[Ecg]) -> None:
+    sokolow = np.array([-e.median[6].min() + max(e.median[10].max(), e.median[11].max()) for e in ecgs]) * 0.005
+    male = np.array([s.male for s in states])
+    mass = np.array([s.lv_mass for s in states])
+    assert sokolow[male].mean() == pytest.approx(2.25, abs=0.3)
+    assert sokolow[~male].mean() == pytest.approx(2.0, abs=0.3)
+    within = [np.corrcoef(sokolow[sex], mass[sex])[0, 1] for sex in (male, ~male)]
+    assert 0.1 < np.mean(within) < 0.55
+
+
+def test_atrial_fibrillation_has_no_p_and_irregular_beats(states: list[HeartState]) -> None:
+    state = replace(states[0], atrial_fibrillation=True, heart_rate=85.0, conduction="normal")
+    intervals = []
+    for seed in range(12):
+        ecg = record_ecg(state, np.random.default_rng(seed))
+        assert not ecg.beat.has_p
+        intervals.append(np.diff(ecg.r_times_ms))
+    assert 0.12 < np.mean([rr.std() / rr.mean() for rr in intervals]) < 0.32
+    sinus = record_ecg(replace(state, atrial_fibrillation=False), np.random.default_rng(0))
+    rr = np.diff(sinus.r_times_ms)
+    assert rr.std() / rr.mean() < 0.1
+
+
+def test_an_anterior_scar_takes_r_away_from_v2(states: list[HeartState]) -> None:
+    normal = next(s for s in states if s.scar.sum() == 0 and s.conduction == "normal" and not s.atrial_fibrillation)
+    scar = np.zeros(16)
+    scar[np.array([2, 7, 8, 13, 14, 15]) - 1] = 0.9
+    time = np.arange(QRS_ONSET_MS, 60.0, 2.0)
+    v2 = {
+        name: evaluate(beat_of(state), time) @ DOWER[3]
+        for name, state in (("normal", normal), ("scar", replace(normal, scar=scar)))
+    }
+    assert v2["scar"].max() < 0.6 * v2["normal"].max()
+
+
+def test_more_than_a_dipole(ecgs: list[Ecg]) -> None:
+    singular = np.linalg.svd(ecgs[0].median[[0, 1, 6, 7, 8, 9, 10, 11]].astype(float), compute_uv=False)
+    assert singular[3] / singular[0] > 0.01
+
+
+def test_twelve_leads_in_the_file_order() -> None:
+    assert LEADS == ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")

@@ -1,0 +1,138 @@
+"""The simulated population has the marginals, correlations and prevalences of the sources named in physiology.py."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eccl.simulate import HeartState, SimulationConfig, draw_cohort
+from eccl.simulate.cohort import age_state
+from eccl.simulate.contours import slice_contours
+from eccl.simulate.heart import cavity_radius, wall_geometry
+from eccl.simulate.physiology import DISEASES, MYOCARDIAL_DENSITY_G_PER_ML, PREVALENCE, Columns
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("name", "sex", "mean", "sd"),
+    [
+        ("lv_edv", 1, 166, 32),
+        ("lv_edv", 0, 124, 22),
+        ("lv_edv", None, 144, 34.4),
+        ("lv_esv", None, 59.6, 21.2),
+        ("lv_mass", None, 89.7, 24.8),
+        ("la_max", 1, 74, 24),
+        ("la_max", 0, 64, 20),
+    ],
+)
+def test_marginals(natural: Columns, name: str, sex: int | None, mean: float, sd: float) -> None:
+    values = natural[name] if sex is None else natural[name][natural["male"] == sex]
+    assert values.mean() == pytest.approx(mean, rel=0.04)
+    assert values.std() == pytest.approx(sd, rel=0.13)
+
+
+def test_ejection_fraction_by_sex_and_age(natural: Columns) -> None:
+    male, ef = natural["male"], 100 * natural["lv_ef"]
+    assert ef[male].mean() == pytest.approx(58, abs=1)
+    assert ef[~male].mean() == pytest.approx(61, abs=1)
+    slope = np.polyfit(natural["age_years"] / 10, ef - np.where(male, ef[male].mean(), ef[~male].mean()), 1)[0]
+    assert abs(slope) < 0.7  # diseases of age pull a little; healthy hearts do not change
+
+
+@pytest.mark.parametrize("sex", [0, 1])
+def test_correlations_within_sex(natural: Columns, sex: int) -> None:
+    c = {name: values[natural["male"] == sex] for name, values in natural.items()}
+    ecc = c["ecc"].mean(axis=1)
+    assert correlation(c["lv_edv"], c["lv_mass"]) == pytest.approx(0.65, abs=0.08)
+    assert correlation(c["lv_edv"], c["rv_edv"]) == pytest.approx(0.85, abs=0.08)
+    assert correlation(c["lv_ef"], c["lv_esv"]) == pytest.approx(-0.65, abs=0.08)
+    assert -0.9 < correlation(c["lv_ef"], ecc) < -0.57
+    assert correlation(np.log(c["aao_distensibility"]), c["age_years"]) == pytest.approx(-0.45, abs=0.10)
+    assert correlation(c["la_max"], c["lv_edv"]) == pytest.approx(0.45, abs=0.10)
+
+
+def test_signs_and_orders(natural: Columns) -> None:
+    assert (natural["ecc"] < 0).all()
+    assert (natural["ell"] < 0).all()
+    assert (natural["err"] > 0).all()
+    for larger, smaller in (("lv_edv", "lv_esv"), ("rv_edv", "rv_esv"), ("la_max", "la_min"), ("ra_max", "ra_min")):
+        assert (natural[larger] > natural[smaller]).all()
+    right, left = natural["rv_edv"] - natural["rv_esv"], natural["lv_edv"] - natural["lv_esv"]
+    assert (right / left).mean() == pytest.approx(1.0, abs=0.03)
+    assert correlation(right, left) > 0.85
+
+
+def test_prevalences_and_effects(natural: Columns) -> None:
+    for code in DISEASES:
+        before = natural[f"onset_{code}"] < 0
+        assert before.mean() == pytest.approx(PREVALENCE[code], abs=0.0005)
+    infarct = natural["onset_I21"] < 0
+    assert infarct[natural["male"]].mean() > 2.5 * infarct[~natural["male"]].mean()
+    assert natural["lv_ef"][infarct].mean() < natural["lv_ef"][~infarct].mean() - 0.04
+    assert natural["age_years"][infarct].mean() > natural["age_years"][~infarct].mean() + 1.5
+    fibrillation = natural["onset_I48"] < 0
+    assert natural["la_max"][fibrillation].mean() > 1.15 * natural["la_max"][~fibrillation].mean()
+    assert 0.004 < natural["atrial_fibrillation"].mean() < 0.015
+    septal = natural["wall_thickness"][:, [1, 2, 7, 8]].mean(axis=1) / natural["wall_thickness"].mean(axis=1)
+    assert septal[natural["hypertrophic"]].mean() > 1.2 * septal[~natural["hypertrophic"]].mean()
+    assert (natural["scar"][natural["effect_I21"] == 0] == 0).all()
+
+
+def test_enrichment_gives_every_disease_to_a_quarter_of_a_small_cohort() -> None:
+    people = draw_cohort(SimulationConfig(participants=64))
+    for code in DISEASES:
+        assert 0.22 <= np.mean([code in person.onset_years for person in people]) <= 0.38
+
+
+def test_ids_are_distinct_and_outside_the_real_range() -> None:
+    eids = [person.eid for person in draw_cohort(SimulationConfig(participants=300))]
+    assert len(set(eids)) == 300
+    assert min(eids) >= 9_000_000
+    assert eids != sorted(eids)
+
+
+def test_seeds_decide() -> None:
+    first, again, other = (draw_cohort(SimulationConfig(participants=5, seed=s)) for s in (1, 1, 2))
+    assert [p.imaging.state.lv_edv for p in first] == [p.imaging.state.lv_edv for p in again]
+    assert [p.imaging.state.lv_edv for p in first] != [p.imaging.state.lv_edv for p in other]
+
+
+def test_a_second_visit_is_the_same_heart_later(states: list[HeartState]) -> None:
+    rng = np.random.default_rng(0)
+    later = [age_state(state, 3.0, rng) for state in states]
+    assert correlation(np.array([s.lv_edv for s in states]), np.array([s.lv_edv for s in later])) > 0.95
+    assert all(b.age_years == a.age_years + 3.0 for a, b in zip(states, later, strict=True))
+    assert all((a.scar == b.scar).all() and b.lv_edv > b.lv_esv for a, b in zip(states, later, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("edv", "esv", "mass", "length", "shortening", "ecc"),
+    [(166, 70, 103, 96, 0.15, -21.8), (124, 48, 70, 88, 0.16, -24.0), (260, 180, 130, 108, 0.08, -10.4)],
+)
+def test_geometry_gives_the_strain_of_worked_examples(
+    edv: float, esv: float, mass: float, length: float, shortening: float, ecc: float
+) -> None:
+    assert wall_geometry(edv, esv, mass, length, shortening).circumferential_strain == pytest.approx(ecc, abs=0.6)
+
+
+def test_wall_mass_is_conserved_over_the_cycle(states: list[HeartState]) -> None:
+    state = states[0]
+    empty = np.linspace(0.0, 1.0, 6)
+    depths = np.arange(0.25, 130.0, 0.5)
+    stack = [slice_contours(state, empty, depth) for depth in depths]
+    # Above the moving base the level is clipped to 0: those planes show atrium and are left out.
+    wall_mm3 = sum(np.where(plane.level > 0, plane.wall_area_mm2, 0.0) * 0.5 for plane in stack)
+    expected = state.lv_mass / MYOCARDIAL_DENSITY_G_PER_ML * 1000.0
+    assert wall_mm3 == pytest.approx(np.full(6, expected), rel=0.03)
+
+
+def test_mid_slice_area_follows_the_volume(states: list[HeartState]) -> None:
+    for state in states[:20]:
+        plane = slice_contours(state, np.array([0.0, 1.0]), 0.5 * state.lv_length)
+        assert plane.blood_area_mm2[0] == pytest.approx(
+            np.pi * cavity_radius(state.lv_edv, state.lv_length) ** 2, rel=0.02
+        )
+        assert plane.blood_area_mm2[1] < plane.blood_area_mm2[0]
