@@ -15,13 +15,13 @@ from eccl.image.heart_motion import motion_map
 BoxSource = Literal["segmentation", "motion"]
 
 # The two ventricles with their walls measure 90 to 140 mm in a middle slice; the reference crop (80 px) is 144 mm.
-MIN_SIDE_MM = 110.0
+MIN_SIDE_MM = 120.0
 MAX_SIDE_MM = 150.0
 MARGIN_MM = 12.0  # blood moves up to the endocardium, the wall outside it hardly changes brightness
-HEART_SCALE_MM = 22.0  # a heart is a compact mass of motion of this radius; chest walls and vessels are thin
-CENTRE_PRIOR_MM = 95.0  # planning puts the heart near the image's centre, loosely
-REACH_MM = 75.0
-THRESHOLD = 0.3  # of the motion at the heart
+HEART_SCALE_MM = 28.0  # a heart is a compact mass of motion of this radius; chest walls and vessels are thin
+CENTRE_PRIOR_MM = 105.0  # planning puts the heart near the image's centre, loosely
+REACH_MM = 85.0  # no part of a heart is farther from its middle
+THRESHOLD = 0.5  # of the motion at the heart, on the map's square-root scale: a quarter of the amplitude
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def box_from_motion(slices: Sequence[NDArray[Any]], spacing_mm: tuple[float, flo
     """Find the heart by its motion.
 
     The seed is where motion, averaged over the size of a heart and weighted by closeness to the image's centre, is
-    largest; the box surrounds the connected motion around it, with a margin for the walls, and is kept between 110 and
+    largest; the box surrounds the connected motion around it, with a margin for the walls, and is kept between 120 and
     150 mm a side. It prefers to be generous: a model loses less by a wide box than by a cut wall.
 
     Parameters
@@ -195,6 +195,7 @@ def _bounded_box(
 
 def _confidence(motion: NDArray[np.float64], box: HeartBox) -> float:
     """0 where motion is spread evenly over the image, 1 where all of it lies in the box."""
-    share = float(box.cut(motion[None]).sum() / motion.sum())
+    amplitude = motion**2  # the map is a square root; noise everywhere else would weigh too much
+    share = float(box.cut(amplitude[None]).sum() / amplitude.sum())
     area = box.height * box.width / motion.size
     return float(np.clip((share - area) / (1 - area), 0.0, 1.0)) if area < 1 else 0.0

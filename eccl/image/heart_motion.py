@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 HARMONICS = 3  # wall motion is smooth in time; these hold nearly all of it at 12 to 50 frames
-SMOOTHING_MM = 5.0  # a wall's thickness: edges that move become bands
-SATURATION = 99.0  # percentile above which motion counts as full: bright walls near the coil must not outshine the rest
+SMOOTHING_MM = 5.0  # half a wall's thickness: edges that move become bands
+BRIGHTNESS_MM = 20.0  # coil sensitivity varies over such lengths
+BRIGHTNESS_OFFSET = 0.7  # of the image's 95th percentile; keeps lung and air from counting as bright by division
+SATURATION_MM2 = 1800.0  # the strongest motion of this area counts as full, a seventh of a heart's section
 
 
 def motion_amplitude(frames: NDArray[Any]) -> NDArray[np.float64]:
@@ -49,8 +51,9 @@ def motion_amplitude(frames: NDArray[Any]) -> NDArray[np.float64]:
 def motion_map(slices: Sequence[NDArray[Any]], spacing_mm: tuple[float, float]) -> NDArray[np.float64]:
     """Motion of neighbouring slices together, 0 to 1.
 
-    Every slice is smoothed, scaled to its own saturation and averaged: the heart moves at the same place in all of them,
-    while ghosts and vessels do not.
+    Motion is taken relative to the local brightness, so that walls near the coil do not outshine the far side of the
+    heart, and its square root is used, so that a strongly moving right ventricle does not hide a weak left one. Slices
+    are averaged: the heart moves at the same place in all of them, ghosts and vessels do not.
 
     Parameters
     ----------
@@ -64,11 +67,21 @@ def motion_map(slices: Sequence[NDArray[Any]], spacing_mm: tuple[float, float]) 
     motion : (y, x)
         All zero where nothing moves.
     """
-    sigma = [SMOOTHING_MM / spacing for spacing in spacing_mm]
     total = np.zeros(slices[0].shape[1:])
     for frames in slices:
-        smooth = ndimage.gaussian_filter(motion_amplitude(frames), sigma, mode="constant")
-        full = float(np.percentile(smooth, SATURATION))
-        if full > 0:
-            total += np.minimum(smooth / full, 1.0)
-    return total / len(slices)
+        total += _relative_motion(frames, spacing_mm)
+    return np.asarray(total / len(slices), dtype=np.float64)
+
+
+def _relative_motion(frames: NDArray[Any], spacing_mm: tuple[float, float]) -> NDArray[np.float64]:
+    amplitude = motion_amplitude(frames)
+    if not amplitude.any():
+        return amplitude
+    # Stored values may start anywhere (signed pixels, rescaled ones); brightness counts from the darkest.
+    mean = np.mean(frames, axis=0, dtype=np.float64)
+    brightness = ndimage.gaussian_filter(mean - mean.min(), [BRIGHTNESS_MM / spacing for spacing in spacing_mm])
+    relative = amplitude / (brightness + BRIGHTNESS_OFFSET * np.percentile(brightness, 95) + np.finfo(float).tiny)
+    smooth = ndimage.gaussian_filter(relative, [SMOOTHING_MM / spacing for spacing in spacing_mm])
+    area = smooth.size * spacing_mm[0] * spacing_mm[1]
+    full = float(np.quantile(smooth, max(0.5, 1.0 - SATURATION_MM2 / area))) or float(smooth.max())
+    return np.sqrt(np.minimum(smooth / full, 1.0))

@@ -138,7 +138,7 @@ def _series_dataset(
     delay_series: int = 0,
 ) -> Dataset:
     """Everything that all frames of one series share, with place holders for what differs."""
-    _, frames, rows, columns = cine.frames.shape
+    frames = cine.frames.shape[1]
     started = header.moment + timedelta(seconds=SERIES_SECONDS * (index + 1 + 20 * delay_series))
     ds = Dataset()
     ds.file_meta = _file_meta()
@@ -170,6 +170,13 @@ def _series_dataset(
     ds.SeriesNumber = 10 + index + 20 * delay_series
     ds.AcquisitionNumber = 1
     ds.InstanceNumber = _NUMBER_MARK
+    _add_image(ds, cine, index)
+    return ds
+
+
+def _add_image(ds: Dataset, cine: Cine, index: int) -> None:
+    """Add plane and pixel description, with zeros for pixels."""
+    _, _, rows, columns = cine.frames.shape
     position, orientation, location = _placement(cine, index)
     ds.ImagePositionPatient, ds.ImageOrientationPatient, ds.SliceLocation = position, orientation, location
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
@@ -179,7 +186,6 @@ def _series_dataset(
     ds.WindowCenter, ds.WindowWidth = 250, 500
     ds.PixelData = bytes(2 * rows * columns)
     ds["PixelData"].VR = "OW"
-    return ds
 
 
 def _file_meta() -> FileMetaDataset:

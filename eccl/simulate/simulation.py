@@ -25,7 +25,7 @@ from eccl.simulate.tables import WITHDRAWAL_NAME, withdrawal_list, write_tables
 
 MANIFEST_NAME = "simulation.json"
 STARTED_NAME = "simulation.started"  # there while a folder is incomplete; holds the hash of its recipe
-TRUTH_NAME = "truth.csv"
+TRUTH_NAME = "truth.txt"
 TRUTH_COLUMNS = ("eid", "instance", "kind", "corruption", "expected")
 
 

@@ -42,7 +42,7 @@ def test_committed_slots_read_back_to_their_checksums(ingested: Workspace) -> No
 
 
 def test_corruptions_end_as_the_simulator_says(raw_cohort: Path, ingested: Workspace) -> None:
-    with (raw_cohort / "truth.csv").open() as stream:
+    with (raw_cohort / "truth.txt").open() as stream:
         truth = [row for row in csv.DictReader(stream) if row["corruption"] != "none"]
     refused = {(r["kind"], r["eid"], r["instance"]): r["reason"] for r in _quarantined(ingested)}
     written = {("ecg", r["eid"], r["instance"]) for r in read_table(ingested.data, "recordings").to_pylist()}

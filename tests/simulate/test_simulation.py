@@ -32,7 +32,7 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 def truth(folder: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO((folder / "truth.csv").read_text())))
+    return list(csv.DictReader(io.StringIO((folder / "truth.txt").read_text())))
 
 
 def test_params_hold_exactly_fields_of_the_configuration() -> None:
