@@ -33,6 +33,7 @@ class CineParams(_Section):
     window_px: int = Field(112, ge=16, description="side of the stored window at native resolution")
     mid_slice: Literal["auto", "rv_max", "lv_centroid", "index_half"] = Field("auto", description="rule for the slice")
     box: Literal["auto", "segmentation", "motion"] = Field("auto", description="where the heart box comes from")
+    crop: Literal["bbox", "square80"] = Field("bbox", description="the heart's rectangle, or a fixed 80 px square")
     label_scheme: Literal["bai", "cinema"] = Field("bai", description="meaning of a segmentation's labels")
 
 

@@ -50,8 +50,9 @@ class CineOptions:
             for name, values in allowed.items()
             if getattr(self, name) not in values
         ]
-        problems += [f"{name} is {getattr(self, name)}, expected 1 or more" for name in ("frames", "window_px")
-                     if getattr(self, name) < 1]  # fmt: skip
+        for name in ("frames", "window_px"):
+            if getattr(self, name) < 1:
+                problems.append(f"{name} is {getattr(self, name)}, expected 1 or more")
         if problems:
             raise ConfigError(f"params.yaml cine: {'; '.join(problems)}")
 
@@ -63,7 +64,8 @@ class PreparedCine:
     `frames` is (frames, window_px, window_px) uint8; value = intensity_low + code * (intensity_high - intensity_low) /
     255. `box` is in window pixels and lies inside the window; `window_top` and `window_left` place the window in the
     full image. Flags: ``segmentation_unfit`` (other slices or matrix than the study; not used), ``segmentation_empty``
-    (nothing on the stored slice), ``box_exceeds_window``, ``no_motion``, ``neighbour_unreadable``.
+    (nothing on the stored slice), ``segmentation_missing`` (``box: segmentation`` was asked for; motion was used),
+    ``box_exceeds_window``, ``no_motion`` (a still image), ``neighbour_unreadable``.
     """
 
     frames: NDArray[np.uint8]
@@ -113,8 +115,6 @@ def prepare_cine(
     Rejected
         ``cine_constant`` where the stored window shows one value only, ``cine_too_few_slices`` where there is none,
         and whatever `read_slice` raises for the stored slice.
-    ConfigError
-        ``box: segmentation`` was asked for and no usable segmentation was given.
     """
     if slice_count < 1:
         raise Rejected(Reason.CINE_TOO_FEW_SLICES, "0 slices, at least 1 expected")
@@ -122,11 +122,13 @@ def prepare_cine(
     # A segmentation that was made of another stack must not choose the slice; whether it fits is known without pixels
     # but for the matrix, which is checked on the slice it chooses.
     if segmentation is not None and len(segmentation.labels) != slice_count:
-        segmentation = _unfit(flags)
+        segmentation = None
+        flags.add("segmentation_unfit")
     chosen = choose_mid_slice(options.mid_slice, slice_count, segmentation)
     native = read_slice(chosen.index)
     if segmentation is not None and not segmentation.fits(slice_count, (native.shape[1], native.shape[2])):
-        segmentation = _unfit(flags)
+        segmentation = None
+        flags.add("segmentation_unfit")
         other = choose_mid_slice(options.mid_slice, slice_count, None)
         native = native if other.index == chosen.index else read_slice(other.index)
         chosen = other
@@ -136,10 +138,6 @@ def prepare_cine(
     if options.crop == "square80":
         box = square_box(box, SQUARE_PX)
     return _store(native, chosen.index, chosen.rule, box, options, flags)
-
-
-def _unfit(flags: set[str]) -> None:
-    flags.add("segmentation_unfit")
 
 
 def _find_heart(
@@ -157,11 +155,8 @@ def _find_heart(
         if box is not None:
             return box
         flags.add("segmentation_empty")
-    elif segmentation is None and options.box == "segmentation":
-        raise ConfigError(
-            "params.yaml cine: box is segmentation, and a study has none that fits; put <stem>.seg_sa.nii.gz beside "
-            "every zip or set box to auto"
-        )
+    elif options.box == "segmentation":
+        flags.add("segmentation_missing")
     stack = [native]
     for neighbour in (index - 1, index + 1):
         if 0 <= neighbour < slice_count:
@@ -169,10 +164,9 @@ def _find_heart(
                 stack.append(read_slice(neighbour))
             except Rejected:  # the stored slice is whole; it alone can show the motion
                 flags.add("neighbour_unreadable")
-    box = box_from_motion([frames for frames in stack if frames.shape[1:] == native.shape[1:]], spacing_mm)
-    if box.confidence == 0.0:
+    if not np.ptp(native, axis=0).any():
         flags.add("no_motion")
-    return box
+    return box_from_motion([frames for frames in stack if frames.shape[1:] == native.shape[1:]], spacing_mm)
 
 
 def _store(

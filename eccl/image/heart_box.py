@@ -94,9 +94,9 @@ def box_from_mask(mask: NDArray[Any]) -> HeartBox | None:
     """
     heart = np.asarray(mask) != 0
     element = np.ones((3 if len(heart) >= 3 else 1, 3, 3), dtype=bool)
-    opened = ndimage.binary_opening(heart, structure=element).any(axis=0)
+    opened = np.asarray(ndimage.binary_opening(heart, structure=element)).any(axis=0)
     confidence = 1.0 if opened.any() else 0.5
-    area = opened if opened.any() else heart.any(axis=0)
+    area = np.asarray(opened if opened.any() else heart.any(axis=0))
     if not area.any():
         return None
     top, bottom, left, right = _bounds(area)
@@ -170,7 +170,7 @@ def _touching(moving: NDArray[np.bool_], distance: NDArray[np.float64]) -> NDArr
     return np.asarray(np.isin(labels, near[near > 0]))
 
 
-def _bounds(area: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+def _bounds(area: NDArray[Any]) -> tuple[int, int, int, int]:
     rows, columns = np.flatnonzero(area.any(axis=1)), np.flatnonzero(area.any(axis=0))
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 

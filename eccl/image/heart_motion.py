@@ -45,7 +45,7 @@ def motion_amplitude(frames: NDArray[Any]) -> NDArray[np.float64]:
     signal = power[1 : used + 1].sum(axis=0)
     beyond = power[2 * used + 1 : (count + 1) // 2]
     floor = used * beyond.mean(axis=0) if len(beyond) >= 2 else 0.0
-    return np.sqrt(np.maximum(signal - floor, 0.0))
+    return np.asarray(np.sqrt(np.maximum(signal - floor, 0.0)), dtype=np.float64)
 
 
 def motion_map(slices: Sequence[NDArray[Any]], spacing_mm: tuple[float, float]) -> NDArray[np.float64]:
@@ -84,4 +84,4 @@ def _relative_motion(frames: NDArray[Any], spacing_mm: tuple[float, float]) -> N
     smooth = ndimage.gaussian_filter(relative, [SMOOTHING_MM / spacing for spacing in spacing_mm])
     area = smooth.size * spacing_mm[0] * spacing_mm[1]
     full = float(np.quantile(smooth, max(0.5, 1.0 - SATURATION_MM2 / area))) or float(smooth.max())
-    return np.sqrt(np.minimum(smooth / full, 1.0))
+    return np.asarray(np.sqrt(np.minimum(smooth / full, 1.0)), dtype=np.float64)

@@ -1,4 +1,7 @@
-"""Which slice of the stack is stored. The paper says the middle between base and apex; rules differ, so each has a name."""
+"""Which slice of the stack is stored.
+
+The paper says the middle between base and apex; the rules in use differ, so each has a name.
+"""
 
 from __future__ import annotations
 

@@ -119,6 +119,7 @@ class CineReader:
             window_px=self.params.window_px,
             mid_slice=self.params.mid_slice,
             box=self.params.box,
+            crop=self.params.crop,
         )
         with open_sax_zip(path) as study:
             cine = prepare_cine(study.read_slice, study.slice_count, study.spacing_mm, options, self._segmentation(path))

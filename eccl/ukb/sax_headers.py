@@ -114,16 +114,18 @@ class FrameHeader:
 
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
-    """Silence pydicom's warnings and log lines, which quote element values."""
-    logger = logging.getLogger("pydicom")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    """Silence the warnings and log lines of pydicom and its decoders, which quote element values."""
+    loggers = [logging.getLogger(name) for name in ("pydicom", "openjpeg", "libjpeg")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def read_header(archive: ZipFile, info: ZipInfo, member: int) -> FrameHeader:

@@ -15,7 +15,8 @@ from eccl.errors import Reason, Rejected
 from eccl.ukb.sax_headers import FrameHeader
 
 MIN_FRAMES = 8  # fewer cannot carry a cardiac cycle's first harmonics
-MIN_SLICES = 3  # below that a middle does not exist
+MIN_SLICES = 2  # one slice has no neighbour and no middle
+MIN_UNNAMED_SLICES = 3  # without names the geometry must convince
 COINCIDENT_MM = 1.0  # closer planes are the same slice; short-axis cines step by 6 to 10 mm
 PARALLEL_COSINE = 0.985  # 10 degrees
 
@@ -142,7 +143,7 @@ def _cine_positions(group: list[FrameHeader]) -> list[FrameHeader]:
     usual = max(sizes, key=lambda size: (sizes[size], size))
     cines = [files for files in by_place.values() if 2 * len(files) >= usual]
     # Repeats hold a multiple, damaged slices a little less: four fifths must hold exactly the usual number.
-    if len(cines) < MIN_SLICES or 5 * sizes[usual] < 4 * len(cines):
+    if len(cines) < MIN_UNNAMED_SLICES or 5 * sizes[usual] < 4 * len(cines):
         return []
     return [header for files in cines for header in files]
 
@@ -162,6 +163,6 @@ def _refuse(headers: list[FrameHeader]) -> None:
         )
     raise Rejected(
         Reason.CINE_NO_SHORT_AXIS,
-        f"{len(headers)} images, none in a CINE_segmented_SAX series and no stack of {MIN_SLICES} or more parallel "
+        f"{len(headers)} images, none in a CINE_segmented_SAX series and no stack of {MIN_UNNAMED_SLICES} or more parallel "
         f"slices with {MIN_FRAMES} or more frames each; check that this is a zip of field 20209",
     )
