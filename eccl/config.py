@@ -58,6 +58,7 @@ class CohortParams(_Section):
 class QualityParams(_Section):
     """How strict the gate is."""
 
+    slots_checked: int = Field(512, ge=0, description="slots per array whose checksums the gate reads back; 0 is all")
     override: str | None = Field(None, description="reason for training behind a red gate; recorded in every run")
 
 

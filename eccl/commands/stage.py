@@ -14,12 +14,19 @@ def validate_stage(workspace: WorkspaceOption = None) -> None:
     """
     from eccl.config import load_params
     from eccl.quality.gate import run_gate
+    from eccl.quality.slots import check_slots
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
-    report = run_gate(place, override=load_params(place.params_file).quality.override)
-    typer.echo(report.describe())
-    if report.is_blocking:
+    params = load_params(place.params_file).quality
+    report = run_gate(place, override=params.override, extra_results=check_slots(place, params.slots_checked))
+    typer.echo(
+        f"Gate {report.status} on data version {report.data_version}: {report.expectations} expectations, "
+        f"{report.critical_failures} critical failures, {report.warnings} warnings"
+    )
+    for row in report.failures:
+        typer.echo(f"  {row.severity}: {row.table_name}.{row.column_name or '*'} {row.expectation} ({row.note})")
+    if not report.is_passed:
         raise typer.Exit(1)
 
 

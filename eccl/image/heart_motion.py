@@ -36,6 +36,7 @@ def motion_amplitude(frames: NDArray[Any]) -> NDArray[np.float64]:
     if count < 3:
         return np.zeros(frames.shape[1:])
     values = np.asarray(frames, dtype=np.float32)
+    values = values - values[0]  # a still image is then zero exactly, not up to rounding
     ramp = np.linspace(-1.0, 1.0, count, dtype=np.float32)
     slope = np.tensordot(ramp, values, axes=(0, 0)) / float(np.sum(ramp**2))
     # (count, y, x) -> (count // 2 + 1, y, x); the mean is harmonic 0 and is not used

@@ -44,7 +44,9 @@ class Frame:
     edit: Callable[[Dataset], None] | None = None
 
 
-def make_stack(slices: int = 4, frames: int = 10, matrix: tuple[int, int] = (24, 20), step: float = 10.0) -> list[Frame]:
+def make_stack(
+    slices: int = 4, frames: int = 10, matrix: tuple[int, int] = (24, 20), step: float = 10.0
+) -> list[Frame]:
     """A clean UK Biobank study: series b1 (base) to b<slices>, every pixel telling its slice and frame."""
     made = []
     for z in range(slices):

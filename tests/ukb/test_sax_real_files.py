@@ -47,7 +47,9 @@ def test_sunnybrook_pixels_are_those_of_the_files(index: int) -> None:
     assert frames.dtype == np.int16
     with zipfile.ZipFile(STUDY) as archive:
         for t in range(20):
-            dataset = dcmread(io.BytesIO(archive.read(f"{20 * index + t + 1}.dcm")), specific_tags=["PixelData", "Rows"])
+            dataset = dcmread(
+                io.BytesIO(archive.read(f"{20 * index + t + 1}.dcm")), specific_tags=["PixelData", "Rows"]
+            )
             stored = np.frombuffer(dataset.PixelData, "<i2").reshape(256, 256)
             np.testing.assert_array_equal(frames[t], stored)
 

@@ -1,0 +1,63 @@
+"""Arrays against tables: committed slots read back to the checksums their rows recorded."""
+
+from __future__ import annotations
+
+import json
+import random
+
+from eccl.errors import ChecksumError
+from eccl.quality.results import CRITICAL, ValidationRow
+from eccl.store.arrays import verify_rows
+from eccl.store.parts import read_table, table_files
+from eccl.workspace import Workspace
+
+CHECKED = (
+    ("recordings", "ecg.zarr/raw", "raw_sha256"),
+    ("recordings", "ecg.zarr/clean", "clean_sha256"),
+    ("cines", "cine.zarr/frames", "frames_sha256"),
+)
+
+
+def check_slots(workspace: Workspace, sample: int) -> list[ValidationRow]:
+    """Read slots of every array and compare them with their checksums.
+
+    Parameters
+    ----------
+    sample
+        Slots per array, drawn with a fixed seed; 0 checks all.
+
+    Returns
+    -------
+    list of ValidationRow
+        One critical row per array that has a table.
+    """
+    return [
+        _check_array(workspace, table, array, column, sample)
+        for table, array, column in CHECKED
+        if table_files(workspace.data, table)
+    ]
+
+
+def _check_array(workspace: Workspace, table: str, array: str, column: str, sample: int) -> ValidationRow:
+    committed = read_table(workspace.data, table, ["row", column])
+    pairs = sorted(zip(committed.column("row").to_pylist(), committed.column(column).to_pylist(), strict=True))
+    if 0 < sample < len(pairs):
+        pairs = sorted(random.Random(0).sample(pairs, sample))
+    observed = None
+    try:
+        wrong = len(verify_rows(workspace.data, array, [row for row, _ in pairs], [checksum for _, checksum in pairs]))
+    except ChecksumError as error:
+        wrong, observed = len(pairs), str(error)
+    return ValidationRow(
+        suite="arrays",
+        table_name=table,
+        expectation="expect_slots_to_match_checksums",
+        column_name=column,
+        severity=CRITICAL,
+        success=wrong == 0,
+        element_count=len(pairs),
+        unexpected_count=wrong,
+        observed=observed,
+        expected=json.dumps({"array": array, "slots": len(committed)}, sort_keys=True),
+        note="A committed row's slot reads back to its recorded checksum.",
+    )
