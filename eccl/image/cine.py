@@ -119,8 +119,7 @@ def prepare_cine(
     if slice_count < 1:
         raise Rejected(Reason.CINE_TOO_FEW_SLICES, "0 slices, at least 1 expected")
     flags: set[str] = set()
-    # A segmentation that was made of another stack must not choose the slice; whether it fits is known without pixels
-    # but for the matrix, which is checked on the slice it chooses.
+    # A segmentation of another stack must not choose the slice; its matrix can only be checked on the slice it chose.
     if segmentation is not None and len(segmentation.labels) != slice_count:
         segmentation = None
         flags.add("segmentation_unfit")

@@ -16,7 +16,8 @@ from eccl.ukb.sax_headers import FrameHeader, quiet_pydicom
 
 Pixels = NDArray[Any]
 
-# What decoding needs, and nothing that names a person. Overlay groups (6000 and up) are left unread.
+# What decoding needs, and nothing that names a person. Overlay groups (6000 and up) are left unread; overlays in the
+# bits above BitsStored are cleared by pydicom.
 _PIXEL_TAGS: list[str] = [
     "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated", "BitsStored",
     "HighBit", "PixelRepresentation", "PlanarConfiguration", "RescaleIntercept", "RescaleSlope", "ExtendedOffsetTable",
@@ -77,9 +78,6 @@ def _decode(archive: ZipFile, info: ZipInfo, shape: tuple[int, int]) -> Pixels |
         pixels = np.asarray(dataset.pixel_array)
         if pixels.shape != shape:
             return None
-        pixels = _clear_unused_bits(
-            pixels, int(dataset.BitsStored), int(dataset.get("HighBit", dataset.BitsStored - 1))
-        )
         slope, intercept = (float(dataset.get(name) or 0.0) for name in ("RescaleSlope", "RescaleIntercept"))
     # A damaged codestream can fail in any decoder in any way; the frame then counts as missing.
     except Exception:
@@ -87,14 +85,6 @@ def _decode(archive: ZipFile, info: ZipInfo, shape: tuple[int, int]) -> Pixels |
     if slope not in (0.0, 1.0) or intercept != 0.0:
         return (pixels * np.float32(slope or 1.0) + np.float32(intercept)).astype(np.float32)
     return pixels
-
-
-def _clear_unused_bits(pixels: Pixels, stored: int, high_bit: int) -> Pixels:
-    """Clear what old files keep above the stored bits (embedded overlays), sign bits included."""
-    unused = 8 * pixels.dtype.itemsize - stored
-    if pixels.dtype.kind not in "iu" or unused <= 0 or high_bit != stored - 1:
-        return pixels
-    return (pixels << unused) >> unused
 
 
 def _shared_dtype(frames: Sequence[Pixels]) -> np.dtype[Any]:

@@ -163,6 +163,6 @@ def _refuse(headers: list[FrameHeader]) -> None:
         )
     raise Rejected(
         Reason.CINE_NO_SHORT_AXIS,
-        f"{len(headers)} images, none in a CINE_segmented_SAX series and no stack of {MIN_UNNAMED_SLICES} or more parallel "
-        f"slices with {MIN_FRAMES} or more frames each; check that this is a zip of field 20209",
+        f"{len(headers)} images, none in a CINE_segmented_SAX series and no stack of {MIN_UNNAMED_SLICES} or more "
+        f"parallel slices with {MIN_FRAMES} or more frames each; check that this is a zip of field 20209",
     )

@@ -27,6 +27,7 @@ class Thorax:
     drift: float = 0.0  # everything moving over the breath-hold
     ghost: float = 0.0  # a shifted copy of the picture, as phase errors make
     brightness: float = 1.0  # of the chest wall
+    vessel: MM | None = None  # a vessel that flashes with the flow
     seed: int = 0
     extents: MM = field(default=(130.0, 165.0))
 
@@ -58,6 +59,8 @@ def _frame(
     image[(y / (a - 14 + wall)) ** 2 + (x / (b - 14 + wall)) ** 2 < 1] = 60.0  # lung
     image[((y - 75) / 40) ** 2 + ((x + 50) / 70) ** 2 < 1] = 180.0  # liver
     image[np.hypot(y - 50, x - 30) < 11 + 0.5 * beat] = 300.0  # descending aorta
+    if thorax.vessel is not None:
+        image[np.hypot(y - thorax.vessel[0], x - thorax.vessel[1]) < 9] = 250 + 250 * beat
     cy, cx = thorax.heart
     angle = np.deg2rad(thorax.angle)
     ry, rx = cy + 38 * thorax.size * np.sin(angle), cx + 38 * thorax.size * np.cos(angle)

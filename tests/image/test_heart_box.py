@@ -87,6 +87,12 @@ def test_amplitude_sees_the_beat_and_not_the_drift() -> None:
     assert not motion_amplitude(frames[:2]).any()
 
 
+def test_amplitude_is_free_of_the_noise_floor() -> None:
+    noise = np.random.default_rng(0).normal(0, 10, (24, 60, 60))
+    raw = 3 * (2 / 24) ** 2 * 24 * 10**2  # expected power of three harmonics of white noise
+    assert (motion_amplitude(noise) ** 2).mean() < 0.4 * raw
+
+
 def assert_sides(box: HeartBox, spacing: tuple[float, float]) -> None:
     for pixels, step in ((box.height, spacing[0]), (box.width, spacing[1])):
         assert MIN_SIDE_MM - step <= pixels * step <= MAX_SIDE_MM + step
@@ -95,6 +101,17 @@ def assert_sides(box: HeartBox, spacing: tuple[float, float]) -> None:
 def holds(box: HeartBox, heart: NDArray[np.bool_]) -> float:
     """Share of the heart inside the box."""
     return float(box.cut(heart[None]).sum() / heart.sum())
+
+
+def wall_margin_mm(box: HeartBox, heart: NDArray[np.bool_], spacing: tuple[float, float]) -> float:
+    """Smallest distance of the heart's outline from the box's border."""
+    rows, columns = np.flatnonzero(heart.any(axis=1)), np.flatnonzero(heart.any(axis=0))
+    return float(
+        min(
+            min(rows[0] - box.top, box.bottom - 1 - rows[-1]) * spacing[0],
+            min(columns[0] - box.left, box.right - 1 - columns[-1]) * spacing[1],
+        )
+    )
 
 
 BASE = Thorax()
@@ -120,6 +137,7 @@ THORAXES = {
     "drift": replace(BASE, drift=6.0),
     "bright drift": replace(BASE, drift=6.0, brightness=2.5),
     "ghost": replace(BASE, ghost=0.25),
+    "vessel": replace(BASE, heart=(-10, 60), angle=60, vessel=(0.0, -30.0)),
     "all at once": replace(BASE, heart=(-15, 45), noise=0.04, wall_beat=1.0, drift=3.0, ghost=0.1, brightness=1.5),
 }
 
@@ -129,7 +147,8 @@ def test_drawn_heart_is_found(name: str) -> None:
     thorax = THORAXES[name]
     frames, heart = draw(thorax)
     box = box_from_motion([frames], thorax.spacing)
-    assert holds(box, heart) > 0.99
+    assert holds(box, heart) == 1
+    assert wall_margin_mm(box, heart, thorax.spacing) > 5.0
     assert_sides(box, thorax.spacing)
     assert 0 < box.confidence <= 1
     assert box.clipped(*thorax.matrix) == box

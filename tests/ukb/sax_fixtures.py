@@ -60,7 +60,7 @@ def make_stack(
                     sop_uid=f"1.2.826.0.1.9.{z}.{t}",
                     instance=t + 1,
                     trigger=20.0 * t,
-                    position=tuple(np.array([-100.0, -80.0, 60.0]) + step * z * TO_APEX),
+                    position=tuple(np.array([-100.0, -80.0, 60.0]) + 10.0 * z * TO_APEX),
                     series_number=5 + z,
                     series_time=f"1015{z:02d}",
                     cardiac_images=frames,

@@ -243,8 +243,11 @@ def test_repeat_inside_one_series_is_split(restart: bool) -> None:
 
 @pytest.mark.parametrize("gone", [0, 4, 9])
 @pytest.mark.parametrize("offset", [0.0, 10.0])
-def test_missing_frame_repeats_its_predecessor(gone: int, offset: float) -> None:
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_missing_frame_repeats_its_predecessor(gone: int, offset: float, is_numbered: bool) -> None:
     frames = [replace(frame, trigger=(frame.trigger or 0.0) + offset) for frame in make_stack()]
+    for frame in frames:
+        frame.instance = frame.instance if is_numbered else None
     lost = of_slice(frames, 2)[gone]
     with open_sax_zip(to_zip([frame for frame in frames if frame is not lost])) as study:
         assert [item.missing_frames for item in study.slices] == [0, 0, 1, 0]
@@ -456,12 +459,20 @@ def test_nothing_of_a_person_is_logged_or_warned(caplog: pytest.LogCaptureFixtur
         dataset.PatientBirthDate = "00000000"
         dataset.StudyInstanceUID = "1.2.09"
 
-    source = to_zip([replace(frame, edit=odd) for frame in make_stack()])
+    def spoil(dataset: Dataset) -> None:
+        odd(dataset)
+        dataset.compress(JPEG2000Lossless)
+        dataset.PixelData = dataset.PixelData[:80] + bytes(len(dataset.PixelData) - 80)
+
+    frames = [replace(frame, edit=odd) for frame in make_stack(matrix=(48, 40))]
+    frames[3].edit = spoil
+    source = to_zip(frames)
     caplog.clear()
     with caplog.at_level(logging.DEBUG), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with open_sax_zip(source) as study:
             study.read_slice(0)
+            assert study.unreadable_files == 1
     assert caplog.records == []
     assert caught == []
 
