@@ -1,0 +1,1 @@
+"""Predictions against truth: metrics, Table 1, figures."""

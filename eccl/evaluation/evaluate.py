@@ -1,0 +1,68 @@
+"""The evaluate stage: every arm on validation and test, as numbers, as Table 1 and as a figure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+
+from eccl.config import Params, load_params
+from eccl.evaluation.figure import draw_traits
+from eccl.evaluation.scoring import ARMS, mean_r, score_disease, score_traits
+from eccl.evaluation.table1 import build_table, to_markdown
+from eccl.store.files import aside, replace_file
+from eccl.store.gate import require_green
+from eccl.workspace import Workspace
+
+SPLITS = ("val", "test")
+
+
+def evaluate(workspace: Workspace) -> pl.DataFrame:
+    """Score all arms and write reports/metrics.json and reports/evaluation.
+
+    Returns
+    -------
+    polars.DataFrame
+        Table 1.
+    """
+    params = load_params(workspace.params_file)
+    gate = require_green(workspace)
+    instances = params.presets[params.preset]["evaluation"]["instances"]
+    traits = pl.concat([score_traits(workspace, arm, split, instances) for arm in ARMS for split in SPLITS])
+    diseases = _diseases(workspace, params, instances)
+    rows = [
+        {"arm": arm.name, "split": split, "mean_r": mean_r(mine), "n": int(mine["n"].max() or 0)}  # type: ignore[arg-type]
+        for arm in ARMS
+        for split in SPLITS
+        for mine in [traits.filter((pl.col("arm") == arm.name) & (pl.col("split") == split))]
+    ]
+    table = build_table(diseases, rows)
+    definition = params.cohort.label_definition
+    with aside(workspace.reports / "evaluation") as folder:
+        folder.mkdir()
+        table.write_csv(folder / "table1.csv")
+        (folder / "table1.md").write_text(to_markdown(table, definition))
+        traits.write_csv(folder / "trait_r.csv")
+        draw_traits(traits.filter(pl.col("split") == "test"), "test", folder / "trait_r.png")
+    metrics = {"data_version": gate.data_version, "preset": params.preset, **_nested(table)}
+    replace_file(workspace.reports / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+    return table
+
+
+def _diseases(workspace: Workspace, params: Params, instances: list[int]) -> list[dict[str, Any]]:
+    definition = params.cohort.label_definition
+    return [
+        score_disease(workspace, arm, code, split, instances, definition)
+        for arm in ARMS
+        for split in SPLITS
+        for code in params.cohort.diseases
+    ]
+
+
+def _nested(table: pl.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
+    nested: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in table.iter_rows(named=True):
+        split, arm = row.pop("split"), row.pop("arm")
+        nested.setdefault(split, {})[arm] = row
+    return nested
