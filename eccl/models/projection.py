@@ -11,6 +11,16 @@ from torch.nn import functional
 from eccl.models.specs import AlignmentSpec
 
 
+def apply_head(head: nn.Module, features: Tensor) -> Tensor:
+    """Apply a head in float32, whatever precision its encoder ran in.
+
+    Outputs in half precision take few distinct values: ties would decide an AUC.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        outputs: Tensor = head(features.float())
+    return outputs
+
+
 def projection(feature_dim: int, width: int = 256) -> nn.Linear:
     """Projection into the shared space: one linear layer with bias, as the paper's g_e and g_c."""
     return nn.Linear(feature_dim, width)
@@ -35,7 +45,7 @@ class Supervised(nn.Module):
     def forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """Features (batch, feature_dim) and outputs (batch, targets)."""
         features = self.encoder(batch)
-        return features, self.head(features)
+        return features, apply_head(self.head, features)
 
 
 class Aligned(nn.Module):
@@ -69,12 +79,12 @@ class Aligned(nn.Module):
     def forward(self, ecg: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features (batch, d), L2-normalised z_e (batch, projection_width), task outputs (batch, targets)."""
         features = self.encoder(ecg)
-        z_ecg = functional.normalize(self.ecg_projection(features).float(), dim=-1)
-        return features, z_ecg, self.task_head(features)
+        z_ecg = functional.normalize(apply_head(self.ecg_projection, features), dim=-1)
+        return features, z_ecg, apply_head(self.task_head, features)
 
     def project_cmr(self, features: Tensor) -> Tensor:
         """Teacher features (batch, teacher_dim) to L2-normalised z_c (batch, projection_width)."""
-        return functional.normalize(self.cmr_projection(features).float(), dim=-1)
+        return functional.normalize(apply_head(self.cmr_projection, features), dim=-1)
 
     def temperature(self) -> Tensor:
         """Current temperature; a learnable one is kept above 0.01 so that the logits stay finite."""

@@ -53,6 +53,8 @@ class EcgEncoderSpec:
         found += _attention_problems(self.width, self.depth, self.heads, "width")
         if self.width % 4:
             found.append(f"width {self.width} is not a multiple of 4, which 2-D sine-cosine positions need")
+        if self.mlp_ratio <= 0:
+            found.append(f"mlp_ratio {self.mlp_ratio} is not positive")
         if self.pooling not in {"token", "mean"}:
             found.append(f"pooling {self.pooling!r} is neither token nor mean")
         return [*found, *_share_problems(dropout=self.dropout)]
@@ -115,6 +117,8 @@ class CmrEncoderSpec:
             return found if len(self.depths) == 4 else [*found, f"a resnet has 4 stages, depths has {len(self.depths)}"]
         if len(self.depths) != len(self.heads) or not self.depths:
             return [*found, f"depths has {len(self.depths)} stages, heads {len(self.heads)}"]
+        if self.image_size < 1 or self.window < 1:
+            found.append(f"image_size {self.image_size} and window {self.window} must be positive")
         if self.patch < 1 or self.image_size % self.patch:
             found.append(f"patch {self.patch} does not divide image_size {self.image_size}")
         if self.kind == "vit" and len(self.depths) != 1:

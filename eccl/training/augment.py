@@ -140,7 +140,9 @@ def sample_cine(frames: Tensor, geometry: CineGeometry, size: int, config: CineC
     """
     theta = _transform(geometry, frames.shape[-2:], config, view)
     shape = [len(frames), 1, size, size]
-    grid = functional.affine_grid(theta, shape, align_corners=False)  # (batch, size, size, 2)
+    # Half of a pixel is lost where autocast multiplies coordinates in bfloat16.
+    with torch.autocast(frames.device.type, enabled=False):
+        grid = functional.affine_grid(theta, shape, align_corners=False)  # (batch, size, size, 2)
     sampled = functional.grid_sample(frames.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
     is_inside = (grid.abs() <= 1).all(dim=-1).unsqueeze(1)
     return torch.where(is_inside, sampled / 127.5 - 1, -1.0)

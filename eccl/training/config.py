@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -34,7 +35,8 @@ class OptimiserConfig:
     warmup_epochs
         Epochs of linear warm-up; then half a cosine down to 0. Counted in optimiser steps.
     weight_decay, betas
-        Biases, normalisations, tokens and positions are not decayed.
+        Biases, normalisations, tokens and positions are not decayed. ``adamw`` shrinks the weights, ``adam`` adds the
+        decay to the gradient.
     patience
         Epochs without a better validation score before training stops, counted from the end of the warm-up at the
         earliest; 0 never stops early.
@@ -160,7 +162,7 @@ class PretrainEcgConfig:
 
     def problems(self) -> list[str]:
         """Wrong combinations; empty if there are none."""
-        return _instance_problems(self.instances)
+        return _visit_problems(self.instances, self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,7 @@ class PretrainCmrConfig:
 
     def problems(self) -> list[str]:
         """Wrong combinations; empty if there are none."""
-        found = _instance_problems(self.instances)
+        found = _visit_problems(self.instances, self.seed)
         if not 0 <= self.teacher_views <= 32767:
             found.append(f"teacher_views {self.teacher_views} is not in [0, 32767]")
         return found + _ratio_problems(self.negatives_per_case)
@@ -220,7 +222,7 @@ class AlignConfig:
 
     def problems(self) -> list[str]:
         """Wrong combinations; empty if there are none."""
-        found = _instance_problems(self.instances) + _ratio_problems(self.negatives_per_case)
+        found = _visit_problems(self.instances, self.seed) + _ratio_problems(self.negatives_per_case)
         if not 0 <= self.dropout < 1:
             found.append(f"dropout {self.dropout} is not in [0, 1)")
         if min(self.contrastive_weight, self.task_weight) < 0 or self.contrastive_weight + self.task_weight == 0:
@@ -238,7 +240,7 @@ class EvaluationConfig:
 
     def problems(self) -> list[str]:
         """Wrong combinations; empty if there are none."""
-        return _instance_problems(self.instances)
+        return _visit_problems(self.instances)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,11 +334,11 @@ def _convert(hint: Any, value: Any, path: str, problems: list[str]) -> Any:
     # PyYAML reads 8e-5 (no dot) as text; the file stays readable if that is understood.
     if hint is float and isinstance(value, str):
         try:
-            return float(value)
+            value = float(value)
         except ValueError:
             pass
     is_number = isinstance(value, int) and not isinstance(value, bool)
-    if hint is float and (isinstance(value, float) or is_number):
+    if hint is float and (isinstance(value, float) or is_number) and math.isfinite(value):
         return float(value)
     if (hint is int and is_number) or (hint in (str, bool) and isinstance(value, hint)):
         return value
@@ -362,10 +364,11 @@ def _is_share(config: Any, name: str) -> bool:
     return 0 <= float(getattr(config, name)) <= 1
 
 
-def _instance_problems(instances: tuple[int, ...]) -> list[str]:
+def _visit_problems(instances: tuple[int, ...], seed: int = 0) -> list[str]:
+    found = [] if seed >= 0 else [f"seed {seed} is negative"]
     if instances and set(instances) <= {2, 3} and len(set(instances)) == len(instances):
-        return []
-    return [f"instances {list(instances)} must be imaging visits, [2], [3] or [2, 3]"]
+        return found
+    return [*found, f"instances {list(instances)} must be imaging visits, [2], [3] or [2, 3]"]
 
 
 def _ratio_problems(negatives_per_case: int) -> list[str]:

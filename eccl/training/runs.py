@@ -133,7 +133,8 @@ def save_run(
     with aside(folder) as temporary:
         temporary.mkdir()
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-        safetensors.torch.save_file(state, temporary / WEIGHTS)
+        # save_file would make the file readable by its owner only; a plain write leaves permissions to the umask.
+        (temporary / WEIGHTS).write_bytes(safetensors.torch.save(state))
         record = {
             **dataclasses.asdict(identity),
             "parents": list(identity.parents),

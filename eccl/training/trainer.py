@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from eccl.errors import ConfigError
 from eccl.training.config import OptimiserConfig
 from eccl.training.schedule import learning_rate
 
@@ -64,6 +65,11 @@ def fit(module: nn.Module, plan: TrainingPlan, config: OptimiserConfig, device: 
 
     Selection and early stopping look at the validation split only; of equal scores the earlier epoch is kept. On a GPU
     the forward pass runs in bfloat16, on a CPU in float32 (bfloat16 is several times slower there).
+
+    Raises
+    ------
+    ConfigError
+        The loss of an epoch is not finite: training has diverged, and nothing is worth keeping.
     """
     generator = torch.Generator().manual_seed(seed)
     steps_per_epoch = len(plan.batches(0))
@@ -88,6 +94,11 @@ def fit(module: nn.Module, plan: TrainingPlan, config: OptimiserConfig, device: 
         module.eval()
         with torch.no_grad():
             scores = plan.validate()
+        if not math.isfinite(sums["loss"]):
+            raise ConfigError(
+                f"{plan.name}: the training loss is {sums['loss']} in epoch {epoch + 1}, expected a finite number; "
+                "lower optimiser.learning_rate"
+            )
         trained = {f"train_{name}": value / max(seen, 1) for name, value in sums.items()}
         history.append({"epoch": epoch + 1, "learning_rate": rate, **trained, **_prefixed(scores)})
         _report(plan.name, config.epochs, history[-1], seen / max(time.perf_counter() - started, 1e-9))

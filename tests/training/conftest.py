@@ -25,8 +25,8 @@ def trained(untrained: Workspace, tmp_path_factory: pytest.TempPathFactory) -> W
         ["pretrain_ecg"],
         ["pretrain_cmr", "--task", "traits"],
         ["align", "--task", "traits"],
-        ["pretrain_cmr", "--task", "I21"],
-        ["align", "--task", "I21"],
+        ["pretrain_cmr", "--task", "I50"],
+        ["align", "--task", "I50"],
     ):
         assert main([*arguments, "--workspace", str(root)]) == 0
     return Workspace(root)

@@ -140,9 +140,7 @@ def _plan(name: str, module: Supervised, cines: Cines, targets: TaskTargets, val
     target = torch.from_numpy(targets.values).float().to(cines.frames.device)
 
     def losses(batch: Positions, generator: torch.Generator) -> Mapping[str, Tensor]:
-        with torch.autocast(cines.frames.device.type, enabled=False):
-            images = cines.batch(batch, draw_views(len(batch), config.cine, generator))
-        _, outputs = module(images)
+        _, outputs = module(cines.batch(batch, draw_views(len(batch), config.cine, generator)))
         return {"loss": task_loss(targets.task, outputs, target[torch.from_numpy(batch).to(target.device)])}
 
     def validate() -> dict[str, Any]:
