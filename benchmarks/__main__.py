@@ -26,7 +26,15 @@ def baseline(ecg: NDArray[np.int16]) -> Row:
     period = 491
     ours = median_seconds(lambda: remove_baseline(ecg, period), 50)
     theirs = median_seconds(lambda: [seasonal_decompose(lead, period=period).trend for lead in ecg.astype(float)], 3)
-    return Row("baseline removal", "eccl.signal.remove_baseline", "statsmodels.seasonal_decompose", ours, theirs, "s", "12 x 5000, period 491")
+    return Row(
+        "baseline removal",
+        "eccl.signal.remove_baseline",
+        "statsmodels.seasonal_decompose",
+        ours,
+        theirs,
+        "s",
+        "12 x 5000, period 491",
+    )
 
 
 def parse(content: bytes) -> Row:
@@ -39,7 +47,15 @@ def parse(content: bytes) -> Row:
 
     ours = median_seconds(lambda: read_ecg_xml(content), 10)
     theirs = median_seconds(naive, 5)
-    return Row("ECG XML", "eccl.ukb.read_ecg_xml", "ElementTree + int()", ours, theirs, "s", f"{len(content) / 1e6:.2f} MB file")
+    return Row(
+        "ECG XML",
+        "eccl.ukb.read_ecg_xml",
+        "ElementTree + int()",
+        ours,
+        theirs,
+        "s",
+        f"{len(content) / 1e6:.2f} MB file",
+    )
 
 
 def random_reads(ecg: NDArray[np.int16]) -> Row:
@@ -54,7 +70,9 @@ def random_reads(ecg: NDArray[np.int16]) -> Row:
         array = zarr.open_array(str(data / spec.name), mode="r")
         ours = median_seconds(lambda: arrays.read_rows(data, spec.name, batch), 5)
         theirs = median_seconds(lambda: array.oindex[batch], 3)
-    return Row("random batch of 128 ECGs", "eccl.store.read_rows", "zarr-python oindex", ours, theirs, "s", "shard of 512")
+    return Row(
+        "random batch of 128 ECGs", "eccl.store.read_rows", "zarr-python oindex", ours, theirs, "s", "shard of 512"
+    )
 
 
 def codec(ecg: NDArray[np.int16]) -> Row:
@@ -67,7 +85,15 @@ def codec(ecg: NDArray[np.int16]) -> Row:
             options = {"chunks": (1, 12, 5000), "shards": (64, 12, 5000), "dtype": "int16", "compressors": compressor}
             zarr.create_array(store=folder, shape=block.shape, **options)[:] = block
             sizes[name] = float(sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()))
-    return Row("size of an ECG shard", "blosc zstd bitshuffle", "blosc lz4 bitshuffle", sizes["zstd"], sizes["lz4"], "bytes", "64 ECGs")
+    return Row(
+        "size of an ECG shard",
+        "blosc zstd bitshuffle",
+        "blosc lz4 bitshuffle",
+        sizes["zstd"],
+        sizes["lz4"],
+        "bytes",
+        "64 ECGs",
+    )
 
 
 def import_time() -> Row:
@@ -76,19 +102,31 @@ def import_time() -> Row:
     def run(statement: str) -> float:
         return median_seconds(lambda: subprocess.run([sys.executable, "-c", statement], check=True), 5)
 
-    return Row("import", "import eccl", "import eccl, duckdb, polars", run("import eccl"), run("import eccl, duckdb, polars"), "s", "new process")
+    return Row(
+        "import",
+        "import eccl",
+        "import eccl, duckdb, polars",
+        run("import eccl"),
+        run("import eccl, duckdb, polars"),
+        "s",
+        "new process",
+    )
 
 
 def main() -> None:
     """Measure on one simulated cohort."""
     with tempfile.TemporaryDirectory() as folder:
-        config = SimulationConfig(participants=4, seed=3, corruption_share=0, missing_ecg_share=0, withdrawn=0, slices=(2, 2))
+        config = SimulationConfig(
+            participants=4, seed=3, corruption_share=0, missing_ecg_share=0, withdrawn=0, slices=(2, 2)
+        )
         simulate_cohort(Path(folder), config)
         content = max((path.read_bytes() for path in Path(folder).rglob("*_20205_*.xml")), key=len)
     ecg = read_ecg_xml(content).signal_uv
     rows = [import_time(), parse(content), baseline(ecg), random_reads(ecg), codec(ecg)]
     for row in rows:
-        print(f"{row.name:<26} {row.subject_value:.4g} against {row.reference_value:.4g} {row.unit}: {row.ratio:.1f}x ({row.reference})")
+        print(
+            f"{row.name:<26} {row.subject_value:.4g} against {row.reference_value:.4g} {row.unit}: {row.ratio:.1f}x ({row.reference})"
+        )
     print(write_rows(rows))
 
 

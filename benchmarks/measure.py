@@ -48,11 +48,26 @@ def write_rows(rows: list[Row]) -> Path:
     """Write the rows of this run; the file is replaced whole."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / "platform.csv"
-    commit = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     machine = f"{platform.machine()} {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
     with path.open("w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["name", "subject", "reference", "subject_value", "reference_value", "unit", "ratio", "config", "machine", "commit"])
+        writer.writerow(
+            [
+                "name",
+                "subject",
+                "reference",
+                "subject_value",
+                "reference_value",
+                "unit",
+                "ratio",
+                "config",
+                "machine",
+                "commit",
+            ]
+        )
         for row in rows:
             values = (f"{row.subject_value:.4g}", f"{row.reference_value:.4g}", row.unit, f"{row.ratio:.2f}")
             writer.writerow([row.name, row.subject, row.reference, *values, row.config, machine, commit])

@@ -41,7 +41,7 @@ class CohortParams(_Section):
     """What visits, splits and labels mean."""
 
     split_key: str = Field("eccl", min_length=1, description="key of the hash that assigns participants to splits")
-    split_shares: dict[Literal["train", "val", "test"], Share] = Field(
+    split_shares: dict[str, Share] = Field(
         default={"train": 0.6, "val": 0.2, "test": 0.2}, description="expected share of each split"
     )
     diseases: tuple[str, ...] = Field(("I21", "I42", "I48", "I50"), description="ICD-10 blocks that get labels")
@@ -66,10 +66,10 @@ class Params(_Section):
     """All of params.yaml but the training presets."""
 
     preset: str = Field("demo", description="which of the presets the stages use")
-    ingest: IngestParams = Field(default_factory=IngestParams)
-    cine: CineParams = Field(default_factory=CineParams)
-    cohort: CohortParams = Field(default_factory=CohortParams)
-    quality: QualityParams = Field(default_factory=QualityParams)
+    ingest: IngestParams = Field(default=IngestParams())
+    cine: CineParams = Field(default=CineParams())
+    cohort: CohortParams = Field(default=CohortParams())
+    quality: QualityParams = Field(default=QualityParams())
     simulate: dict[str, Any] = Field(default_factory=dict, description="read by eccl.simulate")
     presets: dict[str, Any] = Field(default_factory=dict, description="read by eccl.training")
 

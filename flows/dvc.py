@@ -28,7 +28,9 @@ def run_stage(root: Path, stage: str, on_line: Callable[[str], None] | None = No
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage]
     last: list[str] = []
     ran = False
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1) as process:
+    with subprocess.Popen(
+        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             text = line.rstrip()
@@ -55,7 +57,9 @@ def has_changes(root: Path, stages: list[str]) -> bool:
 
 
 def _dvc(root: Path, *arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=root, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise FlowError(f"`dvc {arguments[0]}` failed: {done.stderr.strip()[-500:]}")
     return done.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, task, unmapped
 from prefect.cache_policies import NO_CACHE
@@ -22,18 +23,30 @@ from flows.publish import publish
 from flows.validate import validate
 
 
-@task(name="ingest-batch", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=5, task_run_name="{batch.kind}-{batch.shard}")
+@task(
+    name="ingest-batch",
+    cache_policy=NO_CACHE,
+    retries=2,
+    retry_delay_seconds=5,
+    task_run_name="{batch.kind}-{batch.shard}",
+)
 def ingest_batch(work: Callable[[Batch], BatchResult], pool: Executor, batch: Batch) -> BatchResult:
     """Commit one shard in a worker process. A retry is safe: the commit is a rename."""
     return pool.submit(work, batch).result()
 
 
-@flow(name="ingest-files", task_runner=ThreadPoolTaskRunner(max_workers=16))
+# Threads that wait for worker processes; more of them than processes, so that no process waits for work.
+WAITING: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=16)
+
+
+@flow(name="ingest-files", task_runner=WAITING)  # type: ignore[arg-type]  # Prefect types its own runner too narrowly
 def ingest_files(workspace: Path, raw: Path, workers: int = 2) -> IngestReport:
     """Bring data/ up to date with a raw folder."""
     with session(find_workspace(workspace), raw) as ingest, worker_pool(workers) as pool:
         batches = ingest.batches
-        say(f"Found {sum(len(files) for files in ingest.found.files.values())} ECG and cine files; {len(batches)} batches to do")
+        say(
+            f"Found {sum(len(files) for files in ingest.found.files.values())} ECG and cine files; {len(batches)} batches to do"
+        )
         futures = ingest_batch.map(unmapped(ingest.work), unmapped(pool), batches)
         results: list[BatchResult] = []
         with progress("Ingest", sum(len(batch.items) for batch in batches)) as bar:
@@ -63,7 +76,9 @@ def record(workspace: Path) -> str:
     remote = versions.default_remote(place)
     if remote is not None:
         versions.push_version(place)
-    pushed = f"pushed to {remote}" if remote else "not pushed: no remote is configured (`dvc remote add --default NAME URL`)"
+    pushed = (
+        f"pushed to {remote}" if remote else "not pushed: no remote is configured (`dvc remote add --default NAME URL`)"
+    )
     say(f"Recorded data version {version.data_version} in commit {str(version.git_commit)[:10]}, {pushed}")
     return version.data_version
 
@@ -76,7 +91,8 @@ def show(report: IngestReport) -> None:
             "written": kind.written,
             "skipped": sum(kind.skipped.values()),
             "quarantined": sum(kind.quarantined.values()),
-            "why": ", ".join(f"{count} {reason}" for reason, count in {**kind.skipped, **kind.quarantined}.items()) or "-",
+            "why": ", ".join(f"{count} {reason}" for reason, count in {**kind.skipped, **kind.quarantined}.items())
+            or "-",
         }
         for kind in report.kinds
     }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from prefect import flow
+from rich.progress import Progress
 
 from eccl.errors import FlowError
 from eccl.store.gate import require_green
@@ -13,6 +15,10 @@ from flows.console import progress, say
 from flows.dvc import has_changes, list_stages, run_stage
 
 OTHER_FLOWS = ("validate", "publish")
+EPOCH = re.compile(r"\bepoch (\d+/\d+)")
+DVC_CHATTER = re.compile(
+    r"\s*(Running stage|> |Updating lock|Generating lock|To track|To enable|git add|dvc config|Use `dvc|Stage '.*' (didn't|is cached))"
+)
 
 
 @flow(name="train")
@@ -31,11 +37,26 @@ def train(workspace: Path, stages: list[str] | None = None) -> list[str]:
     with progress("Train", len(chosen)) as bar:
         for number, stage in enumerate(chosen):
             bar.update(bar.task_ids[0], completed=number, description=f"{stage:<20}")
-            if run_stage(place.root, stage, on_line=lambda text: bar.console.print(f"  {text}", style="dim", highlight=False)):
+            if run_stage(place.root, stage, on_line=StageLines(bar, stage)):
                 ran.append(stage)
         bar.update(bar.task_ids[0], completed=len(chosen), description="Train")
     say(f"Trained {len(ran)} stages, {len(chosen) - len(ran)} were up to date")
     return ran
+
+
+class StageLines:
+    """Shows a stage's epochs in the bar and its other lines above it; all of them are in the run's log."""
+
+    def __init__(self, bar: Progress, stage: str) -> None:
+        self._bar = bar
+        self._stage = stage
+
+    def __call__(self, line: str) -> None:
+        epoch = EPOCH.search(line)
+        if epoch:
+            self._bar.update(self._bar.task_ids[0], description=f"{self._stage:<20} epoch {epoch[1]:<5}")
+        elif not DVC_CHATTER.match(line):
+            self._bar.console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
 
 
 def choose_stages(known: list[str], wanted: list[str] | None) -> list[str]:

@@ -47,7 +47,9 @@ def new_workspace(tmp_path: Path) -> Callable[[str], Workspace]:
         folder = tmp_path / name
         folder.mkdir()
         text = shipped("params.yaml").read_text()
-        text = text.replace("ecg_shard_rows: 1024", "ecg_shard_rows: 4").replace("cine_shard_rows: 64", "cine_shard_rows: 3")
+        text = text.replace("ecg_shard_rows: 1024", "ecg_shard_rows: 4").replace(
+            "cine_shard_rows: 64", "cine_shard_rows: 3"
+        )
         (folder / "params.yaml").write_text(text)
         return Workspace(folder)
 
@@ -59,7 +61,9 @@ def ingested(raw_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Work
     """A workspace with the simulated cohort ingested; tests only read it."""
     folder = tmp_path_factory.mktemp("ingested")
     text = shipped("params.yaml").read_text()
-    text = text.replace("ecg_shard_rows: 1024", "ecg_shard_rows: 4").replace("cine_shard_rows: 64", "cine_shard_rows: 3")
+    text = text.replace("ecg_shard_rows: 1024", "ecg_shard_rows: 4").replace(
+        "cine_shard_rows: 64", "cine_shard_rows: 3"
+    )
     (folder / "params.yaml").write_text(text)
     place = Workspace(folder)
     run_ingest(place, raw_cohort, workers=2)

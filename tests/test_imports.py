@@ -12,7 +12,9 @@ LIST = "import sys, json; {statement}; print(json.dumps(sorted({{name.partition(
 
 
 def loaded_by(statement: str) -> set[str]:
-    done = subprocess.run([sys.executable, "-c", LIST.format(statement=statement)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", LIST.format(statement=statement)], capture_output=True, text=True, check=True
+    )
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -22,7 +24,14 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    assert not loaded_by("import eccl.commands.app") & {"torch", "prefect", "great_expectations", "duckdb", "polars", "zarr"}
+    assert not loaded_by("import eccl.commands.app") & {
+        "torch",
+        "prefect",
+        "great_expectations",
+        "duckdb",
+        "polars",
+        "zarr",
+    }
 
 
 @pytest.mark.parametrize(
@@ -30,7 +39,19 @@ def test_help_loads_nothing_heavy() -> None:
     ["eccl.training.stages.pretrain_ecg", "eccl.training.stages.pretrain_cmr", "eccl.training.stages.align"],
 )
 def test_a_training_node_needs_few_packages(module: str) -> None:
-    refused = {"duckdb", "polars", "zarr", "pydantic", "typer", "rich", "prefect", "great_expectations", "pydicom", "lxml", "dvc"}
+    refused = {
+        "duckdb",
+        "polars",
+        "zarr",
+        "pydantic",
+        "typer",
+        "rich",
+        "prefect",
+        "great_expectations",
+        "pydicom",
+        "lxml",
+        "dvc",
+    }
     assert not loaded_by(f"import {module}") & refused
 
 

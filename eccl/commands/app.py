@@ -18,7 +18,8 @@ app = typer.Typer(
 )
 
 WorkspaceOption = Annotated[
-    Path | None, typer.Option("--workspace", "-w", help="Folder with params.yaml; default is the one around the current folder.")
+    Path | None,
+    typer.Option("--workspace", "-w", help="Folder with params.yaml; default is the one around the current folder."),
 ]
 WorkersOption = Annotated[int, typer.Option("--workers", "-j", min=1, help="Worker processes.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -32,7 +33,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """A feature-store-backed data platform for paired ECG and cardiac MR."""
 

@@ -10,7 +10,7 @@ import typer
 from eccl.commands.app import WorkersOption
 
 # Small shards, so that a small cohort makes several batches of work.
-DEMO_SETTINGS = {"ecg_shard_rows": 32, "cine_shard_rows": 8, "preset": "demo"}
+DEMO_SETTINGS: dict[str, str | int] = {"ecg_shard_rows": 32, "cine_shard_rows": 8, "preset": "demo"}
 QUERIES = {
     "embeddings_with_labels": "Embeddings joined with labels and traits",
     "predictions_against_truth": "Predictions from the ECG against CMR, test split",
@@ -19,8 +19,12 @@ QUERIES = {
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Workspace for the demo; it may exist from an earlier run.")] = Path("demo"),
-    participants: Annotated[int | None, typer.Option(min=8, help="Simulated participants; default from params.yaml.")] = None,
+    folder: Annotated[Path, typer.Argument(help="Workspace for the demo; it may exist from an earlier run.")] = Path(
+        "demo"
+    ),
+    participants: Annotated[
+        int | None, typer.Option(min=8, help="Simulated participants; default from params.yaml.")
+    ] = None,
     workers: WorkersOption = 2,
 ) -> None:
     """Simulate a cohort, then ingest, validate, record, train, publish and query it.
@@ -32,10 +36,7 @@ def demo(
     from eccl.store.initialise import init_workspace
     from eccl.workspace import MARKER, Workspace
 
-    if (folder / MARKER).is_file():
-        workspace = Workspace(folder.resolve())
-    else:
-        workspace = init_workspace(folder, DEMO_SETTINGS)
+    workspace = Workspace(folder.resolve()) if (folder / MARKER).is_file() else init_workspace(folder, DEMO_SETTINGS)
     raw = workspace.root / "raw"
     simulate(raw, participants=participants, seed=None, workers=workers, workspace=workspace.root)
     run_flow("cohort", workspace, raw=raw, workers=workers)

@@ -16,7 +16,10 @@ from eccl.workspace import Workspace
 
 def run_flow(name: str, workspace: Workspace, **parameters: Any) -> None:
     """Run a flow and leave with its exit status if it fails."""
-    values = {"workspace": str(workspace.root), **{k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()}}
+    values = {
+        "workspace": str(workspace.root),
+        **{k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()},
+    }
     # Unless the user has a Prefect of their own, its database lives in the workspace.
     home = workspace.state / "prefect"
     home.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,14 @@ from contextlib import contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar on the terminal's error stream; nothing is printed where there is no terminal but the last state."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("[bold]{task.description:<14}"),

@@ -15,15 +15,13 @@ def main() -> int:
     parser.add_argument("--workspace", type=Path, default=None, help="folder with params.yaml")
     arguments = parser.parse_args()
     from eccl.evaluation.evaluate import evaluate
-    from eccl.evaluation.table1 import to_markdown
     from eccl.workspace import find_workspace
 
     try:
-        table = evaluate(find_workspace(arguments.workspace))
+        print(evaluate(find_workspace(arguments.workspace)), end="")
     except EcclError as error:
         print(f"eccl: {error}", file=sys.stderr)
         return 1
-    print(to_markdown(table, "of params.yaml"), end="")
     return 0
 
 

@@ -18,13 +18,13 @@ from eccl.workspace import Workspace
 SPLITS = ("val", "test")
 
 
-def evaluate(workspace: Workspace) -> pl.DataFrame:
+def evaluate(workspace: Workspace) -> str:
     """Score all arms and write reports/metrics.json and reports/evaluation.
 
     Returns
     -------
-    polars.DataFrame
-        Table 1.
+    str
+        Table 1 as Markdown.
     """
     params = load_params(workspace.params_file)
     gate = require_green(workspace)
@@ -38,16 +38,16 @@ def evaluate(workspace: Workspace) -> pl.DataFrame:
         for mine in [traits.filter((pl.col("arm") == arm.name) & (pl.col("split") == split))]
     ]
     table = build_table(diseases, rows)
-    definition = params.cohort.label_definition
+    text = to_markdown(table, params.cohort.label_definition)
     with aside(workspace.reports / "evaluation") as folder:
         folder.mkdir()
         table.write_csv(folder / "table1.csv")
-        (folder / "table1.md").write_text(to_markdown(table, definition))
+        (folder / "table1.md").write_text(text)
         traits.write_csv(folder / "trait_r.csv")
         draw_traits(traits.filter(pl.col("split") == "test"), "test", folder / "trait_r.png")
     metrics = {"data_version": gate.data_version, "preset": params.preset, **_nested(table)}
     replace_file(workspace.reports / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
-    return table
+    return text
 
 
 def _diseases(workspace: Workspace, params: Params, instances: list[int]) -> list[dict[str, Any]]:

@@ -44,7 +44,11 @@ def to_markdown(table: pl.DataFrame, definition: str) -> str:
     stream.write("| " + " | ".join(header) + " |\n|" + "---|" * len(header) + "\n")
     for row in table.iter_rows(named=True):
         cells = [f"{_number(row[f'{d}_auc'])} ({row[f'{d}_cases']}/{row[f'{d}_n']})" for d in diseases]
-        stream.write("| " + " | ".join([row["arm"], row["split"], *cells, f"{_number(row['mean_r'])} ({row['visits']})"]) + " |\n")
+        stream.write(
+            "| "
+            + " | ".join([row["arm"], row["split"], *cells, f"{_number(row['mean_r'])} ({row['visits']})"])
+            + " |\n"
+        )
     stream.write(f"\nLabels by the definition `{definition}`. ECCL reads the ECG alone, CMR_Sup the cine.\n")
     return stream.getvalue()
 

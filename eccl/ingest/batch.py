@@ -88,7 +88,9 @@ def _read(raw: Path, modality: Modality, item: Item) -> tuple[dict[str, Any], Re
         return origin, Rejected(Reason.UNREADABLE, f"{type(error).__name__} while reading the file")
     except Exception as error:
         # One file must not stop the batch. Only the kind of error is told: its message may quote the file.
-        return origin, Rejected(Reason.READER_FAILED, f"{type(error).__name__} in the reader; the file met a case nobody foresaw")
+        return origin, Rejected(
+            Reason.READER_FAILED, f"{type(error).__name__} in the reader; the file met a case nobody foresaw"
+        )
 
 
 def _verdict(error: Rejected) -> dict[str, str]:

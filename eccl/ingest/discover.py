@@ -126,7 +126,9 @@ def _bulk_file(raw: Path, path: Path, kind: str) -> Misnamed | tuple[str, RawFil
     try:
         name = parse_bulk_name(path.name)
         if KIND_OF_FIELD.get(name.field) != kind:
-            detail = f"field {name.field} with a {path.suffix} file; expected {ECG_FIELD} as .xml or {CINE_FIELD} as .zip"
+            detail = (
+                f"field {name.field} with a {path.suffix} file; expected {ECG_FIELD} as .xml or {CINE_FIELD} as .zip"
+            )
             raise Rejected(Reason.BAD_NAME, detail)
     except Rejected as error:
         return Misnamed(kind, relative, status.st_size, error.detail)

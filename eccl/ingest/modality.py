@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eccl.config import CineParams, IngestParams, Params
+from eccl.errors import Reason, Rejected
 from eccl.image.cine import CineOptions, prepare_cine
 from eccl.image.segmentation import Segmentation, find_segmentation, read_segmentation
 from eccl.signal.baseline import remove_baseline
 from eccl.signal.beats import choose_period
 from eccl.signal.quality import measure_quality
-from eccl.errors import Reason, Rejected
 from eccl.store.arrays import ArraySpec, checksum, cine_specs, ecg_specs
 from eccl.ukb.ecg_xml import read_ecg_xml
 from eccl.ukb.sax_dicom import open_sax_zip
@@ -122,7 +122,9 @@ class CineReader:
             crop=self.params.crop,
         )
         with open_sax_zip(path) as study:
-            cine = prepare_cine(study.read_slice, study.slice_count, study.spacing_mm, options, self._segmentation(path))
+            cine = prepare_cine(
+                study.read_slice, study.slice_count, study.spacing_mm, options, self._segmentation(path)
+            )
             missing = study.slices[cine.mid_slice].missing_frames
             if missing > self.max_missing_frames:
                 raise Rejected(

@@ -84,7 +84,10 @@ class IngestSession:
 
     def _remember(self, results: list[BatchResult]) -> None:
         files = {
-            (batch.kind, item.row): item.file for plan in self.plans.values() for batch in plan.batches for item in batch.items
+            (batch.kind, item.row): item.file
+            for plan in self.plans.values()
+            for batch in plan.batches
+            for item in batch.items
         }
         for result in results:
             for row, digest in result.hashes:
@@ -131,7 +134,9 @@ def worker_pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(max_workers=workers, mp_context=multiprocessing.get_context("spawn"))
 
 
-def run_ingest(workspace: Workspace, raw: Path, *, workers: int = 2, on_progress: Progress | None = None) -> IngestReport:
+def run_ingest(
+    workspace: Workspace, raw: Path, *, workers: int = 2, on_progress: Progress | None = None
+) -> IngestReport:
     """Ingest a raw folder with worker processes on this machine.
 
     Parameters

@@ -121,7 +121,8 @@ def _misnamed(file: Misnamed) -> dict[str, Any]:
 
 def _refusals(raw: Path, issues: list[exports.TableIssue]) -> list[dict[str, Any]]:
     return [
-        _refusal("table", {"path": _relative(raw, issue.path)}, issue.reason, issue.detail, issue.eid) for issue in issues
+        _refusal("table", {"path": _relative(raw, issue.path)}, issue.reason, issue.detail, issue.eid)
+        for issue in issues
     ]
 
 

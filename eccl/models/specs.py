@@ -180,11 +180,11 @@ class MaskingSpec:
     decoder: DecoderSpec = field(default_factory=DecoderSpec)
 
     def problems(self) -> list[str]:
-        """Why this cannot be trained; empty if it can."""
+        """Why this cannot be trained, the decoder aside; empty if it can."""
         found = _share_problems(mask_ratio=self.mask_ratio) + _share_problems(ncc_weight=self.ncc_weight, upper=1.0)
         if self.loss_patches not in {"masked", "all"}:
             found.append(f"loss_patches {self.loss_patches!r} is neither masked nor all")
-        return [*found, *(f"decoder: {problem}" for problem in self.decoder.problems())]
+        return found
 
 
 def _attention_problems(width: int, depth: int, heads: int, name: str) -> list[str]:

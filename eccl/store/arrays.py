@@ -61,7 +61,9 @@ def ecg_specs(shard_rows: int) -> tuple[ArraySpec, ...]:
     shared = {"unit": "uV", "sample_rate_hz": 500, "leads": list(LEADS), "dimensions": ["row", "lead", "sample"]}
     return (
         ArraySpec("ecg.zarr/raw", (12, 5000), "int16", shard_rows, {**shared, "content": "as recorded"}),
-        ArraySpec("ecg.zarr/clean", (12, 5000), "int16", shard_rows, {**shared, "content": "one-RR moving average removed"}),
+        ArraySpec(
+            "ecg.zarr/clean", (12, 5000), "int16", shard_rows, {**shared, "content": "one-RR moving average removed"}
+        ),
     )
 
 
@@ -184,7 +186,11 @@ def verify_rows(data: Path, name: str, rows: Sequence[int], checksums: Sequence[
                 f"a shard of {name} cannot be read ({type(error).__name__}); restore it with `dvc checkout data.dvc`, "
                 "or delete the shard's part file and ingest again"
             ) from error
-        wrong += [row for row, record, known in zip(some, records, checksums[start:], strict=False) if checksum(record) != known]
+        wrong += [
+            row
+            for row, record, known in zip(some, records, checksums[start:], strict=False)
+            if checksum(record) != known
+        ]
     return wrong
 
 

@@ -45,7 +45,9 @@ def write_features(features: Path, view: str, run: str, table: pa.Table) -> Path
     expected = (*KEYS, *_own_columns(view))
     if set(table.column_names) != set(expected):
         raise SchemaError(f"view {view} has columns {sorted(expected)}, found {sorted(table.column_names)}")
-    order = [(name, "ascending") for name in ("eid", "instance", "augmentation", "field_id", "code") if name in expected]
+    order = [
+        (name, "ascending") for name in ("eid", "instance", "augmentation", "field_id", "code") if name in expected
+    ]
     path = features / view / f"{run}.parquet"
     write_parquet(table.select(list(expected)).sort_by(order), path)
     return path

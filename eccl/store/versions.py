@@ -53,7 +53,8 @@ def count_rows(data: Path) -> dict[str, int]:
     """Rows that describe a version's size."""
     tables = {"participants": "participants", "recordings": "recordings", "cines": "cines", "quarantined": "quarantine"}
     return {
-        name: sum(pq.read_metadata(file).num_rows for file in table_files(data, table)) for name, table in tables.items()
+        name: sum(pq.read_metadata(file).num_rows for file in table_files(data, table))
+        for name, table in tables.items()
     }
 
 

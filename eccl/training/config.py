@@ -314,11 +314,12 @@ def _fill(kind: type[T], content: Any, path: str, problems: list[str]) -> T | No
     names = [field.name for field in dataclasses.fields(typing.cast(Any, kind))]
     problems += [f"{path}.{key}: unknown key (known: {', '.join(names)})" for key in content if key not in names]
     problems += [f"{path}.{name}: missing" for name in names if name not in content]
-    before = len(problems)
     values = {
         name: _convert(hints[name], content[name], f"{path}.{name}", problems) for name in names if name in content
     }
-    if len(problems) > before or len(values) < len(names):
+    # No field may be None, so None marks what could not be read. A part that was read but is wrong does not keep the
+    # whole from being checked: everything is reported together.
+    if any(value is None for value in values.values()) or len(values) < len(names):
         return None
     filled = kind(**values)
     check = getattr(filled, "problems", None)
@@ -355,9 +356,9 @@ def _convert_tuple(hints: tuple[Any, ...], value: Any, path: str, problems: list
     if len(hints) != len(value):
         problems.append(f"{path}: expected {len(hints)} values, found {len(value)}")
         return None
-    return tuple(
-        _convert(hint, one, f"{path}[{i}]", problems) for i, (hint, one) in enumerate(zip(hints, value, strict=True))
-    )
+    pairs = enumerate(zip(hints, value, strict=True))
+    values = tuple(_convert(hint, one, f"{path}[{i}]", problems) for i, (hint, one) in pairs)
+    return None if None in values else values
 
 
 def _is_share(config: Any, name: str) -> bool:

@@ -81,7 +81,9 @@ def test_definitions(
 
 def test_a_label_names_its_date_and_source(workspace: Workspace) -> None:
     derive_cohort(workspace, CohortParams())
-    rows = {(r["eid"], r["definition"]): r for r in read_table(workspace.data, "labels").to_pylist() if r["code"] == "I21"}
+    rows = {
+        (r["eid"], r["definition"]): r for r in read_table(workspace.data, "labels").to_pylist() if r["code"] == "I21"
+    }
     assert (rows[BOTH, "ever"]["date"], rows[BOTH, "ever"]["source"]) == (date(2012, 1, 1), "hospital")
     assert (rows[DEAD, "incident"]["date"], rows[DEAD, "incident"]["source"]) == (date(2016, 5, 2), "death")
     assert rows[UNDATED, "ever"]["date"] is None
@@ -97,9 +99,13 @@ def test_people_known_from_bulk_files_only_are_not_called_healthy(workspace: Wor
 def test_visits_are_pairs_or_excluded_with_every_reason(workspace: Workspace) -> None:
     part = workspace.data / "tables"
     ecg = [bulk_row("recordings", NEVER, 0), bulk_row("recordings", BEFORE, 1)]
-    database.write_if_changed(database.conform("recordings", pa.Table.from_pylist(ecg)), part / "recordings" / "part-00000.parquet")
+    database.write_if_changed(
+        database.conform("recordings", pa.Table.from_pylist(ecg)), part / "recordings" / "part-00000.parquet"
+    )
     cine = [bulk_row("cines", NEVER, 0), bulk_row("cines", DEAD, 1)]
-    database.write_if_changed(database.conform("cines", pa.Table.from_pylist(cine)), part / "cines" / "part-00000.parquet")
+    database.write_if_changed(
+        database.conform("cines", pa.Table.from_pylist(cine)), part / "cines" / "part-00000.parquet"
+    )
     refused = {"kind": "cine", "eid": BEFORE, "instance": 2, "row": 2, "path": "x.zip", "reason": "zip_malformed"}
     rows = pa.Table.from_pylist([{**refused, "detail": "not a zip", "remedy": "fetch it again"}])
     database.write_if_changed(database.conform("quarantine", rows), part / "quarantine" / "cine-00000.parquet")

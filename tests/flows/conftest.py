@@ -9,9 +9,13 @@ import pytest
 
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
-    import eccl  # noqa: F401  (telemetry off before Prefect is imported)
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=120), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    import eccl  # noqa: F401  (telemetry off before Prefect is imported)
+
+    with (
+        prefect_test_harness(server_startup_timeout=120),
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
         yield

@@ -17,7 +17,16 @@ from flows.train import choose_stages
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
-STAGES = ["validate", "pretrain_ecg", "pretrain_cmr@traits", "pretrain_cmr@I21", "align@traits", "align@I21", "evaluate", "publish"]
+STAGES = [
+    "validate",
+    "pretrain_ecg",
+    "pretrain_cmr@traits",
+    "pretrain_cmr@I21",
+    "align@traits",
+    "align@I21",
+    "evaluate",
+    "publish",
+]
 
 PIPELINE = """
 stages:
@@ -50,7 +59,9 @@ def place(ingested: Workspace, tmp_path: Path) -> Workspace:
 def open_gate(place: Workspace, status: str) -> None:
     place.gate.mkdir(parents=True, exist_ok=True)
     content = {"status": status, "data_version": data_version(place.data), "critical_failures": 2, "warnings": 0}
-    (place.gate / "gate.json").write_text(json.dumps({**content, "expectations": 9, "results_sha256": "ab", "override": None}))
+    (place.gate / "gate.json").write_text(
+        json.dumps({**content, "expectations": 9, "results_sha256": "ab", "override": None})
+    )
 
 
 def test_groups_and_names_become_stages_in_order() -> None:

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -109,7 +108,9 @@ def test_no_id_in_names_and_metadata(ingested: Workspace) -> None:
             assert not any(eid in path.read_text() for eid in eids)
 
 
-def test_new_files_fill_the_tail_and_touch_nothing_else(raw_cohort: Path, new_workspace: MakeWorkspace, tmp_path: Path) -> None:
+def test_new_files_fill_the_tail_and_touch_nothing_else(
+    raw_cohort: Path, new_workspace: MakeWorkspace, tmp_path: Path
+) -> None:
     some = tmp_path / "some"
     files = sorted(raw_cohort.rglob("*_20205_*.xml"))
     some.mkdir()
@@ -141,7 +142,7 @@ def test_a_changed_file_gets_a_new_slot(raw_cohort: Path, new_workspace: MakeWor
     run_ingest(place, some, workers=1)
     before = read_table(place.data, "recordings").to_pylist()
     changed = some / Path(before[0]["path"]).name
-    changed.write_bytes(changed.read_bytes().replace(b"<LowPass units=\"Hz\">100<", b"<LowPass units=\"Hz\">150<"))
+    changed.write_bytes(changed.read_bytes().replace(b'<LowPass units="Hz">100<', b'<LowPass units="Hz">150<'))
     report = run_ingest(place, some, workers=1)
     after = {(r["eid"], r["instance"]): r for r in read_table(place.data, "recordings").to_pylist()}
     now = after[before[0]["eid"], before[0]["instance"]]
@@ -167,11 +168,10 @@ def test_a_damaged_shard_is_noticed(raw_cohort: Path, ingested: Workspace, tmp_p
     shard.write_bytes(content)
     rows = read_table(copy, "recordings", ["row", "raw_sha256"]).slice(0, 4)
     try:
-        wrong = arrays.verify_rows(copy, "ecg.zarr/raw", *(np.asarray(c.to_pylist()).tolist() for c in rows.columns))
-    except ChecksumError as error:
-        assert "cannot be read" in str(error)
-    else:
-        assert wrong
+        wrong = arrays.verify_rows(copy, "ecg.zarr/raw", rows.column(0).to_pylist(), rows.column(1).to_pylist())
+    except ChecksumError:  # the codec noticed before the checksum could
+        wrong = rows.column(0).to_pylist()
+    assert wrong
 
 
 def _quarantined(place: Workspace) -> list[dict[str, object]]:

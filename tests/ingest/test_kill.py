@@ -17,8 +17,10 @@ from eccl.store.parts import table_files
 from eccl.workspace import Workspace
 from tests.conftest import tree_of
 
-COMMAND = "import sys; from pathlib import Path; from eccl.workspace import Workspace; from eccl.ingest.run import run_ingest; \
+COMMAND = (
+    "import sys; from pathlib import Path; from eccl.workspace import Workspace; from eccl.ingest.run import run_ingest; \
 run_ingest(Workspace(Path(sys.argv[1])), Path(sys.argv[2]), workers=int(sys.argv[3]))"
+)
 
 
 def start(place: Workspace, raw: Path, workers: int) -> subprocess.Popen[bytes]:
@@ -27,7 +29,9 @@ def start(place: Workspace, raw: Path, workers: int) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_kill_and_run_again(seed: int, raw_cohort: Path, ingested: Workspace, new_workspace: Callable[[], Workspace]) -> None:
+def test_kill_and_run_again(
+    seed: int, raw_cohort: Path, ingested: Workspace, new_workspace: Callable[[], Workspace]
+) -> None:
     place = new_workspace()
     random_delay = random.Random(seed)
     kills = 0

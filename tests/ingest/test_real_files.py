@@ -39,7 +39,10 @@ def real(shared_data: Path, tmp_path: Path, new_workspace: Callable[[], Workspac
 
 def test_ecg_reads_back_exactly(real: Workspace, shared_data: Path) -> None:
     tree = ElementTree.parse(shared_data / "ecg_cardiosoft/example1.xml")
-    counts = {w.get("lead"): np.array([int(n) for n in (w.text or "").split(",")]) for w in tree.findall("StripData/WaveformData")}
+    counts = {
+        w.get("lead"): np.array([int(n) for n in (w.text or "").split(",")])
+        for w in tree.findall("StripData/WaveformData")
+    }
     expected = np.stack([counts[lead] for lead in LEADS]) * 5
     (row,) = read_table(real.data, "recordings").to_pylist()
     (raw,) = read_rows(real.data, "ecg.zarr/raw", [row["row"]])
@@ -88,4 +91,6 @@ def _sunnybrook_slices(path: Path) -> list[np.ndarray]:
                 normal = np.cross(image.ImageOrientationPatient[:3], image.ImageOrientationPatient[3:])
                 depth = round(float(np.dot(normal, image.ImagePositionPatient)), 1)
                 planes.setdefault(depth, []).append((float(image.TriggerTime), image.pixel_array))
-    return [np.stack([pixels for _, pixels in sorted(frames, key=lambda f: f[0])]) for _, frames in sorted(planes.items())]
+    return [
+        np.stack([pixels for _, pixels in sorted(frames, key=lambda f: f[0])]) for _, frames in sorted(planes.items())
+    ]

@@ -43,7 +43,8 @@ def test_the_paper_cuts_a_recording_into_600_patches() -> None:
         (MaskingSpec(mask_ratio=1.0), "mask_ratio 1.0"),
         (MaskingSpec(loss_patches="some"), "'some' is neither masked nor all"),
         (MaskingSpec(ncc_weight=2.0), "ncc_weight 2.0 is not in [0, 1]"),
-        (MaskingSpec(decoder=DecoderSpec(width=510, heads=16)), "decoder: width 510 is not divisible by 16 heads"),
+        (DecoderSpec(width=510, heads=16), "width 510 is not divisible by 16 heads"),
+        (DecoderSpec(width=18, heads=2), "not a multiple of 4"),
     ],
 )
 def test_what_cannot_be_built_is_said(spec: EcgEncoderSpec, words: str) -> None:

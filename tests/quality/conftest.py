@@ -36,13 +36,13 @@ def cohort() -> ModuleType:
     return _load_sibling("cohort")
 
 
-@pytest.fixture()
+@pytest.fixture
 def tables(cohort: ModuleType) -> dict[str, list[dict[str, Any]]]:
     """A valid cohort that a test may break."""
     return cohort.valid_cohort()  # type: ignore[no-any-return]
 
 
-@pytest.fixture()
+@pytest.fixture
 def run(tmp_path: Path) -> Iterator[Callable[..., list[ValidationRow]]]:
     """Run the named suites on a workspace and return their rows."""
 

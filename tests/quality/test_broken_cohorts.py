@@ -178,13 +178,17 @@ def test_broken_cohort_is_noticed(broken: Broken, tables: Tables, cohort: Module
     assert (broken.column, f"expect_{broken.expectation}", broken.severity) in failed
 
 
-def test_valid_cohort_meets_every_suite_that_is_broken_here(cohort: ModuleType, tables: Tables, run: Run, tmp_path: Path) -> None:
+def test_valid_cohort_meets_every_suite_that_is_broken_here(
+    cohort: ModuleType, tables: Tables, run: Run, tmp_path: Path
+) -> None:
     suites = sorted({broken.suite for broken in BROKEN})
     rows = run(cohort.write_cohort(tmp_path, tables), *suites)
     assert [row for row in rows if not row.success] == []
 
 
-def test_one_outlier_among_many_is_counted_but_tolerated(cohort: ModuleType, tables: Tables, run: Run, tmp_path: Path) -> None:
+def test_one_outlier_among_many_is_counted_but_tolerated(
+    cohort: ModuleType, tables: Tables, run: Run, tmp_path: Path
+) -> None:
     _trait(24105, lambda value: 600.0)(tables)
     rows = run(cohort.write_cohort(tmp_path, tables), "phenotypes")
     [mass] = [row for row in rows if row.column_name == "field_24105"]
@@ -202,7 +206,9 @@ def test_missing_column_fails_its_expectations_and_no_others(
     assert columns.observed == "missing columns: ventricular_rate_bpm"
 
 
-def test_missing_column_fails_the_facts_that_need_it(cohort: ModuleType, tables: Tables, run: Run, tmp_path: Path) -> None:
+def test_missing_column_fails_the_facts_that_need_it(
+    cohort: ModuleType, tables: Tables, run: Run, tmp_path: Path
+) -> None:
     workspace = cohort.write_cohort(tmp_path, tables, without={"pairs": "split"})
     failed = {row.column_name: row for row in run(workspace, "facts") if not row.success}
     assert set(failed) == {"participants_in_two_splits", "pairs_with_other_split", "splits_without_pairs"}
@@ -210,7 +216,9 @@ def test_missing_column_fails_the_facts_that_need_it(cohort: ModuleType, tables:
     assert str(failed["pairs_with_other_split"].observed).startswith("could not be evaluated")
 
 
-def test_schemas_notice_duplicate_keys_nulls_and_missing_columns(cohort: ModuleType, tables: Tables, tmp_path: Path) -> None:
+def test_schemas_notice_duplicate_keys_nulls_and_missing_columns(
+    cohort: ModuleType, tables: Tables, tmp_path: Path
+) -> None:
     _repeat("visits")(tables)
     tables["splits"][0]["split"] = None
     workspace = cohort.write_cohort(tmp_path, tables, without={"cines": "flags"})
@@ -219,7 +227,9 @@ def test_schemas_notice_duplicate_keys_nulls_and_missing_columns(cohort: ModuleT
     assert "flags" in str(failed["cines"])
 
 
-def test_text_where_numbers_belong_is_a_failure_and_not_a_crash(cohort: ModuleType, tables: Tables, run: Run, tmp_path: Path) -> None:
+def test_text_where_numbers_belong_is_a_failure_and_not_a_crash(
+    cohort: ModuleType, tables: Tables, run: Run, tmp_path: Path
+) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

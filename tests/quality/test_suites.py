@@ -19,7 +19,16 @@ from eccl.workspace import Workspace, shipped
 
 FILES = sorted(suites_folder().glob("*.json"))
 # Expectations that report an aggregate of the column's values.
-AGGREGATES = ("max_to_be", "min_to_be", "mean_to_be", "sum_to_be", "distinct_values", "most_common", "quantile", "type_to_be")
+AGGREGATES = (
+    "max_to_be",
+    "min_to_be",
+    "mean_to_be",
+    "sum_to_be",
+    "distinct_values",
+    "most_common",
+    "quantile",
+    "type_to_be",
+)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -82,7 +91,9 @@ def test_every_not_null_column_has_a_null_check() -> None:
         connection = duckdb.connect()
         connection.execute(file.read_text()).fetchall()
         required = {row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall() if row[2] == "NO"}
-        checked = {c for found in suite.expectations if found["type"].endswith("not_be_null") for c in columns_of(found)}
+        checked = {
+            c for found in suite.expectations if found["type"].endswith("not_be_null") for c in columns_of(found)
+        }
         assert required - hidden <= checked, name
 
 

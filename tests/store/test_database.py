@@ -18,7 +18,9 @@ def test_every_table_and_column_has_a_comment(table: str) -> None:
     connection = database.memory()
     database.create_tables(connection, [table])
     assert connection.execute("SELECT count(*) FROM duckdb_tables() WHERE comment IS NULL").fetchall() == [(0,)]
-    missing = connection.execute("SELECT column_name FROM duckdb_columns() WHERE comment IS NULL AND NOT internal").fetchall()
+    missing = connection.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE comment IS NULL AND NOT internal"
+    ).fetchall()
     assert missing == []
 
 

@@ -23,7 +23,10 @@ def test_a_second_writer_is_told_who_holds_the_lock(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        with pytest.raises(LockedError, match=rf"eccl ingest.*process {holder.pid} on .* for \d+ s"), writing(tmp_path, "publish"):
+        with (
+            pytest.raises(LockedError, match=rf"eccl ingest.*process {holder.pid} on .* for \d+ s"),
+            writing(tmp_path, "publish"),
+        ):
             pass
         holder.kill()
     # The kernel released it with its holder; the file that remained blocks nobody.

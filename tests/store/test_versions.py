@@ -18,7 +18,9 @@ from eccl.workspace import Workspace
 
 
 def dvc(place: Workspace, *arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=place.root, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=place.root, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -79,7 +81,7 @@ def test_nothing_is_recorded_without_a_green_gate(place: Workspace, state: str) 
     if state == "stale":
         open_gate(place)
         put(place, 4)
-    with pytest.raises(GateError, match="eccl validate|red"):
+    with pytest.raises(GateError, match=r"eccl validate|red"):
         versions.record_version(place)
     assert not (place.root / "data.dvc").exists()
 

@@ -49,7 +49,7 @@ def tiny_params(**changes: Any) -> dict[str, Any]:
     shared = {"seed": 1, "instances": [2, 3]}
     preset = {
         "pretrain_ecg": {
-            **shared, "encoder": encoder, "masking": masking, "augment": augment, "optimiser": dict(optimiser),
+            **shared, "encoder": encoder, "masking": masking, "augment": dict(augment), "optimiser": dict(optimiser),
         },
         "pretrain_cmr": {
             **shared, "encoder": swin, "cine": cine, "teacher_views": 2, "negatives_per_case": 2,
@@ -57,7 +57,7 @@ def tiny_params(**changes: Any) -> dict[str, Any]:
         },
         "align": {
             **shared, "start_from_mae": True, "dropout": 0.1, "alignment": alignment, "contrastive_weight": 1.0,
-            "task_weight": 1.0, "negatives_per_case": 2, "augment": augment, "optimiser": dict(optimiser),
+            "task_weight": 1.0, "negatives_per_case": 2, "augment": dict(augment), "optimiser": dict(optimiser),
         },
         "evaluation": {"instances": [2, 3]},
     }  # fmt: skip
