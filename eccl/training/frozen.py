@@ -36,5 +36,6 @@ class FrozenEncoder(nn.Module):
     @torch.no_grad()
     def forward(self, batch: Tensor) -> Tensor:
         """Features (batch, feature_dim)."""
+        self.encoder.eval()  # somebody may hold the encoder itself and have put it into training mode
         features: Tensor = self.encoder(batch)
         return features

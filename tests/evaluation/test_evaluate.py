@@ -1,0 +1,100 @@
+"""Scores against scipy and scikit-learn on the same vectors, and what becomes of them in the reports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from scipy.stats import pearsonr
+from sklearn.metrics import roc_auc_score
+
+from eccl.evaluation.evaluate import evaluate
+from eccl.store import database
+from eccl.store.features import write_features
+from eccl.store.parts import data_version
+from eccl.workspace import Workspace, shipped
+
+FIELDS = (24100, 24103)
+CODES = ("I21", "I42", "I48", "I50")
+SPLITS = ("train", "val", "test")
+PEOPLE = 60
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workspace:
+    found = Workspace(tmp_path)
+    (tmp_path / "params.yaml").write_text(shipped("params.yaml").read_text())
+    rng = np.random.default_rng(4)
+    eids = np.arange(9_000_000, 9_000_000 + PEOPLE)
+    fields = [{"field_id": f, "title": f"trait {f}", "short_name": f"t{f}", "value_type": "continuous"} for f in FIELDS]
+    rows = [{**field, "trait_index": index} for index, field in enumerate(fields)]
+    write(found, "fields", rows)
+    traits = [{"eid": e, "instance": 2, "field_id": f, "value": rng.normal()} for e in eids for f in FIELDS if e % 7]
+    write(found, "traits", traits)
+    base = {"instance": 2, "definition": "ever", "horizon_days": None, "date": None, "source": None}
+    write(found, "labels", [{"eid": e, "code": c, "value": bool(rng.random() < 0.4), **base} for e in eids for c in CODES])
+    keys = {
+        "eid": eids,
+        "instance": np.full(PEOPLE, 2, np.int8),
+        "split": [SPLITS[i % 3] for i in range(PEOPLE)],
+        "run_id": ["r"] * PEOPLE,
+        "data_version": [data_version(found.data)] * PEOPLE,
+    }
+    truth = {(t["eid"], t["field_id"]): t["value"] for t in traits}
+    for stage, prefix in (("align", ""), ("pretrain_cmr", "cmr_")):
+        long = pl.DataFrame(keys).join(pl.DataFrame({"field_id": FIELDS}, schema={"field_id": pl.Int32}), how="cross")
+        values = [truth.get((e, f), 0.0) + rng.normal() for e, f in zip(long["eid"], long["field_id"], strict=True)]
+        table = long.with_columns(pl.Series("value", values)).to_arrow()
+        write_features(found.features, f"{prefix}trait_prediction", f"{stage}-traits", table)
+        for code in CODES:
+            logit = rng.normal(size=PEOPLE)
+            mine = {**keys, "code": [code] * PEOPLE, "probability": 1 / (1 + np.exp(-logit)), "logit": logit}
+            write_features(found.features, f"{prefix}disease_prediction", f"{stage}-{code}", pa.table(mine))
+    found.gate.mkdir(parents=True)
+    gate = {"status": "green", "data_version": data_version(found.data), "results_sha256": "ab", "override": None}
+    (found.gate / "gate.json").write_text(json.dumps(gate))
+    return found
+
+
+def write(place: Workspace, table: str, rows: list[dict[str, object]]) -> None:
+    database.write_table(place.data, table, pa.Table.from_pylist(rows))
+
+
+def test_scores_equal_scipy_and_scikit_learn(place: Workspace) -> None:
+    evaluate(place)
+    metrics = json.loads((place.reports / "metrics.json").read_text())["test"]["ECCL"]
+    predicted = pl.read_parquet(place.features / "trait_prediction/align-traits.parquet").filter(pl.col("split") == "test")
+    measured = pl.read_parquet(place.data / "tables/traits.parquet").rename({"value": "truth"})
+    joined = predicted.join(measured, on=["eid", "instance", "field_id"])
+    expected = [pearsonr(*(joined.filter(pl.col("field_id") == f)[c] for c in ("truth", "value"))).statistic for f in FIELDS]
+    assert metrics["mean_r"] == pytest.approx(np.mean(expected), abs=1e-12)
+    labels = pl.read_parquet(place.data / "tables/labels.parquet").rename({"value": "truth"})
+    disease = pl.read_parquet(place.features / "disease_prediction/align-I48.parquet").filter(pl.col("split") == "test")
+    both = disease.join(labels.filter(pl.col("code") == "I48"), on=["eid", "instance"])
+    assert both.height == metrics["AF_n"] == PEOPLE // 3  # nobody is dropped
+    assert metrics["AF_auc"] == pytest.approx(roc_auc_score(both["truth"], both["logit"]), abs=1e-12)
+    assert metrics["AF_cases"] == both["truth"].sum()
+
+
+def test_a_disease_without_cases_is_not_scored(place: Workspace) -> None:
+    labels = pl.read_parquet(place.data / "tables/labels.parquet")
+    healthy = labels.with_columns(pl.when(pl.col("code") == "I42").then(pl.lit(False)).otherwise("value").alias("value"))
+    database.write_table(place.data, "labels", healthy.to_arrow())
+    gate = json.loads((place.gate / "gate.json").read_text())
+    (place.gate / "gate.json").write_text(json.dumps({**gate, "data_version": data_version(place.data)}))
+    text = evaluate(place)
+    assert "n/a (0/20)" in text
+    assert json.loads((place.reports / "metrics.json").read_text())["test"]["ECCL"]["CM_auc"] is None
+
+
+def test_reports_are_complete_and_repeat_byte_for_byte(place: Workspace) -> None:
+    evaluate(place)
+    first = {path.name: path.read_bytes() for path in (place.reports / "evaluation").iterdir()}
+    assert set(first) == {"table1.csv", "table1.md", "trait_r.csv", "trait_r.png"}
+    assert first["table1.md"].decode().count("\n| ECCL |") == 2
+    evaluate(place)
+    assert {path.name: path.read_bytes() for path in (place.reports / "evaluation").iterdir()} == first
