@@ -58,6 +58,11 @@ class IngestReport:
             )
         rows = ", ".join(f"{count} {name}" for name, count in {**self.tabular.rows, **self.cohort}.items())
         lines.append(f"tables: {self.tabular.read} of {self.tabular.files} files read; {rows}")
+        if self.tabular.left_in_arrays:
+            lines.append(
+                f"{self.tabular.left_in_arrays} visits of participants who withdrew since are left in the arrays, and in no other "
+                "table; the gate stays red until their bytes are gone: move data/ away and ingest again"
+            )
         change = "changed" if self.is_changed else "nothing changed"
         lines.append(f"data version {self.data_version} ({change})")
         return "\n".join(lines)

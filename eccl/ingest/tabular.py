@@ -27,13 +27,18 @@ TABLES = ("participants", "visits", "traits", "diagnoses", "fields")
 
 @dataclass(frozen=True, slots=True)
 class TabularReport:
-    """What became of the tabular exports."""
+    """What became of the tabular exports.
+
+    `left_in_arrays` counts visits of participants who withdrew after their files were ingested: they are in no table that
+    training or analysts read, but their slots are still there.
+    """
 
     files: int
     read: int
     quarantined: dict[str, int]
     withdrawn_rows: int
     rows: dict[str, int]
+    left_in_arrays: int
     is_unchanged: bool
 
 
@@ -55,7 +60,9 @@ def ingest_tables(raw: Path, data: Path, state: Path, found: Discovery) -> Tabul
     refused += _refusals(raw, [*conflicts, *exports.find_misaligned(values)])
     refused = [row for row in refused if row["eid"] not in found.withdrawals]
     eids = {eid for export in read for eid in export.eids} - found.withdrawals
-    frames = _to_frames(values, eids, _bulk_keys(data), dictionary)
+    bulk = _bulk_keys(data)
+    stays = bulk.filter(~pl.col("eid").is_in(sorted(found.withdrawals)))
+    frames = _to_frames(values, eids, stays, dictionary)
     for name, frame in frames.items():
         database.write_table(data, name, frame.to_arrow())
     quarantine = pa.Table.from_pylist(refused) if refused else database.empty_table("quarantine")
@@ -67,6 +74,7 @@ def ingest_tables(raw: Path, data: Path, state: Path, found: Discovery) -> Tabul
         "quarantined": dict(sorted(Counter(row["reason"] for row in refused).items())),
         "withdrawn_rows": sum(export.withdrawn_rows for export in read),
         "rows": {name: frame.height for name, frame in frames.items()},
+        "left_in_arrays": bulk.height - stays.height,
     }
     replace_file(note, json.dumps({"mark": mark, "report": fields}).encode())
     return TabularReport(**fields, is_unchanged=False)

@@ -1,9 +1,15 @@
 -- Imaging visits that are not pairs, one row per reason. A visit counts once anything of it is known.
-WITH imaging AS (
+WITH known AS (
     SELECT eid, instance FROM visits WHERE instance >= 2
     UNION SELECT eid, instance FROM recordings
     UNION SELECT eid, instance FROM cines
     UNION SELECT eid, instance FROM quarantine WHERE kind IN ('ecg', 'cine') AND eid IS NOT NULL
+),
+-- Who is in no table any more (withdrawn) gets no row here either; whoever only has a refused file does.
+imaging AS (
+    SELECT known.* FROM known
+    WHERE eid IN (SELECT eid FROM participants)
+        OR eid NOT IN (SELECT eid FROM recordings UNION SELECT eid FROM cines)
 ),
 refused AS (
     SELECT kind, eid, instance, arg_max(reason, coalesce("row", -1)) AS reason

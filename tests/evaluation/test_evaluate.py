@@ -36,7 +36,9 @@ def place(tmp_path: Path) -> Workspace:
     traits = [{"eid": e, "instance": 2, "field_id": f, "value": rng.normal()} for e in eids for f in FIELDS if e % 7]
     write(found, "traits", traits)
     base = {"instance": 2, "definition": "ever", "horizon_days": None, "date": None, "source": None}
-    write(found, "labels", [{"eid": e, "code": c, "value": bool(rng.random() < 0.4), **base} for e in eids for c in CODES])
+    write(
+        found, "labels", [{"eid": e, "code": c, "value": bool(rng.random() < 0.4), **base} for e in eids for c in CODES]
+    )
     keys = {
         "eid": eids,
         "instance": np.full(PEOPLE, 2, np.int8),
@@ -67,10 +69,14 @@ def write(place: Workspace, table: str, rows: list[dict[str, object]]) -> None:
 def test_scores_equal_scipy_and_scikit_learn(place: Workspace) -> None:
     evaluate(place)
     metrics = json.loads((place.reports / "metrics.json").read_text())["test"]["ECCL"]
-    predicted = pl.read_parquet(place.features / "trait_prediction/align-traits.parquet").filter(pl.col("split") == "test")
+    predicted = pl.read_parquet(place.features / "trait_prediction/align-traits.parquet").filter(
+        pl.col("split") == "test"
+    )
     measured = pl.read_parquet(place.data / "tables/traits.parquet").rename({"value": "truth"})
     joined = predicted.join(measured, on=["eid", "instance", "field_id"])
-    expected = [pearsonr(*(joined.filter(pl.col("field_id") == f)[c] for c in ("truth", "value"))).statistic for f in FIELDS]
+    expected = [
+        pearsonr(*(joined.filter(pl.col("field_id") == f)[c] for c in ("truth", "value"))).statistic for f in FIELDS
+    ]
     assert metrics["mean_r"] == pytest.approx(np.mean(expected), abs=1e-12)
     labels = pl.read_parquet(place.data / "tables/labels.parquet").rename({"value": "truth"})
     disease = pl.read_parquet(place.features / "disease_prediction/align-I48.parquet").filter(pl.col("split") == "test")
@@ -82,7 +88,9 @@ def test_scores_equal_scipy_and_scikit_learn(place: Workspace) -> None:
 
 def test_a_disease_without_cases_is_not_scored(place: Workspace) -> None:
     labels = pl.read_parquet(place.data / "tables/labels.parquet")
-    healthy = labels.with_columns(pl.when(pl.col("code") == "I42").then(pl.lit(False)).otherwise("value").alias("value"))
+    healthy = labels.with_columns(
+        pl.when(pl.col("code") == "I42").then(pl.lit(False)).otherwise("value").alias("value")
+    )
     database.write_table(place.data, "labels", healthy.to_arrow())
     gate = json.loads((place.gate / "gate.json").read_text())
     (place.gate / "gate.json").write_text(json.dumps({**gate, "data_version": data_version(place.data)}))

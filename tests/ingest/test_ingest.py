@@ -100,6 +100,22 @@ def test_a_withdrawn_participant_is_nowhere(raw_cohort: Path, ingested: Workspac
             assert not withdrawn & set(pq.read_table(table, columns=["eid"]).column(0).to_pylist()), table.name
 
 
+def test_who_withdraws_later_leaves_every_table_but_their_slots(
+    raw_cohort: Path, new_workspace: MakeWorkspace, tmp_path: Path
+) -> None:
+    raw = tmp_path / "raw"
+    shutil.copytree(raw_cohort, raw)
+    place = new_workspace()
+    run_ingest(place, raw, workers=1)
+    gone = read_table(place.data, "pairs", ["eid"]).column(0).to_pylist()[0]
+    (raw / "w99999_20260101.csv").write_text(f"{gone}\r\n")
+    report = run_ingest(place, raw, workers=1)
+    assert report.tabular.left_in_arrays > 0
+    assert "withdrew since" in report.describe()
+    for table in ("participants", "visits", "traits", "diagnoses", "splits", "labels", "pairs"):
+        assert gone not in read_table(place.data, table, ["eid"]).column(0).to_pylist(), table
+
+
 def test_no_id_in_names_and_metadata(ingested: Workspace) -> None:
     eids = {str(eid) for eid in read_table(ingested.data, "participants", ["eid"]).column(0).to_pylist()}
     for path in ingested.data.rglob("*"):

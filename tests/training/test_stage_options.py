@@ -1,0 +1,162 @@
+"""Repeating a run, and options that the other tests leave at their defaults."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from eccl.models.projection import Aligned
+from eccl.store.features import read_features
+from eccl.store.parts import data_version, read_table, write_parquet
+from eccl.training.runs import load_run
+from eccl.training.session import open_session
+from eccl.training.stages import align, pretrain_cmr
+from eccl.training.views import vectors_of
+from eccl.workspace import Workspace
+from tests.training.steps import Copy, bytes_below, change_params, train
+from tests.training.synthetic import build_workspace, write_gate
+
+
+def test_a_run_again_gives_the_same_bytes(trained: Workspace, copy_of: Copy) -> None:
+    workspace = copy_of(trained)
+    before = {**bytes_below(workspace.models), **bytes_below(workspace.features)}
+    for arguments in (["pretrain_ecg"], ["pretrain_cmr", "--task", "I50"], ["align", "--task", "I50"]):
+        assert train(workspace, *arguments) == 0
+    assert {**bytes_below(workspace.models), **bytes_below(workspace.features)} == before
+    change_params(workspace, **{"pretrain_ecg.seed": 2})
+    assert train(workspace, "pretrain_ecg") == 0
+    assert (
+        load_run(workspace, "pretrain_ecg").record["weights_sha256"]
+        != (load_run(trained, "pretrain_ecg").record["weights_sha256"])
+    )
+
+
+def test_without_augmented_views_the_clean_ones_are_drawn(untrained: Workspace, copy_of: Copy) -> None:
+    workspace = copy_of(untrained)
+    change_params(
+        workspace,
+        **{
+            "pretrain_cmr.teacher_views": 0,
+            "align.alignment.is_temperature_learnable": True,
+            "align.augment.scaling": "millivolt",
+            "align.augment.crop_policy": "resize",
+            "align.optimiser.name": "adam",
+            "pretrain_cmr.cine.crop": "fixed",
+            "pretrain_cmr.cine.horizontal_flip": 0.5,
+        },
+    )
+    assert train(workspace, "pretrain_ecg") == 0
+    assert train(workspace, "pretrain_cmr", "--task", "I50") == 0
+    assert train(workspace, "align", "--task", "I50") == 0
+    assert len(read_features(workspace.features, "cmr_teacher", "pretrain_cmr-I50")) == 0
+    temperature = load_run(workspace, "align-I50").weights()["log_temperature"].exp().item()
+    assert temperature != pytest.approx(0.1, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["resnet", "vit"])
+def test_a_baseline_encoder_walks_the_same_stages(untrained: Workspace, copy_of: Copy, kind: str) -> None:
+    workspace = copy_of(untrained)
+    shape = {"resnet": ([1, 1, 1, 1], [1], 64), "vit": ([1], [2], 28)}[kind]
+    change_params(
+        workspace,
+        **{
+            "pretrain_cmr.encoder.kind": kind,
+            "pretrain_cmr.encoder.depths": shape[0],
+            "pretrain_cmr.encoder.heads": shape[1],
+            "pretrain_cmr.encoder.image_size": shape[2],
+            "pretrain_cmr.optimiser.epochs": 1,
+            "pretrain_cmr.optimiser.warmup_epochs": 0,
+            "pretrain_cmr.optimiser.batch_size": 24,
+            "pretrain_cmr.teacher_views": 1,
+            "pretrain_ecg.encoder.pooling": "mean",
+            "align.contrastive_weight": 0.5,
+        },
+    )
+    assert train(workspace, "pretrain_ecg") == 0
+    assert train(workspace, "pretrain_cmr", "--task", "traits") == 0
+    assert train(workspace, "align", "--task", "traits") == 0
+    width = vectors_of(read_features(workspace.features, "cmr_embedding", "pretrain_cmr-traits")).shape[1]
+    assert width == {"resnet": 2048, "vit": 8}[kind]
+    assert load_run(workspace, "align-traits").record["teacher_dim"] == width
+
+
+def test_without_a_contrastive_term_the_cmr_side_gets_no_gradient(trained: Workspace, copy_of: Copy) -> None:
+    workspace = copy_of(trained)
+    change_params(workspace, **{"align.contrastive_weight": 0.0, "align.optimiser.weight_decay": 0.0})
+    session = open_session(workspace, "align", "traits")
+    started: list[torch.Tensor] = []
+    true = align.build
+
+    def spy(*arguments: Any) -> Aligned:
+        module = true(*arguments)
+        started.append(module.cmr_projection.weight.detach().clone())
+        return module
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(align, "build", spy)
+        run = align.run(session)
+    assert torch.equal(run.weights()["cmr_projection.weight"], started[0])
+
+
+def test_flips_are_left_out_for_diseases_where_asked(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(
+        align,
+        "augment_ecg",
+        lambda ecg, *_, flips: asked.append(flips) or ecg.float(),  # type: ignore[func-returns-value]
+    )
+    for task, is_on in (("traits", True), ("I50", False)):
+        asked.clear()
+        session = open_session(trained, "align", task)
+        assert not session.params.preset.align.augment.flip_for_diseases
+        monkeypatch.setattr(align, "save_run", lambda *_: None)
+        monkeypatch.setattr(align, "write_ecg_views", lambda *_, **__: 0)
+        monkeypatch.setattr(align, "write_cmr_view", lambda *_, **__: 0)
+        align.run(session)
+        assert set(asked) == {is_on}
+
+
+def test_what_is_learned_is_in_the_data_and_not_in_the_loop(tmp_path: Path) -> None:
+    quick = {
+        "epochs": 14, "batch_size": 8, "learning_rate": 3e-3, "warmup_epochs": 1, "weight_decay": 0.0,
+        "betas": [0.9, 0.95], "patience": 0, "name": "adamw",
+    }  # fmt: skip
+    scores = {}
+    for name in ("real", "permuted"):
+        workspace = build_workspace(
+            tmp_path / name,
+            participants=48,
+            **{
+                "pretrain_cmr.optimiser": quick,
+                "pretrain_cmr.encoder.dropout": 0.0,
+                "pretrain_cmr.encoder.attention_dropout": 0.0,
+                "pretrain_cmr.encoder.drop_path": 0.0,
+                "pretrain_cmr.cine.crop": "fixed",
+                "pretrain_cmr.cine.side_mm": 120.0,
+                "pretrain_cmr.cine.rotation_degrees": 0.0,
+                "pretrain_cmr.cine.scale": [1.0, 1.0],
+            },
+        )
+        if name == "permuted":
+            rows = read_table(workspace.data, "traits").to_pylist()
+            order = np.random.default_rng(0).permutation(len(rows))
+            values = [rows[i]["value"] for i in order]
+            rows = [{**row, "value": value} for row, value in zip(rows, values, strict=True)]
+            write_parquet(pa.Table.from_pylist(rows), workspace.tables / "traits.parquet")
+            write_gate(workspace)
+        run = pretrain_cmr.run(open_session(workspace, "pretrain_cmr", "traits"))
+        scores[name] = run.record["metrics"]["history"][-1]["val_mean_r"]
+    assert scores["real"] > 0.8
+    assert abs(scores["permuted"]) < 0.5
+
+
+def test_sessions_are_frozen(untrained: Workspace) -> None:
+    session = open_session(untrained, "pretrain_ecg", None)
+    assert replace(session, task="x").data_version == session.data_version == data_version(untrained.data)
+    assert session.device_name == "cpu"
