@@ -118,7 +118,9 @@ FACTS: dict[str, str] = {
     ),
     # labels
     "pairs_without_label": """
-        SELECT count(*) FROM pairs p CROSS JOIN (SELECT unnest(getvariable('diseases')) AS code) d
+        SELECT count(*) FROM pairs p
+        SEMI JOIN (SELECT eid FROM participants WHERE sex IS NOT NULL OR birth_year IS NOT NULL) t ON t.eid = p.eid
+        CROSS JOIN (SELECT unnest(getvariable('diseases')) AS code) d
         ANTI JOIN (SELECT eid, instance, code FROM labels WHERE definition = 'ever') l
         ON l.eid = p.eid AND l.instance = p.instance AND l.code = d.code""",
     "labels_without_ever": """

@@ -103,6 +103,22 @@ def test_loading_is_strict_and_names_missing_unexpected_and_reshaped() -> None:
     assert all(torch.equal(before[name], one) for name, one in module.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"bias": None}, "missing bias, unexpected none, other shape none"),
+        ({"head.weight": torch.zeros(1)}, "missing none, unexpected head.weight, other shape none"),
+        ({"weight": torch.zeros(2, 4)}, "missing none, unexpected none, other shape weight"),
+    ],
+)
+def test_one_fault_alone_is_enough(change: dict[str, torch.Tensor | None], words: str) -> None:
+    module = nn.Linear(3, 2)
+    weights = {name: one for name, one in {**module.state_dict(), **change}.items() if one is not None}
+    with pytest.raises(VersionError) as error:
+        load_weights(module, weights, "pretrain_ecg")
+    assert words in str(error.value)
+
+
 def test_a_prefix_that_matches_nothing_loads_nothing_and_says_so() -> None:
     # The released baseline filtered its checkpoint down to no key at all and trained from random weights.
     module = nn.Linear(3, 2)

@@ -160,6 +160,19 @@ def test_cached_teacher_features_equal_recomputed_ones(trained: Workspace) -> No
         assert np.abs(mine - clean).max() > 1e-3  # augmented, not clean again
 
 
+def test_align_draws_one_cached_view_of_each_cine(trained: Workspace) -> None:
+    teacher = align.load_teacher(open_session(trained, "align", "I50"), load_run(trained, "pretrain_cmr-I50"))
+    cached = read_features(trained.features, "cmr_teacher", "pretrain_cmr-I50")
+    number = cached.column("augmentation").to_numpy()
+    for view in range(2):
+        np.testing.assert_array_equal(teacher.augmented[view], vectors_of(cached.filter(number == view)))
+    positions = np.tile(np.arange(5), 20)
+    drawn = teacher.draw(positions, torch.Generator().manual_seed(0))
+    is_view = torch.stack([(drawn == teacher.augmented[view, positions]).all(dim=1) for view in range(2)])
+    assert is_view.any(dim=0).all()
+    assert 0.3 < is_view[0].float().mean() < 0.7  # each recording of a batch draws on its own
+
+
 def test_aligning_leaves_the_teacher_as_it_was(trained: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(trained)
     folders = [workspace.run_folder("pretrain_cmr-I50"), workspace.features / "cmr_embedding"]
