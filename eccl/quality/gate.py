@@ -6,7 +6,6 @@
       gate.json         status and counts: what training stages depend on      deterministic
       results.parquet   one row per expectation (table validation_results)     deterministic
       summary.html      the same for people, self-contained                    deterministic
-      data_docs/        Great Expectations' own pages                          with the time they were made
 """
 
 from __future__ import annotations
@@ -66,7 +65,9 @@ def run_gate(
     engine = Engine(parameters.for_suites())
     rows = run_suites(workspace, engine, parameters, load_suites(suites))
     rows = sorted([*rows, *check_schemas(workspace), *extra_results], key=lambda row: row.sort_key)
-    return _write(workspace.gate, engine, rows, version, override)
+    report = _write(workspace.gate, engine, rows, version, override)
+    _write_data_docs(workspace.reports / "data_docs", engine)
+    return report
 
 
 def run_suites(
@@ -97,6 +98,12 @@ def run_suites(
             connection.close()
 
 
+def _write_data_docs(folder: Path, engine: Engine) -> None:
+    # Beside the gate's folder, not in it: the pages carry the time they were made, and the gate's output is versioned.
+    with aside(folder) as temporary:
+        engine.write_data_docs(temporary)
+
+
 def _write(folder: Path, engine: Engine, rows: list[ValidationRow], version: str, override: str | None) -> GateReport:
     critical = count_failures(rows, CRITICAL)
     with aside(folder) as temporary:
@@ -111,7 +118,6 @@ def _write(folder: Path, engine: Engine, rows: list[ValidationRow], version: str
             folder=folder,
         )
         (temporary / "summary.html").write_text(render_summary(report), encoding="utf-8")
-        engine.write_data_docs(temporary / "data_docs")
         (temporary / "gate.json").write_text(json.dumps(_verdict(report), indent=2) + "\n", encoding="utf-8")
     return report
 

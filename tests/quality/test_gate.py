@@ -58,11 +58,11 @@ def test_a_red_gate_refuses_names_nobody_and_records_an_override(place: Workspac
     with pytest.raises(GateError, match="the gate is red"):
         require_green(place)
     eids = {str(eid).encode() for eid in read_table(place.data, "participants", ["eid"]).column(0).to_pylist()}
-    files = [path for path in place.gate.rglob("*") if path.is_file()]
+    files = [path for path in place.reports.rglob("*") if path.is_file()]
     assert any(path.suffix == ".html" and "data_docs" in path.parts for path in files)
     for path in files:
         content = path.read_bytes()
-        assert not any(eid in content or eid in path.name.encode() for eid in eids), path.relative_to(place.gate)
+        assert not any(eid in content or eid in path.name.encode() for eid in eids), path.relative_to(place.reports)
     overridden = run_gate(place, override="pilot: splits are being moved")
     assert overridden.is_passed
     assert json.loads((place.gate / "gate.json").read_text())["status"] == "red"
