@@ -1,0 +1,132 @@
+"""The published store: complete, commented, traceable, swapped under readers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import eccl
+from eccl.store.arrays import checksum, read_rows
+from eccl.store.features import VIEWS, write_features
+from eccl.store.parts import data_version, read_table
+from eccl.store.publish import publish
+from eccl.workspace import Workspace
+
+
+@pytest.fixture
+def place(ingested: Workspace, tmp_path: Path) -> Workspace:
+    shutil.copyfile(ingested.params_file, tmp_path / "params.yaml")
+    shutil.copytree(ingested.data, tmp_path / "data")
+    return Workspace(tmp_path)
+
+
+def finish_a_run(place: Workspace, run: str = "align-traits") -> str:
+    """Write what a finished run leaves: run.json and one feature view of every recording."""
+    version = data_version(place.data)
+    run_id = f"{run}-{version[:12]}"
+    keys = read_table(place.data, "recordings", ["eid", "instance"])
+    count = keys.num_rows
+    vectors = np.random.default_rng(0).normal(size=(count, 8)).astype(np.float32)
+    table = keys.append_column("split", pa.array(["train"] * count)).append_column("run_id", pa.array([run_id] * count))
+    table = table.append_column("data_version", pa.array([version] * count))
+    flat = pa.array(vectors.ravel())
+    table = table.append_column("vector", pa.FixedSizeListArray.from_arrays(flat, 8))
+    write_features(place.features, "ecg_embedding", run, table)
+    content = {
+        "run": run, "run_id": run_id, "stage": "align", "task": "traits", "preset": "demo", "data_version": version,
+        "params_sha256": "p" * 64, "weights_sha256": "w" * 64, "parameter_count": 7, "parents": [], "best_epoch": 1,
+        "gate": {"status": "green", "sha256": "g" * 64, "override": None}, "metrics": {}, "device": "cpu", "code_version": "0",
+    }  # fmt: skip
+    folder = place.run_folder(run)
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(content))
+    return run_id
+
+
+def test_splits_labels_and_quarantine_are_there_before_any_model(place: Workspace) -> None:
+    rows = publish(place)
+    assert all(
+        rows[table] > 0 for table in ("splits", "labels", "traits", "pairs", "quarantine", "fields", "data_versions")
+    )
+    assert all(rows[f"features.{view}"] == 0 for view in VIEWS)
+    with eccl.open(place.root) as store:
+        assert store.sql("SELECT count(*) FROM lineage").fetchall() == [(0,)]
+        wide = store.sql("SELECT count(*), count(LVEF) FROM traits_wide").fetchall()[0]
+        assert 0 < wide[1] <= wide[0]
+
+
+def test_every_published_table_view_and_column_has_a_comment(place: Workspace) -> None:
+    publish(place)
+    with eccl.open(place.root) as store:
+        query = (
+            "SELECT table_name FROM duckdb_tables() WHERE comment IS NULL UNION SELECT view_name FROM duckdb_views() \
+            WHERE comment IS NULL AND NOT internal"
+        )
+        assert store.sql(query).fetchall() == []
+        columns = (
+            "SELECT c.table_name, c.column_name FROM duckdb_columns() c JOIN duckdb_tables() t USING (schema_name, table_name) \
+            WHERE c.comment IS NULL"
+        )
+        assert store.sql(columns).fetchall() == []
+
+
+def test_lineage_of_every_feature_row_ends_in_the_raw_files_hash(place: Workspace, raw_cohort: Path) -> None:
+    run_id = finish_a_run(place)
+    publish(place)
+    with eccl.open(place.root) as store:
+        rows = store.sql("FROM lineage").pl().to_dicts()
+    assert len(rows) == read_table(place.data, "recordings").num_rows
+    for row in rows:
+        assert row["raw_sha256"] == hashlib.sha256((raw_cohort / row["raw_path"]).read_bytes()).hexdigest()
+        (record,) = read_rows(place.data, row["array"].removeprefix("data/"), [row["array_row"]])
+        assert row["record_sha256"] == checksum(record)
+        assert (row["run_id"], row["data_version"]) == (run_id, data_version(place.data))
+        assert (row["weights_sha256"], row["params_sha256"], row["gate_sha256"]) == ("w" * 64, "p" * 64, "g" * 64)
+
+
+def test_vectors_have_a_fixed_length_and_join(place: Workspace) -> None:
+    finish_a_run(place)
+    publish(place)
+    with eccl.open(place.root) as store:
+        assert store.sql("SELECT DISTINCT typeof(vector) FROM features.ecg_embedding").fetchall() == [("FLOAT[8]",)]
+        joined = store.sql("SELECT count(*) FROM features.ecg_embedding JOIN labels USING (eid, instance)").fetchall()[
+            0
+        ][0]
+        assert joined > 0
+
+
+def test_a_reader_keeps_its_version_while_a_new_one_is_swapped_in(place: Workspace) -> None:
+    publish(place)
+    with eccl.open(place.root) as reader:
+        before = reader.sql("SELECT count(*) FROM runs").fetchall()
+        inode = place.database.stat().st_ino
+        finish_a_run(place)
+        publish(place)
+        assert place.database.stat().st_ino != inode
+        assert reader.sql("SELECT count(*) FROM runs").fetchall() == before == [(0,)]
+    with eccl.open(place.root) as store:
+        assert store.sql("SELECT count(*) FROM runs").fetchall() == [(1,)]
+    assert [path.name for path in place.root.glob("*.duckdb*")] == ["eccl.duckdb"]
+
+
+def test_a_failed_publish_leaves_the_old_store(place: Workspace) -> None:
+    publish(place)
+    content = place.database.read_bytes()
+    (place.models / "broken").mkdir(parents=True)
+    (place.models / "broken" / "run.json").write_text("{")
+    with pytest.raises(ValueError):
+        publish(place)
+    assert place.database.read_bytes() == content
+    assert not list(place.root.glob(".tmp-*"))
+
+
+def test_reading_is_read_only(place: Workspace) -> None:
+    publish(place)
+    with eccl.open(place.root) as store, pytest.raises(Exception, match="read-only"):
+        store.sql("DELETE FROM pairs").fetchall()
