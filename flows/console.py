@@ -7,8 +7,10 @@ from contextlib import contextmanager
 
 from prefect.logging import get_run_logger
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
+
+from eccl.commands.progress import columns
 
 console = Console(stderr=True)
 
@@ -22,15 +24,7 @@ def say(message: str) -> None:
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Progress]:
     """Show a bar with rate and time to go; advance it with ``bar.update(bar.task_ids[0], completed=n)``."""
-    columns = (
-        TextColumn("[bold]{task.description:<14}"),
-        BarColumn(bar_width=36),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns(), console=console) as bar:
         bar.add_task(what, total=total)
         yield bar
 

@@ -1,8 +1,7 @@
-"""The typer application and the options that several verbs share."""
+"""The typer application: every verb registers itself here."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,13 +15,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-WorkspaceOption = Annotated[
-    Path | None,
-    typer.Option("--workspace", "-w", help="Folder with params.yaml; default is the one around the current folder."),
-]
-WorkersOption = Annotated[int, typer.Option("--workers", "-j", min=1, help="Worker processes.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _version(wanted: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from eccl.commands.app import WorkersOption
+from eccl.commands.options import WorkersOption
 
 # Small shards, so that a small cohort makes several batches of work.
 DEMO_SETTINGS: dict[str, str | int] = {"ecg_shard_rows": 32, "cine_shard_rows": 8, "preset": "demo"}

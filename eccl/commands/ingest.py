@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from eccl.commands.app import WorkersOption, WorkspaceOption
+from eccl.commands.options import WorkersOption, WorkspaceOption
 
 
 def ingest(

@@ -1,25 +1,20 @@
-"""A progress bar for callbacks of the form (done, total)."""
+"""Progress bars: what a person at a terminal sees of a long step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 
-@contextmanager
-def bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on the terminal's error stream; nothing is printed where there is no terminal but the last state."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+def columns() -> tuple[ProgressColumn, ...]:
+    """Columns of every bar: name, bar, counts, time so far, time to go."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (
+    return (
         TextColumn("[bold]{task.description:<14}"),
         BarColumn(bar_width=36),
         MofNCompleteColumn(),
@@ -27,6 +22,14 @@ def bar(what: str) -> Iterator[Callable[[int, int], None]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on the terminal's error stream and yield a callback that takes (done, total)."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(*columns(), console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

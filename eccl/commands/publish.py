@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from eccl.commands.app import WorkspaceOption
+from eccl.commands.options import WorkspaceOption
 
 
 def publish(workspace: WorkspaceOption = None) -> None:

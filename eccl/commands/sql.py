@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eccl.commands.app import WorkspaceOption
+from eccl.commands.options import WorkspaceOption
 
 if TYPE_CHECKING:
     import duckdb

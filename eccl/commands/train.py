@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from eccl.commands.app import WorkspaceOption
+from eccl.commands.options import WorkspaceOption
 
 
 def train(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from eccl.commands.app import JsonOption, WorkspaceOption
+from eccl.commands.options import JsonOption, WorkspaceOption
 
 
 def versions(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
