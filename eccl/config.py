@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -83,11 +83,28 @@ def load_params(path: Path) -> Params:
         Lists every unknown key and wrong value at once.
     """
     try:
-        return Params.model_validate(yaml.safe_load(path.read_text()) or {})
+        content = yaml.safe_load(path.read_text()) or {}
     except yaml.YAMLError as error:
         raise ConfigError(f"{path.name} is not valid YAML: {error}; mend it and run the command again") from None
+    return read_section(Params, content, "")
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_section(model: type[Model], content: Any, name: str) -> Model:
+    """Read one section of params.yaml into its model.
+
+    Raises
+    ------
+    ConfigError
+        Lists every unknown key and wrong value at once.
+    """
+    try:
+        return model.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()
+            f"{'.'.join(str(part) for part in (name, *problem['loc']) if part != '') or 'the file'}: {problem['msg']}"
+            for problem in error.errors()
         )
-        raise ConfigError(f"{path.name} does not fit: {problems}") from None
+        raise ConfigError(f"params.yaml does not fit: {problems}; mend it and run the command again") from None

@@ -5,7 +5,7 @@
     WORKSPACE/
       params.yaml  dvc.yaml  data.dvc      what git versions
       data/        models/  features/  reports/  eccl.duckdb
-      .eccl/                               locks, ledger, caches, scratch: never versioned, safe to delete when idle
+      .eccl/                               locks, caches, the flows' own database: never versioned, safe to delete when idle
 """
 
 from __future__ import annotations
@@ -67,19 +67,28 @@ class Workspace:
 
 
 def find_workspace(start: Path | str | None = None) -> Workspace:
-    """Find the workspace at or above a folder.
+    """Find a workspace.
 
     Parameters
     ----------
     start
-        Where to look; default is ``$ECCL_WORKSPACE`` or the current folder.
+        The workspace itself; default is ``$ECCL_WORKSPACE``, else the nearest one at or above the current folder. A folder that
+        is named is taken at its word: a typing error must not end in the workspace around it.
 
     Raises
     ------
     WorkspaceError
-        No folder at or above `start` holds a params.yaml.
+        There is no params.yaml where it was looked for.
     """
-    origin = Path(start or os.environ.get("ECCL_WORKSPACE") or Path.cwd()).resolve()
+    named = start or os.environ.get("ECCL_WORKSPACE")
+    if named:
+        root = Path(named).resolve()
+        if (root / MARKER).is_file():
+            return Workspace(root)
+        raise WorkspaceError(
+            f"no workspace at {root}: expected a folder with {MARKER}; make one with `eccl init FOLDER`"
+        )
+    origin = Path.cwd().resolve()
     for folder in (origin, *origin.parents):
         if (folder / MARKER).is_file():
             return Workspace(folder)

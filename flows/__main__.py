@@ -10,8 +10,8 @@ import json
 import os
 import sys
 
-# A person watches: the flows print what matters, Prefect's own chatter stays in its database.
-os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
+# A person watches: the flows print what matters and an error is printed once, below; Prefect's own words stay in its database.
+os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
 NAMES = ("ingest", "validate", "train", "publish", "cohort")
 

@@ -60,11 +60,13 @@ def ingest_files(workspace: Path, raw: Path, workers: int = 2) -> IngestReport:
 
 @flow(name="ingest")
 def ingest(workspace: Path, raw: Path, workers: int = 2) -> IngestReport:
-    """Ingest, let analysts see it, pass the gate, and record a version behind it."""
+    """Ingest, pass the gate, record a version behind it, and let analysts see all of that."""
     report = ingest_files(workspace, raw, workers)
-    publish(workspace)
-    validate(workspace)
-    record(workspace)
+    try:
+        validate(workspace)
+        record(workspace)
+    finally:  # analysts see what was ingested, and what the gate said of it, also where the gate is red
+        publish(workspace)
     return report
 
 

@@ -10,6 +10,7 @@ from rich.progress import Progress
 
 from eccl.errors import FlowError
 from eccl.store.gate import require_green
+from eccl.store.versions import record_runs
 from eccl.workspace import find_workspace
 from flows.console import progress, say
 from flows.dvc import has_changes, list_stages, run_stage
@@ -40,6 +41,7 @@ def train(workspace: Path, stages: list[str] | None = None) -> list[str]:
             if run_stage(place.root, stage, on_line=StageLines(bar, stage)):
                 ran.append(stage)
         bar.update(bar.task_ids[0], completed=len(chosen), description="Train")
+    record_runs(place)
     say(f"Trained {len(ran)} stages, {len(chosen) - len(ran)} were up to date")
     return ran
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from eccl.cohort.splits import assign_splits
 from eccl.config import CohortParams
+from eccl.errors import ConfigError
 from eccl.store import database
+from eccl.store.parts import read_table, table_files
 from eccl.workspace import Workspace
 
 DERIVED = ("splits", "labels", "pairs", "exclusions")
@@ -24,6 +28,7 @@ def derive_cohort(workspace: Workspace, params: CohortParams) -> dict[str, int]:
         database.create_tables(connection, DERIVED)
         eids = [row[0] for row in connection.execute("SELECT eid FROM participants").fetchall()]
         splits = assign_splits(eids, params.split_key, params.split_shares)
+        _refuse_moves(workspace, splits)
         queries = {
             "labels": {"diseases": list(params.diseases), "horizon_days": params.incident_horizon_days},
             "pairs": None,
@@ -39,3 +44,18 @@ def derive_cohort(workspace: Workspace, params: CohortParams) -> dict[str, int]:
     finally:
         connection.close()
     return written
+
+
+def _refuse_moves(workspace: Workspace, splits: pa.Table) -> None:
+    if not table_files(workspace.data, "splits"):
+        return
+    before = read_table(workspace.data, "splits", ["eid", "split"])
+    known = dict(zip(*(column.to_pylist() for column in before.columns), strict=True))
+    moved = sum(
+        known.get(row["eid"], row["split"]) != row["split"] for row in splits.select(["eid", "split"]).to_pylist()
+    )
+    if moved:
+        raise ConfigError(
+            f"cohort.split_key or cohort.split_shares changed: {moved} participants would move to another split, and models "
+            "have seen them where they are; put the old values back, or start a new workspace with `eccl init FOLDER`"
+        )

@@ -14,6 +14,7 @@ def ingest(
     raw: Annotated[Path, typer.Argument(help="Folder with XML, zip and table files, in any layout.")],
     workers: WorkersOption = 2,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done and write nothing.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Read again what was refused before.")] = False,
     record: Annotated[
         bool, typer.Option("--record/--no-record", help="Afterwards run the gate, and record a version behind it.")
     ] = False,
@@ -35,7 +36,7 @@ def ingest(
 
         run_flow("ingest", place, raw=raw.resolve(), workers=workers)
     else:
-        _ingest(place.root, raw, workers)
+        _ingest(place.root, raw, workers, retry)
 
 
 def _plan(root: Path, raw: Path) -> None:
@@ -54,17 +55,17 @@ def _plan(root: Path, raw: Path) -> None:
     typer.echo(f"tables: {len(found.tables)} candidate files. Nothing was written.")
 
 
-def _ingest(root: Path, raw: Path, workers: int) -> None:
+def _ingest(root: Path, raw: Path, workers: int, retry: bool) -> None:
     from eccl.commands.progress import bar
     from eccl.ingest.run import run_ingest
-    from eccl.store.publish import publish
+    from eccl.store.publish import is_published, publish
     from eccl.workspace import Workspace
 
     place = Workspace(root)
     with bar("Ingest") as on_progress:
-        report = run_ingest(place, raw, workers=workers, on_progress=on_progress)
+        report = run_ingest(place, raw, workers=workers, retry=retry, on_progress=on_progress)
     typer.echo(report.describe())
-    if report.is_changed or not place.database.is_file():
+    if not is_published(place):
         publish(place)
         typer.echo('Published eccl.duckdb. Next: eccl validate, or eccl sql "FROM pairs"')
 

@@ -22,7 +22,7 @@ def simulate(
     Example: eccl simulate raw --participants 64
     """
     from eccl.commands.progress import bar
-    from eccl.config import load_params
+    from eccl.config import load_params, read_section
     from eccl.simulate import SimulationConfig, simulate_cohort
     from eccl.workspace import find_workspace, shipped
 
@@ -31,7 +31,7 @@ def simulate(
     except FileNotFoundError:
         params = load_params(shipped("params.yaml"))
     changes = {key: value for key, value in (("participants", participants), ("seed", seed)) if value is not None}
-    config = SimulationConfig.model_validate({**params.simulate, **changes})
+    config = read_section(SimulationConfig, {**params.simulate, **changes}, "simulate")
     with bar("Simulate") as on_progress:
         summary = simulate_cohort(out, config, workers=workers, on_progress=on_progress)
     corrupt = sum(count.files for count in summary.corruptions if count.corruption != "none")

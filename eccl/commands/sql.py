@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -53,6 +54,10 @@ def sql(
         typer.echo(text, nl=False)
 
 
+def _to_json(value: Any) -> str:
+    return json.dumps(value.to_list() if hasattr(value, "to_list") else value, default=str)
+
+
 def _render(answer: duckdb.DuckDBPyRelation | None, output: Output, out: Path | None, rows: int) -> str:
     if answer is None:  # a statement without a result
         return ""
@@ -60,7 +65,12 @@ def _render(answer: duckdb.DuckDBPyRelation | None, output: Output, out: Path | 
         answer.write_parquet(str(out))
         return ""
     if output is Output.csv:
-        return str(answer.pl().write_csv())
+        import polars as pl
+
+        frame = answer.pl()
+        nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
+        as_text = [pl.col(name).map_elements(_to_json, return_dtype=pl.String) for name in nested]
+        return str(frame.with_columns(as_text).write_csv())
     if output is Output.json:
         return str(answer.pl().write_json()) + "\n"
     return render_table(answer, rows)

@@ -1,4 +1,4 @@
-"""Predictions against truth: Pearson R of every trait and ROC AUC of every disease, by arm and split, no row dropped."""
+"""Predictions against truth: Pearson R of every trait and ROC AUC of every disease, by arm and split, over all pairs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from eccl.errors import FeatureError
 from eccl.models.scores import mean_defined, pearson_r, roc_auc
 from eccl.store.features import read_features
-from eccl.store.parts import read_table
+from eccl.store.parts import data_version, read_table
 from eccl.workspace import Workspace
 
 TRAITS = "traits"
@@ -86,7 +87,14 @@ def mean_r(traits: pl.DataFrame) -> float | None:
 
 def _predictions(workspace: Workspace, view: str, run: str, split: str, instances: Sequence[int]) -> pl.DataFrame:
     table = pl.DataFrame(read_features(workspace.features, view, run))
-    return table.filter((pl.col("split") == split) & pl.col("instance").is_in(list(instances)))
+    current = data_version(workspace.data)
+    if any(version != current for version in table["data_version"].unique()):
+        raise FeatureError(
+            f"{run} was computed on another data version than {current}, which the workspace holds; run `eccl train` first"
+        )
+    # Every arm is scored on the same visits: those with both an ECG and a cine.
+    paired = table.join(_table(workspace, "pairs").select("eid", "instance"), on=["eid", "instance"], how="semi")
+    return paired.filter((pl.col("split") == split) & pl.col("instance").is_in(list(instances)))
 
 
 def _table(workspace: Workspace, name: str) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -16,6 +17,7 @@ from eccl.config import Params
 from eccl.errors import Reason, Rejected
 from eccl.ingest.modality import Modality, Record, modalities
 from eccl.ingest.plan import Batch, Item, quarantine_path
+from eccl.ingest.seen import UNREADABLE
 from eccl.remedies import remedy
 from eccl.store.arrays import read_rows, write_shard
 from eccl.store.database import conform, write_if_changed
@@ -74,7 +76,7 @@ def _read(raw: Path, modality: Modality, item: Item) -> tuple[dict[str, Any], Re
         "instance": item.file.instance,
         "row": item.row,
         "path": item.file.path,
-        "file_sha256": "",
+        "file_sha256": UNREADABLE,
         "file_bytes": item.file.size,
     }
     try:
@@ -107,9 +109,11 @@ def _commit(
 ) -> None:
     part = part_path(data, modality.table, shard)
     quarantine = quarantine_path(data, modality.kind, shard)
-    before = pq.read_table(part) if part.is_file() else None
+    before = pq.read_table(part, columns=["row"]) if part.is_file() else None
     if records:
-        kept = before.column("row").to_numpy() if before is not None else np.empty(0, np.int64)
+        committed = before.column("row").to_pylist() if before is not None else []
+        # Slots of this very batch may be there already: a worker that outlived its parent, or a retry. Ours replace them.
+        kept = np.array([row for row in committed if row not in records], dtype=np.int64)
         for spec in modality.specs:
             whole: dict[int, NDArray[Any]] = {row: record.arrays[spec.name] for row, record in records.items()}
             if kept.size:
@@ -122,12 +126,12 @@ def _commit(
 
 
 def _joined(table: str, path: Path, rows: list[dict[str, Any]]) -> pa.Table:
-    fresh = [conform_rows(table, rows)]
-    if path.is_file():
-        fresh.append(pq.read_table(path))
-    return pa.concat_tables(fresh).sort_by(
-        [("row", "ascending")] if table != "quarantine" else [("kind", "ascending"), ("path", "ascending")]
-    )
+    fresh = conform_rows(table, rows)
+    if not path.is_file():
+        return fresh.sort_by("row")
+    before = pq.read_table(path)
+    others = before.filter(pc.invert(pc.is_in(before.column("row"), value_set=fresh.column("row").combine_chunks())))
+    return pa.concat_tables([fresh, others]).sort_by("row")
 
 
 def conform_rows(table: str, rows: list[dict[str, Any]]) -> pa.Table:

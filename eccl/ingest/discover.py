@@ -14,6 +14,7 @@ ECG_FIELD, CINE_FIELD = 20205, 20209
 KIND_OF_FIELD = {ECG_FIELD: "ecg", CINE_FIELD: "cine"}
 KIND_OF_SUFFIX = {".xml": "ecg", ".zip": "cine", ".dcm": "cine"}
 TABLE_SUFFIXES = {".csv", ".tab", ".tsv"}
+EID_DIGITS = 7
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,12 +29,13 @@ class RawFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Misnamed:
-    """A file of a known kind whose name does not tell participant and visit."""
+class Unplaced:
+    """A file of a known kind that gets no slot: its name does not tell participant and visit, or it cannot be opened."""
 
     kind: str
     path: str
     size: int
+    reason: Reason
     detail: str
 
 
@@ -47,8 +49,8 @@ class Discovery:
         Bulk files by kind (``ecg``, ``cine``), one per visit, sorted by visit.
     duplicates, withdrawn
         Bulk files left out, by kind: further copies of a visit's file, and files of withdrawn participants.
-    misnamed
-        Files of a bulk kind whose name says nothing.
+    unplaced
+        Files of a bulk kind that get no slot.
     tables
         Candidate tabular exports, relative paths.
     withdrawals
@@ -58,7 +60,7 @@ class Discovery:
     files: dict[str, tuple[RawFile, ...]]
     duplicates: dict[str, int]
     withdrawn: dict[str, int]
-    misnamed: tuple[Misnamed, ...]
+    unplaced: tuple[Unplaced, ...]
     tables: tuple[str, ...]
     withdrawals: frozenset[int]
 
@@ -74,21 +76,22 @@ def discover(raw: Path) -> Discovery:
     if not raw.is_dir():
         raise WorkspaceError(f"no raw folder at {raw}; give the folder that holds the XML, zip and table files")
     paths = sorted(_walk(raw))
+    _refuse_misnamed_lists(raw, paths)
     withdrawals = _withdrawals(raw, [path for path in paths if is_withdrawal_list(path.name)])
     found: dict[str, dict[tuple[int, int], RawFile]] = {"ecg": {}, "cine": {}}
     duplicates = {"ecg": 0, "cine": 0}
     withdrawn = {"ecg": 0, "cine": 0}
-    misnamed: list[Misnamed] = []
+    unplaced: list[Unplaced] = []
     for path in paths:
         suffix = path.suffix.lower()
         if suffix not in KIND_OF_SUFFIX:
             continue
         outcome = _bulk_file(raw, path, KIND_OF_SUFFIX[suffix])
-        if isinstance(outcome, Misnamed):
-            misnamed.append(outcome)
+        if isinstance(outcome, Unplaced):
+            unplaced.append(outcome)
             continue
         kind, file = outcome
-        if file.eid in withdrawals or file.eid < 0:
+        if file.eid in withdrawals:
             withdrawn[kind] += 1
         elif (file.eid, file.instance) in found[kind]:
             duplicates[kind] += 1
@@ -100,30 +103,26 @@ def discover(raw: Path) -> Discovery:
         files={kind: tuple(sorted(files.values())) for kind, files in found.items()},
         duplicates=duplicates,
         withdrawn=withdrawn,
-        misnamed=tuple(misnamed),
+        unplaced=tuple(unplaced),
         tables=tuple(tables),
         withdrawals=withdrawals,
     )
 
 
 def _walk(raw: Path) -> list[Path]:
-    return [
-        Path(folder) / name
-        for folder, folders, names in os.walk(raw, followlinks=True)
-        for name in names
-        if not name.startswith(".") and not _hide(folders)
-    ]
+    found: list[Path] = []
+    for folder, folders, names in os.walk(raw, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(folder) / name for name in names if not name.startswith(".")]
+    return found
 
 
-def _hide(folders: list[str]) -> bool:
-    folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
-    return False
-
-
-def _bulk_file(raw: Path, path: Path, kind: str) -> Misnamed | tuple[str, RawFile]:
-    status = path.stat()
+def _bulk_file(raw: Path, path: Path, kind: str) -> Unplaced | tuple[str, RawFile]:
     relative = path.relative_to(raw).as_posix()
+    size = 0
     try:
+        status = path.stat()
+        size = status.st_size
         name = parse_bulk_name(path.name)
         if KIND_OF_FIELD.get(name.field) != kind:
             detail = (
@@ -131,8 +130,26 @@ def _bulk_file(raw: Path, path: Path, kind: str) -> Misnamed | tuple[str, RawFil
             )
             raise Rejected(Reason.BAD_NAME, detail)
     except Rejected as error:
-        return Misnamed(kind, relative, status.st_size, error.detail)
+        return Unplaced(kind, relative, size, error.reason, error.detail)
+    except OSError as error:
+        return Unplaced(kind, relative, size, Reason.UNREADABLE, f"{type(error).__name__} while looking at the file")
     return kind, RawFile(name.eid, name.instance, relative, status.st_size, status.st_mtime_ns)
+
+
+def _refuse_misnamed_lists(raw: Path, paths: list[Path]) -> None:
+    for path in paths:
+        if path.suffix.lower() not in {".csv", ".txt"} or is_withdrawal_list(path.name):
+            continue
+        try:
+            with path.open("rb") as stream:
+                first = stream.readline(64).strip()
+        except OSError:
+            continue
+        if first.isdigit() and len(first) == EID_DIGITS:
+            raise WorkspaceError(
+                f"{path.relative_to(raw)} starts with a bare participant id, as withdrawal lists do, but is not named like one; name "
+                "it w<application>_<YYYYMMDD>.csv, or move it out of the raw folder"
+            )
 
 
 def _withdrawals(raw: Path, lists: list[Path]) -> frozenset[int]:

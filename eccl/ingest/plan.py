@@ -69,11 +69,10 @@ def quarantine_path(data: Path, kind: str, shard: int) -> Path:
 def known_visits(data: Path, modality: Modality) -> dict[tuple[int, int], Known]:
     """Visits already committed or refused, each by its highest slot."""
     known: dict[tuple[int, int], Known] = {}
-    for row, visit, sha in _taken(data, modality, quarantined=True):
-        known[visit] = Known(sha, row, is_quarantined=True)
-    for row, visit, sha in _taken(data, modality, quarantined=False):
-        if visit not in known or known[visit].row < row:
-            known[visit] = Known(sha, row, is_quarantined=False)
+    for quarantined in (True, False):
+        for row, visit, sha in _taken(data, modality, quarantined=quarantined):
+            if visit not in known or known[visit].row < row:
+                known[visit] = Known(sha, row, is_quarantined=quarantined)
     return known
 
 
@@ -83,8 +82,13 @@ def taken_rows(data: Path, modality: Modality) -> set[int]:
     return {row for row, _, _ in both}
 
 
-def make_plan(data: Path, modality: Modality, files: Iterable[RawFile], seen: SeenFiles) -> Plan:
-    """Compare the files found with what is known and give every new or changed one a slot."""
+def make_plan(
+    data: Path, modality: Modality, files: Iterable[RawFile], seen: SeenFiles, *, retry: bool = False
+) -> Plan:
+    """Compare the files found with what is known and give every new or changed one a slot.
+
+    With `retry` files that were refused before are read again, for instance after a limit in params.yaml was changed.
+    """
     known = known_visits(data, modality)
     fresh: list[RawFile] = []
     unchanged = quarantined = changed = 0
@@ -98,6 +102,8 @@ def make_plan(data: Path, modality: Modality, files: Iterable[RawFile], seen: Se
         elif seen.sha256(file) != before.file_sha256:
             fresh.append(file)
             changed += 1
+        elif before.is_quarantined and retry:
+            fresh.append(file)
         elif before.is_quarantined:
             quarantined += 1
         else:

@@ -58,10 +58,20 @@ class IngestReport:
             )
         rows = ", ".join(f"{count} {name}" for name, count in {**self.tabular.rows, **self.cohort}.items())
         lines.append(f"tables: {self.tabular.read} of {self.tabular.files} files read; {rows}")
+        if self.tabular.quarantined:
+            refused = ", ".join(f"{count} {reason}" for reason, count in self.tabular.quarantined.items())
+            lines.append(f"tables, in quarantine: {refused}")
+        if self.tabular.withdrawn_rows:
+            lines.append(
+                f"tables: {self.tabular.withdrawn_rows} rows of participants withdrawn before the export left out"
+            )
+        for kind in self.kinds:
+            if kind.vanished:
+                lines.append(f"{kind.kind}: {kind.vanished} known visits have no file any more; their slots stay")
         if self.tabular.left_in_arrays:
             lines.append(
-                f"{self.tabular.left_in_arrays} visits of participants who withdrew since are left in the arrays, and in no other "
-                "table; the gate stays red until their bytes are gone: move data/ away and ingest again"
+                f"{self.tabular.left_in_arrays} visits of participants who withdrew since are left in the arrays and their parts, and "
+                "in nothing that is published or trained on; the gate stays red until they are gone: move data/ away and ingest again"
             )
         change = "changed" if self.is_changed else "nothing changed"
         lines.append(f"data version {self.data_version} ({change})")
@@ -82,9 +92,8 @@ def reconcile(kind: str, found: Discovery, plan: Plan, results: Iterable[BatchRe
     for result in mine:
         quarantined.update(result.quarantined)
         flags.update(result.flags)
-    misnamed = sum(file.kind == kind for file in found.misnamed)
-    if misnamed:
-        quarantined["bad_name"] += misnamed
+    unplaced = [file.reason.value for file in found.unplaced if file.kind == kind]
+    quarantined.update(unplaced)
     skipped = {
         "unchanged": plan.unchanged,
         "quarantined before": plan.quarantined_before,
@@ -93,7 +102,7 @@ def reconcile(kind: str, found: Discovery, plan: Plan, results: Iterable[BatchRe
     }
     report = KindReport(
         kind=kind,
-        expected=len(found.files[kind]) + misnamed + found.withdrawn[kind] + found.duplicates[kind],
+        expected=len(found.files[kind]) + len(unplaced) + found.withdrawn[kind] + found.duplicates[kind],
         written=sum(result.written for result in mine),
         skipped={reason: count for reason, count in skipped.items() if count},
         quarantined=dict(sorted(quarantined.items())),

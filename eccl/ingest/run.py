@@ -10,6 +10,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -38,13 +40,13 @@ Progress = Callable[[int, int], None]
 class IngestSession:
     """One ingest under the workspace's write lock; made by :func:`session`."""
 
-    def __init__(self, workspace: Workspace, raw: Path, params: Params) -> None:
+    def __init__(self, workspace: Workspace, raw: Path, params: Params, *, retry: bool = False) -> None:
         self.workspace = workspace
         self.raw = raw
         self.params = params
         self.seen = SeenFiles(raw, workspace.state / "seen.json")
         self.modalities: dict[str, Modality] = {m.kind: m for m in modalities(params)}
-        self.found, self.plans = plan_ingest(workspace, raw, params, self.seen)
+        self.found, self.plans = plan_ingest(workspace, raw, params, self.seen, retry=retry)
         self._version_before = _version(workspace)
 
     @property
@@ -103,12 +105,12 @@ class IngestSession:
 
 
 def plan_ingest(
-    workspace: Workspace, raw: Path, params: Params, seen: SeenFiles | None = None
+    workspace: Workspace, raw: Path, params: Params, seen: SeenFiles | None = None, *, retry: bool = False
 ) -> tuple[Discovery, dict[str, Plan]]:
     """Tell what an ingest would do; nothing is written."""
     found = discover(raw)
     memory = seen or SeenFiles(raw, workspace.state / "seen.json")
-    plans = {m.kind: make_plan(workspace.data, m, found.files[m.kind], memory) for m in modalities(params)}
+    plans = {m.kind: make_plan(workspace.data, m, found.files[m.kind], memory, retry=retry) for m in modalities(params)}
     return found, plans
 
 
@@ -120,22 +122,38 @@ def _version(workspace: Workspace) -> str | None:
 
 
 @contextmanager
-def session(workspace: Workspace, raw: Path) -> Iterator[IngestSession]:
+def session(workspace: Workspace, raw: Path, *, retry: bool = False) -> Iterator[IngestSession]:
     """Plan an ingest and hold the write lock until it is finished."""
     params = load_params(workspace.params_file)
     with writing(workspace.state, "ingest"):
-        ingest = IngestSession(workspace, raw, params)
+        ingest = IngestSession(workspace, raw, params, retry=retry)
         ingest.prepare()
         yield ingest
 
 
 def worker_pool(workers: int) -> ProcessPoolExecutor:
-    """Processes that ingest batches. They are spawned: a forked one would inherit tensorstore's threads and abort."""
-    return ProcessPoolExecutor(max_workers=workers, mp_context=multiprocessing.get_context("spawn"))
+    """Processes that ingest batches and die with their parent.
+
+    They are spawned: a forked one would inherit tensorstore's threads and abort.
+    """
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(max_workers=workers, mp_context=context, initializer=_die_with_parent)
+
+
+def _die_with_parent() -> None:
+    # A killed parent releases the write lock; a worker that went on would write beside the next ingest.
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def run_ingest(
-    workspace: Workspace, raw: Path, *, workers: int = 2, on_progress: Progress | None = None
+    workspace: Workspace, raw: Path, *, workers: int = 2, retry: bool = False, on_progress: Progress | None = None
 ) -> IngestReport:
     """Ingest a raw folder with worker processes on this machine.
 
@@ -145,10 +163,12 @@ def run_ingest(
         Folder with XML, zip and table files, in any layout.
     workers
         Processes; with 1, no process is started.
+    retry
+        Read again what was refused before.
     on_progress
         Called with (files done, files planned).
     """
-    with session(workspace, raw) as ingest:
+    with session(workspace, raw, retry=retry) as ingest:
         return ingest.finish(_mapped(ingest, workers, on_progress or (lambda done, total: None)))
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 from eccl.ingest.discover import RawFile
 from eccl.store.files import replace_file, sha256_file
 
+UNREADABLE = ""
+"""Hash of a file that cannot be read."""
+
 
 class SeenFiles:
     """Hashes of raw files, remembered by path, size and modification time."""
@@ -32,13 +35,17 @@ class SeenFiles:
         if entry and entry[:2] == [file.size, file.mtime_ns]:
             return str(entry[2])
         self.hashed += 1
-        digest = sha256_file(self._raw / file.path)
+        try:
+            digest = sha256_file(self._raw / file.path)
+        except OSError:  # whoever reads the file will say so
+            return UNREADABLE
         self.remember(file, digest)
         return digest
 
     def remember(self, file: RawFile, digest: str) -> None:
-        """Note what a file's hash is."""
-        self._entries[self._key(file)] = [file.size, file.mtime_ns, digest]
+        """Note what a file's hash is; that it could not be read is forgotten, for it may be mended."""
+        if digest != UNREADABLE:
+            self._entries[self._key(file)] = [file.size, file.mtime_ns, digest]
 
     def save(self) -> None:
         """Write the cache."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from eccl import __version__
 from eccl.errors import Reason, Rejected
-from eccl.ingest.discover import Discovery, Misnamed
+from eccl.ingest.discover import Discovery, Unplaced
 from eccl.remedies import remedy
 from eccl.store import database
 from eccl.store.files import replace_file, sha256_bytes, sha256_file
@@ -50,10 +50,14 @@ def ingest_tables(raw: Path, data: Path, state: Path, found: Discovery) -> Tabul
     """
     mark = _fingerprint(raw, data, found)
     note = state / "tables.json"
-    if note.is_file() and (before := json.loads(note.read_text()))["mark"] == mark and _complete(data):
+    if (
+        note.is_file()
+        and (before := json.loads(note.read_text()))["mark"] == mark
+        and before["written"] == _written(data)
+    ):
         return TabularReport(**before["report"], is_unchanged=True)
     dictionary = load_dictionary()
-    refused: list[dict[str, Any]] = [_misnamed(file) for file in found.misnamed]
+    refused: list[dict[str, Any]] = [_unplaced(file) for file in found.unplaced]
     read = _read_exports(raw, found.tables, dictionary, refused)
     values, conflicts = exports.merge_exports(read)
     values = values.filter(~pl.col("eid").is_in(sorted(found.withdrawals)))
@@ -76,7 +80,7 @@ def ingest_tables(raw: Path, data: Path, state: Path, found: Discovery) -> Tabul
         "rows": {name: frame.height for name, frame in frames.items()},
         "left_in_arrays": bulk.height - stays.height,
     }
-    replace_file(note, json.dumps({"mark": mark, "report": fields}).encode())
+    replace_file(note, json.dumps({"mark": mark, "written": _written(data), "report": fields}).encode())
     return TabularReport(**fields, is_unchanged=False)
 
 
@@ -90,6 +94,10 @@ def _read_exports(
         except Rejected as error:
             origin = {"path": path, "file_sha256": sha256_file(raw / path), "file_bytes": (raw / path).stat().st_size}
             refused.append(_refusal("table", origin, error.reason, error.detail))
+            continue
+        except OSError as error:
+            detail = f"{type(error).__name__} while reading the file"
+            refused.append(_refusal("table", {"path": path}, Reason.UNREADABLE, detail))
             continue
         read.append(export)
         refused += _refusals(raw, export.issues)
@@ -122,9 +130,9 @@ def _bulk_keys(data: Path) -> pl.DataFrame:
     return pl.concat([empty, *(key.cast(schema) for key in keys)]).unique().sort("eid", "instance")  # type: ignore[arg-type]
 
 
-def _misnamed(file: Misnamed) -> dict[str, Any]:
+def _unplaced(file: Unplaced) -> dict[str, Any]:
     origin = {"path": file.path, "file_sha256": None, "file_bytes": file.size}
-    return _refusal(file.kind, origin, Reason.BAD_NAME, file.detail)
+    return _refusal(file.kind, origin, file.reason, file.detail)
 
 
 def _refusals(raw: Path, issues: list[exports.TableIssue]) -> list[dict[str, Any]]:
@@ -143,15 +151,27 @@ def _refusal(kind: str, origin: dict[str, Any], reason: Reason, detail: str, eid
     return {**base, **origin, "reason": reason.value, "detail": detail, "remedy": remedy(reason)}
 
 
-def _complete(data: Path) -> bool:
-    return all(table_files(data, table) for table in TABLES)
+def _written(data: Path) -> dict[str, str | None]:
+    # The tables may have been rolled back under us (`dvc checkout` of an older version); then they are made anew.
+    paths = [
+        *(data / "tables" / f"{table}.parquet" for table in TABLES),
+        data / "tables" / "quarantine" / "table.parquet",
+    ]
+    return {path.name: sha256_file(path) if path.is_file() else None for path in paths}
 
 
 def _fingerprint(raw: Path, data: Path, found: Discovery) -> str:
-    parts: list[Any] = [__version__, sorted(found.withdrawals), [(m.path, m.size) for m in found.misnamed]]
+    parts: list[Any] = [
+        __version__,
+        sorted(found.withdrawals),
+        [(file.path, file.size, file.reason) for file in found.unplaced],
+    ]
     for path in found.tables:
-        status = (raw / path).stat()
-        parts.append([path, status.st_size, status.st_mtime_ns])
+        try:
+            status = (raw / path).stat()
+            parts.append([path, status.st_size, status.st_mtime_ns])
+        except OSError:  # a dangling link; reading it will say so
+            parts.append([path, None, None])
     # Bulk keys become participants and visits, so new parts mean another result.
     for table in ("recordings", "cines"):
         parts.append([(file.name, sha256_file(file)) for file in table_files(data, table)])

@@ -2,7 +2,7 @@
 
 ::
 
-    features/<view>/<run>.parquet    eid, instance, split, run_id, data_version, and the view's own columns
+    features/<view>/<run>.parquet    eid, instance, split, run_id, data_version, array_row, and the view's own columns
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from eccl.errors import FeatureError, SchemaError
 from eccl.store.files import TEMPORARY_PREFIX
 from eccl.store.parts import write_parquet
 
-KEYS = ("eid", "instance", "split", "run_id", "data_version")
+KEYS = ("eid", "instance", "split", "run_id", "data_version", "array_row")
 
 VIEWS: dict[str, tuple[str, ...]] = {
     "ecg_embedding": ("vector",),

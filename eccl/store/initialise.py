@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from eccl.errors import WorkspaceError
+from eccl.store.files import aside
 from eccl.store.repository import run_dvc, run_git
 from eccl.store.sample import without_sample
 from eccl.workspace import Workspace, shipped
 
-IGNORED = "/data\n/raw/\n/models/\n/features/\n/reports/\n/eccl.duckdb\n/eccl.duckdb.*\n/.eccl/\n"
+IGNORED = "/data\n/raw/\n/models/\n/features/\n/reports/\n/eccl.duckdb\n/eccl.duckdb.*\n/.eccl/\n.tmp-*\n"
 
 
 def init_workspace(folder: Path, settings: Mapping[str, str | int] | None = None) -> Workspace:
@@ -29,9 +30,16 @@ def init_workspace(folder: Path, settings: Mapping[str, str | int] | None = None
     """
     if folder.exists() and any(folder.iterdir()):
         raise WorkspaceError(f"{folder} is not empty; give a new folder, or delete this one")
-    folder.mkdir(parents=True, exist_ok=True)
+    # Made aside and renamed: an interrupted start leaves no half workspace behind.
+    with aside(folder.resolve()) as temporary:
+        temporary.mkdir()
+        _fill(temporary, settings or {})
+    return Workspace(folder.resolve())
+
+
+def _fill(folder: Path, settings: Mapping[str, str | int]) -> None:
     (folder / "dvc.yaml").write_text(without_sample(shipped("dvc.yaml").read_text()))
-    (folder / "params.yaml").write_text(_with_settings(shipped("params.yaml").read_text(), settings or {}))
+    (folder / "params.yaml").write_text(_with_settings(shipped("params.yaml").read_text(), settings))
     (folder / ".gitignore").write_text(IGNORED)
     run_git(folder, "init", "--quiet", "--initial-branch", "main")
     if not run_git(folder, "config", "user.email", check=False):
@@ -42,7 +50,6 @@ def init_workspace(folder: Path, settings: Mapping[str, str | int] | None = None
     run_dvc(folder, "config", "core.check_update", "false")
     run_git(folder, "add", "--all")
     run_git(folder, "commit", "--quiet", "-m", "New workspace")
-    return Workspace(folder.resolve())
 
 
 def _with_settings(text: str, settings: Mapping[str, str | int]) -> str:

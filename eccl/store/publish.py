@@ -17,9 +17,13 @@ import pyarrow.parquet as pq
 
 from eccl.store import database, features, versions
 from eccl.store.files import aside
-from eccl.store.parts import current_rows, table_files
+from eccl.store.lock import writing
+from eccl.store.parts import current_rows, data_version, read_table, table_files
 from eccl.workspace import Workspace
 
+RECORD_SHA256 = {"recordings": "clean_sha256", "cines": "frames_sha256"}
+"""Checksum column of what models read, by table of slots."""
+MODALITY_OF_TABLE = {"recordings": "ecg", "cines": "cine"}
 MODALITY = {view: "cine" if view.startswith("cmr_") else "ecg" for view in features.VIEWS}
 
 
@@ -33,13 +37,25 @@ def publish(workspace: Workspace) -> dict[str, int]:
     dict
         Rows per table, in the order of publication.
     """
-    with aside(workspace.database) as temporary:
+    with writing(workspace.state, "publish"), aside(workspace.database) as temporary:
         connection = duckdb.connect(str(temporary))
         try:
             rows = _fill(connection, workspace)
         finally:
             connection.close()
     return rows
+
+
+def is_published(workspace: Workspace) -> bool:
+    """Whether the published store shows the data version that the workspace holds."""
+    if not workspace.database.is_file():
+        return False
+    try:
+        with database.open_store(workspace.root) as store:
+            found = store.sql("SELECT data_version FROM data_versions WHERE is_current").fetchall()
+    except duckdb.Error:  # made by another version of this package, or damaged: publish anew
+        return False
+    return found == [(data_version(workspace.data),)]
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> dict[str, int]:
@@ -58,14 +74,40 @@ def _fill(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> dict[s
 
 
 def _tables(workspace: Workspace) -> Iterable[tuple[str, pa.Table | None]]:
+    known = _participants(workspace)
+    slots: list[pa.Table] = []
     for table in database.COHORT_TABLES:
         files = table_files(workspace.data, table)
         rows = pa.concat_tables([pq.read_table(file) for file in files]) if files else None
-        yield table, current_rows(rows) if rows is not None and table in {"recordings", "cines"} else rows
+        if rows is not None and table in RECORD_SHA256:
+            rows = rows.filter(pc.is_in(rows.column("eid"), value_set=known))
+            current = current_rows(rows)
+            slots.append(_slots(table, rows, current))
+            rows = current
+        yield table, rows
+    yield "slots", pa.concat_tables(slots) if slots else None
     yield "runs", _runs(workspace.models)
     yield "data_versions", _data_versions(workspace)
     results = workspace.gate / "results.parquet"
     yield "validation_results", pq.read_table(results) if results.is_file() else None
+
+
+def _participants(workspace: Workspace) -> pa.Array:
+    # Whoever withdrew since is in no table but the parts of the arrays, and must not come back through those.
+    if not table_files(workspace.data, "participants"):
+        return pa.array([], pa.int64())
+    return read_table(workspace.data, "participants", ["eid"]).column(0).combine_chunks()
+
+
+def _slots(table: str, rows: pa.Table, current: pa.Table) -> pa.Table:
+    return pa.table(
+        {
+            "modality": pa.array([MODALITY_OF_TABLE[table]] * rows.num_rows, pa.string()),
+            **{name: rows.column(name) for name in ("row", "eid", "instance", "path", "file_sha256")},
+            "record_sha256": rows.column(RECORD_SHA256[table]),
+            "is_current": pc.is_in(rows.column("row"), value_set=current.column("row").combine_chunks()),
+        }
+    )
 
 
 def _runs(models: Path) -> pa.Table | None:
@@ -83,7 +125,8 @@ def _runs(models: Path) -> pa.Table | None:
                 "gate_sha256": gate["sha256"],
                 "gate_override": gate["override"],
                 "parents": ",".join(parent["run_id"] for parent in found["parents"]),
-                "metrics": json.dumps(found["metrics"], sort_keys=True),
+                # Every epoch's values stay in run.json; the table holds the chosen ones.
+                "metrics": json.dumps({k: v for k, v in found["metrics"].items() if k != "history"}, sort_keys=True),
             }
         )
     return pa.Table.from_pylist(rows) if rows else None
@@ -105,6 +148,7 @@ def _fill_view(connection: duckdb.DuckDBPyConnection, folder: Path, view: str) -
     connection.execute(database.schema_sql("features", view).replace("{vector}", vector)).fetchall()
     for table in tables:
         database.fill_table(connection, f"features.{view}", table)
+    connection.execute(f"DELETE FROM features.{view} WHERE eid NOT IN (SELECT eid FROM participants)").fetchall()
 
 
 def _length(table: pa.Table) -> int:
@@ -114,7 +158,7 @@ def _length(table: pa.Table) -> int:
 
 def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
     selects = "\n    UNION ALL ".join(
-        f"SELECT DISTINCT '{view}' AS feature_view, '{MODALITY[view]}' AS modality, run, run_id, eid, instance, data_version "
+        f"SELECT DISTINCT '{view}' AS feature_view, '{MODALITY[view]}' AS modality, run, run_id, eid, instance, data_version, array_row "
         f"FROM features.{view}"
         for view in features.VIEWS
     )

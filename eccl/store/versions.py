@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import yaml
 
 from eccl.errors import VersionError, WorkspaceError
 from eccl.store.files import replace_file, sweep
 from eccl.store.gate import GateStatus, require_green
-from eccl.store.parts import data_version, table_files
+from eccl.store.lock import writing
+from eccl.store.parts import data_version, read_table, table_files
 from eccl.store.repository import run_dvc, run_git
 from eccl.store.sample import is_sample, without_sample
 from eccl.workspace import Workspace
@@ -53,7 +53,7 @@ def count_rows(data: Path) -> dict[str, int]:
     """Rows that describe a version's size."""
     tables = {"participants": "participants", "recordings": "recordings", "cines": "cines", "quarantined": "quarantine"}
     return {
-        name: sum(pq.read_metadata(file).num_rows for file in table_files(data, table))
+        name: read_table(data, table, ["eid"]).num_rows if table_files(data, table) else 0
         for name, table in tables.items()
     }
 
@@ -105,17 +105,41 @@ def record_version(workspace: Workspace, *, message: str | None = None) -> DataV
         raise VersionError(
             "the workspace is not a DVC repository; make one with `git init && dvc init`, or use `eccl init FOLDER`"
         )
-    sweep(workspace.data)
-    counts = count_rows(workspace.data)
-    run_dvc(root, "add", "--quiet", "data")
-    _annotate(workspace, gate, counts)
-    files = [name for name in (DVC_FILE, PIPELINE, ".gitignore") if (root / name).is_file()]
+    with writing(workspace.state, "ingest --record"):
+        sweep(workspace.data)
+        counts = count_rows(workspace.data)
+        run_dvc(root, "add", "--quiet", "data")
+        _annotate(workspace, gate, counts)
+    body = ", ".join(f"{count} {name}" for name, count in counts.items())
+    subject = message or f"Data version {gate.data_version}"
+    # The parameters go with the data: they say how it was made.
+    _commit(root, (DVC_FILE, PIPELINE, "params.yaml", ".gitignore"), subject, f"{body}; gate {gate.status}")
+    return next(version for version in list_versions(workspace) if version.is_current)
+
+
+def record_runs(workspace: Workspace) -> None:
+    """Commit dvc.lock, which names the outputs of every stage by hash; a workspace without git is left alone.
+
+    Raises
+    ------
+    VersionError
+        git failed.
+    """
+    if run_git(workspace.root, "rev-parse", "--git-dir", check=False):
+        version = data_version(workspace.data)
+        _commit(
+            workspace.root,
+            ("dvc.lock", PIPELINE, "params.yaml"),
+            f"Runs on data version {version}",
+            "Stages as in dvc.lock",
+        )
+
+
+def _commit(root: Path, names: tuple[str, ...], subject: str, body: str) -> None:
+    files = [name for name in names if (root / name).is_file()]
     run_git(root, "add", "--", *files)
     if run_git(root, "status", "--porcelain", "--", *files):
-        subject = message or f"Data version {gate.data_version}"
-        body = ", ".join(f"{count} {name}" for name, count in counts.items())
-        run_git(root, "commit", "--quiet", "-m", subject, "-m", f"{body}; gate {gate.status}", "--", *files)
-    return next(version for version in list_versions(workspace) if version.is_current)
+        run_git(root, "commit", "--quiet", "-m", subject, "-m", body, "--", *files)
 
 
 def push_version(workspace: Workspace) -> str:

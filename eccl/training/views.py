@@ -85,4 +85,5 @@ def _keys(visits: Visits, identity: RunIdentity) -> dict[str, pa.Array]:
         "split": pa.array(visits.split.tolist(), pa.string()),
         "run_id": pa.array([identity.run_id] * count, pa.string()),
         "data_version": pa.array([identity.data_version] * count, pa.string()),
+        "array_row": pa.array(visits.row, pa.int64()),
     }

@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import pearsonr
 from sklearn.metrics import roc_auc_score
 
+from eccl.errors import FeatureError
 from eccl.evaluation.evaluate import evaluate
 from eccl.store import database
 from eccl.store.features import write_features
@@ -35,6 +36,8 @@ def place(tmp_path: Path) -> Workspace:
     write(found, "fields", rows)
     traits = [{"eid": e, "instance": 2, "field_id": f, "value": rng.normal()} for e in eids for f in FIELDS if e % 7]
     write(found, "traits", traits)
+    pair = {"instance": 2, "split": "train", "recording_row": 0, "cine_row": 0, "trait_count": 2}
+    write(found, "pairs", [{"eid": e, **pair} for e in eids])
     base = {"instance": 2, "definition": "ever", "horizon_days": None, "date": None, "source": None}
     write(
         found, "labels", [{"eid": e, "code": c, "value": bool(rng.random() < 0.4), **base} for e in eids for c in CODES]
@@ -45,6 +48,7 @@ def place(tmp_path: Path) -> Workspace:
         "split": [SPLITS[i % 3] for i in range(PEOPLE)],
         "run_id": ["r"] * PEOPLE,
         "data_version": [data_version(found.data)] * PEOPLE,
+        "array_row": np.arange(PEOPLE),
     }
     truth = {(t["eid"], t["field_id"]): t["value"] for t in traits}
     for stage, prefix in (("align", ""), ("pretrain_cmr", "cmr_")):
@@ -94,6 +98,11 @@ def test_a_disease_without_cases_is_not_scored(place: Workspace) -> None:
     database.write_table(place.data, "labels", healthy.to_arrow())
     gate = json.loads((place.gate / "gate.json").read_text())
     (place.gate / "gate.json").write_text(json.dumps({**gate, "data_version": data_version(place.data)}))
+    with pytest.raises(FeatureError, match="another data version"):
+        evaluate(place)
+    for path in place.features.rglob("*.parquet"):
+        now = pl.lit(data_version(place.data)).alias("data_version")
+        pl.read_parquet(path).with_columns(now).write_parquet(path)
     text = evaluate(place)
     assert "n/a (0/20)" in text
     assert json.loads((place.reports / "metrics.json").read_text())["test"]["ECCL"]["CM_auc"] is None

@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from eccl.errors import ChecksumError, LockedError
-from eccl.ingest.run import run_ingest
+from eccl.errors import ChecksumError, ConfigError, LockedError, WorkspaceError
+from eccl.ingest.run import run_ingest, session
 from eccl.store import arrays
 from eccl.store.lock import writing
 from eccl.store.parts import read_table, table_files
@@ -167,6 +167,70 @@ def test_a_changed_file_gets_a_new_slot(raw_cohort: Path, new_workspace: MakeWor
     assert len(after) == len(before)
     history = sum(pq.read_metadata(path).num_rows for path in table_files(place.data, "recordings"))
     assert history == len(before) + 1
+
+
+def test_committing_a_batch_twice_is_committing_it_once(
+    raw_cohort: Path, ingested: Workspace, new_workspace: MakeWorkspace
+) -> None:
+    place = new_workspace()
+    with session(place, raw_cohort) as work:
+        for batch in work.batches:
+            work.work(batch)
+        work.finish([work.work(batch) for batch in work.batches])
+    assert tree_of(place.data) == tree_of(ingested.data)
+
+
+def test_a_refused_file_that_changes_and_is_refused_again_settles(new_workspace: MakeWorkspace, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    file = raw / "9000001_20205_2_0.xml"
+    place = new_workspace()
+    for content in ("<a/>", "<bb/>"):
+        file.write_text(content)
+        run_ingest(place, raw, workers=1)
+    report = run_ingest(place, raw, workers=1)
+    assert not report.is_changed
+    assert report.kinds[0].skipped == {"quarantined before": 1}
+    assert run_ingest(place, raw, workers=1, retry=True).kinds[0].quarantined == {"ecg_unknown_dialect": 1}
+
+
+def test_tables_that_were_rolled_back_are_made_anew(
+    raw_cohort: Path, ingested: Workspace, new_workspace: MakeWorkspace
+) -> None:
+    place = new_workspace()
+    run_ingest(place, raw_cohort, workers=1)
+    traits = read_table(place.data, "traits")
+    pq.write_table(traits.slice(0, 10), place.data / "tables" / "traits.parquet")
+    run_ingest(place, raw_cohort, workers=1)
+    assert tree_of(place.data) == tree_of(ingested.data)
+
+
+def test_a_dangling_link_is_one_refused_file(raw_cohort: Path, new_workspace: MakeWorkspace, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    shutil.copy(max(raw_cohort.rglob("*_20205_*.xml"), key=lambda path: path.stat().st_size), raw)
+    (raw / "9000002_20205_2_0.xml").symlink_to(tmp_path / "nowhere.xml")
+    (raw / "table.csv").symlink_to(tmp_path / "nowhere.csv")
+    report = run_ingest(new_workspace(), raw, workers=1)
+    assert (report.kinds[0].written, report.kinds[0].quarantined) == (1, {"unreadable": 1})
+    assert report.tabular.quarantined == {"unreadable": 2}
+
+
+def test_a_misnamed_withdrawal_list_stops_the_ingest(new_workspace: MakeWorkspace, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "w99999_2025-01-01.csv").write_text("9000001\r\n9000002\r\n")
+    with pytest.raises(WorkspaceError, match="withdrawal lists"):
+        run_ingest(new_workspace(), raw, workers=1)
+
+
+def test_nobody_moves_to_another_split(raw_cohort: Path, new_workspace: MakeWorkspace) -> None:
+    place = new_workspace()
+    run_ingest(place, raw_cohort, workers=1)
+    text = place.params_file.read_text()
+    place.params_file.write_text(text.replace("split_key: eccl", "split_key: other"))
+    with pytest.raises(ConfigError, match="would move to another split"):
+        run_ingest(place, raw_cohort, workers=1)
 
 
 def test_a_second_ingest_at_once_is_refused(raw_cohort: Path, new_workspace: MakeWorkspace) -> None:

@@ -28,6 +28,21 @@ def start(place: Workspace, raw: Path, workers: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(arguments, start_new_session=True, stderr=subprocess.DEVNULL)
 
 
+def test_workers_die_with_a_killed_parent(
+    raw_cohort: Path, ingested: Workspace, new_workspace: Callable[[], Workspace]
+) -> None:
+    place = new_workspace()
+    process = start(place, raw_cohort, workers=2)
+    deadline = time.monotonic() + 120
+    while process.poll() is None and not table_files(place.data, "cines") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()  # the parent alone; nobody tells its workers
+    process.wait()
+    final = start(place, raw_cohort, workers=2)
+    assert final.wait() == 0
+    assert tree_of(place.data) == tree_of(ingested.data)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_kill_and_run_again(
     seed: int, raw_cohort: Path, ingested: Workspace, new_workspace: Callable[[], Workspace]

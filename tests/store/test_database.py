@@ -25,7 +25,7 @@ def test_every_table_and_column_has_a_comment(table: str) -> None:
 
 
 def test_cohort_tables_are_the_schemas_under_data() -> None:
-    assert set(database.COHORT_TABLES) | {"runs", "data_versions", "validation_results"} == set(ALL_TABLES)
+    assert set(database.COHORT_TABLES) | {"runs", "slots", "data_versions", "validation_results"} == set(ALL_TABLES)
     assert set(database.SORT_KEYS) == set(database.COHORT_TABLES)
 
 

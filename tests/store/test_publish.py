@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 
 import eccl
 from eccl.store.arrays import checksum, read_rows
 from eccl.store.features import VIEWS, write_features
-from eccl.store.parts import data_version, read_table
+from eccl.store.parts import data_version, read_table, write_parquet
 from eccl.store.publish import publish
 from eccl.workspace import Workspace
 
@@ -30,7 +31,9 @@ def finish_a_run(place: Workspace, run: str = "align-traits") -> str:
     """Write what a finished run leaves: run.json and one feature view of every recording."""
     version = data_version(place.data)
     run_id = f"{run}-{version[:12]}"
-    keys = read_table(place.data, "recordings", ["eid", "instance"])
+    keys = read_table(place.data, "recordings", ["eid", "instance", "row"]).rename_columns(
+        ["eid", "instance", "array_row"]
+    )
     count = keys.num_rows
     vectors = np.random.default_rng(0).normal(size=(count, 8)).astype(np.float32)
     table = keys.append_column("split", pa.array(["train"] * count)).append_column("run_id", pa.array([run_id] * count))
@@ -88,6 +91,34 @@ def test_lineage_of_every_feature_row_ends_in_the_raw_files_hash(place: Workspac
         assert row["record_sha256"] == checksum(record)
         assert (row["run_id"], row["data_version"]) == (run_id, data_version(place.data))
         assert (row["weights_sha256"], row["params_sha256"], row["gate_sha256"]) == ("w" * 64, "p" * 64, "g" * 64)
+
+
+def test_lineage_stays_with_the_slot_a_row_was_computed_from(place: Workspace) -> None:
+    finish_a_run(place)
+    rows = read_table(place.data, "recordings")
+    first = rows.slice(0, 1)
+    later = first.set_column(2, "row", pa.array([90], pa.int64()))
+    later = later.set_column(later.column_names.index("file_sha256"), "file_sha256", pa.array(["f" * 64]))
+    write_parquet(later, place.data / "tables" / "recordings" / "part-00022.parquet")
+    publish(place)
+    with eccl.open(place.root) as store:
+        eid, instance = first.column("eid")[0].as_py(), first.column("instance")[0].as_py()
+        query = f"SELECT array_row, raw_sha256, is_current FROM lineage WHERE eid = {eid} AND instance = {instance}"
+        found = store.sql(query).fetchall()
+    assert found == [(first.column("row")[0].as_py(), first.column("file_sha256")[0].as_py(), False)]
+
+
+def test_who_withdrew_is_not_published(place: Workspace) -> None:
+    finish_a_run(place)
+    people = read_table(place.data, "participants")
+    gone = read_table(place.data, "pairs", ["eid"]).column(0)[0].as_py()
+    stays = people.filter(pa.compute.not_equal(people.column("eid"), gone))
+    write_parquet(stays, place.data / "tables" / "participants.parquet")
+    publish(place)
+    with eccl.open(place.root) as store:
+        for table in ("recordings", "cines", "slots", "features.ecg_embedding", "lineage"):
+            assert store.sql(f"SELECT count(*) FROM {table} WHERE eid = {gone}").fetchall() == [(0,)], table
+            assert store.sql(f"SELECT count(*) FROM {table}").fetchall() != [(0,)], table
 
 
 def test_vectors_have_a_fixed_length_and_join(place: Workspace) -> None:

@@ -35,6 +35,7 @@ TYPES = {
     "split": pa.string(),
     "run_id": pa.string(),
     "data_version": pa.string(),
+    "array_row": pa.int64(),
     "augmentation": pa.int16(),
     "field_id": pa.int32(),
     "value": pa.float64(),
@@ -97,7 +98,7 @@ def test_every_run_writes_its_views_and_no_other(trained: Workspace) -> None:
 @pytest.mark.parametrize(("run", "view"), [(run, view) for run, views in VIEWS_OF.items() for view in sorted(views)])
 def test_a_view_has_its_columns_and_every_visit_of_its_modality(trained: Workspace, run: str, view: str) -> None:
     table = read_features(trained.features, view, run)
-    assert table.column_names == ["eid", "instance", "split", "run_id", "data_version", *VIEWS[view]]
+    assert table.column_names == ["eid", "instance", "split", "run_id", "data_version", "array_row", *VIEWS[view]]
     for name in table.column_names:
         if name != "vector":
             assert table.schema.field(name).type == TYPES[name], name

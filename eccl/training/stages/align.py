@@ -213,7 +213,7 @@ def _vectors(table: Any, visits: Visits, run_id: str) -> NDArray[np.float32]:
     absent = int(np.isnan(ordered).any(axis=1).sum())
     if absent:
         raise FeatureError(
-            f"{absent} of {len(visits)} cines have no teacher features; run `eccl materialize` for the CMR run"
+            f"{absent} of {len(visits)} cines have no teacher features; train the CMR encoder on this data first: `eccl train pretrain_cmr`"
         )
     return ordered
 
