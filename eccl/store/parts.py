@@ -41,7 +41,8 @@ def table_files(data: Path, table: str) -> list[Path]:
 def read_table(data: Path, table: str, columns: list[str] | None = None) -> pa.Table:
     """Read one table of a cohort.
 
-    Of recordings and cines only current rows are returned: one per visit, the one with the highest slot.
+    Of recordings and cines only current rows are returned: one per visit, the one with the highest slot. Of quarantine, read
+    whole, only what still stands: a refusal that a later file of the same visit settled is left out.
 
     Raises
     ------
@@ -59,6 +60,8 @@ def read_table(data: Path, table: str, columns: list[str] | None = None) -> pa.T
     whole = pa.concat_tables([pq.read_table(file, columns=wanted) for file in files])
     if table in {"recordings", "cines"}:
         whole = current_rows(whole)
+    if table == "quarantine" and columns is None:
+        whole = open_refusals(data, whole)
     return whole if columns is None else whole.select(columns)
 
 
@@ -66,6 +69,23 @@ def current_rows(table: pa.Table) -> pa.Table:
     """Keep, of several rows of one visit, the one with the highest slot; sorted by slot."""
     latest = table.group_by(["eid", "instance"]).aggregate([("row", "max")]).column("row_max")
     return table.filter(pc.is_in(table.column("row"), value_set=latest.combine_chunks())).sort_by("row")
+
+
+def open_refusals(data: Path, refused: pa.Table) -> pa.Table:
+    """Keep the refusals that no later slot of the same visit superseded; refusals without a slot always stand."""
+    latest: dict[tuple[str, int, int], int] = {}
+    for kind, table in (("ecg", "recordings"), ("cine", "cines")):
+        if table_files(data, table):
+            rows = read_table(data, table, ["eid", "instance", "row"])
+            rows = rows.filter(pc.is_in(rows.column("eid"), value_set=refused.column("eid").combine_chunks()))
+            latest |= {(kind, row["eid"], row["instance"]): row["row"] for row in rows.to_pylist()}
+    keys = refused.select(["kind", "eid", "instance", "row"]).to_pylist()
+    visits = [(key["kind"], key["eid"], key["instance"]) for key in keys]
+    for visit, key in zip(visits, keys, strict=True):
+        if key["row"] is not None:
+            latest[visit] = max(latest.get(visit, -1), key["row"])
+    stands = [key["row"] is None or latest[visit] == key["row"] for visit, key in zip(visits, keys, strict=True)]
+    return refused.filter(pa.array(stands, pa.bool_()))
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:

@@ -84,7 +84,7 @@ def _tables(workspace: Workspace) -> Iterable[tuple[str, pa.Table | None]]:
             current = current_rows(rows)
             slots.append(_slots(table, rows, current))
             rows = current
-        yield table, rows
+        yield table, read_table(workspace.data, table) if rows is not None and table == "quarantine" else rows
     yield "slots", pa.concat_tables(slots) if slots else None
     yield "runs", _runs(workspace.models)
     yield "data_versions", _data_versions(workspace)

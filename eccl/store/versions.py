@@ -52,10 +52,7 @@ class DataVersion:
 def count_rows(data: Path) -> dict[str, int]:
     """Rows that describe a version's size."""
     tables = {"participants": "participants", "recordings": "recordings", "cines": "cines", "quarantined": "quarantine"}
-    return {
-        name: read_table(data, table, ["eid"]).num_rows if table_files(data, table) else 0
-        for name, table in tables.items()
-    }
+    return {name: read_table(data, table).num_rows if table_files(data, table) else 0 for name, table in tables.items()}
 
 
 def list_versions(workspace: Workspace) -> list[DataVersion]:

@@ -191,7 +191,21 @@ def test_a_refused_file_that_changes_and_is_refused_again_settles(new_workspace:
     report = run_ingest(place, raw, workers=1)
     assert not report.is_changed
     assert report.kinds[0].skipped == {"quarantined before": 1}
+    assert [row["file_bytes"] for row in read_table(place.data, "quarantine").to_pylist()] == [5]
     assert run_ingest(place, raw, workers=1, retry=True).kinds[0].quarantined == {"ecg_unknown_dialect": 1}
+
+
+def test_a_mended_file_leaves_quarantine(raw_cohort: Path, new_workspace: MakeWorkspace, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    good = max(raw_cohort.rglob("*_20205_*.xml"), key=lambda path: path.stat().st_size)
+    (raw / good.name).write_bytes(good.read_bytes()[:2000])
+    place = new_workspace()
+    assert run_ingest(place, raw, workers=1).kinds[0].quarantined == {"xml_malformed": 1}
+    shutil.copy(good, raw)
+    assert run_ingest(place, raw, workers=1).kinds[0].written == 1
+    assert read_table(place.data, "quarantine").num_rows == 0
+    assert [row["reason"] for row in read_table(place.data, "exclusions").to_pylist()] == ["no_cine"]
 
 
 def test_tables_that_were_rolled_back_are_made_anew(
