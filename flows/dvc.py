@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,8 +29,16 @@ def run_stage(root: Path, stage: str, on_line: Callable[[str], None] | None = No
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage]
     last: list[str] = []
     ran = False
+    # The stages' commands (`eccl`, `python`) are those of this very installation, activated or not.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     with subprocess.Popen(
-        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
+        command,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        bufsize=1,
+        env={**os.environ, "PATH": path},
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:

@@ -93,8 +93,11 @@ def _predictions(workspace: Workspace, view: str, run: str, split: str, instance
             f"{run} was computed on another data version than {current}, which the workspace holds; run `eccl train` first"
         )
     # Every arm is scored on the same visits: those with both an ECG and a cine.
-    paired = table.join(_table(workspace, "pairs").select("eid", "instance"), on=["eid", "instance"], how="semi")
-    return paired.filter((pl.col("split") == split) & pl.col("instance").is_in(list(instances)))
+    pairs = _table(workspace, "pairs").filter(pl.col("instance").is_in(list(instances))).select("eid", "instance")
+    absent = pairs.join(table, on=["eid", "instance"], how="anti").height
+    if absent:
+        raise FeatureError(f"{run} predicts nothing for {absent} of {pairs.height} pairs, expected all; train it again")
+    return table.join(pairs, on=["eid", "instance"], how="semi").filter(pl.col("split") == split)
 
 
 def _table(workspace: Workspace, name: str) -> pl.DataFrame:

@@ -1,11 +1,12 @@
 """Facts that hold between tables: one query per fact, each a number that must be 0 (or small, for shares).
 
 Names say what is counted when something is wrong. The limits and severities are in schemas/expectations/facts.json.
+Columns in subqueries carry their table's name: a bare one that the table lacks would silently mean the outer query's.
 """
 
 from __future__ import annotations
 
-_CURRENT = '(SELECT eid, instance, max("row") AS "row" FROM {table} GROUP BY eid, instance)'
+_CURRENT = '(SELECT {table}.eid, {table}.instance, max({table}."row") AS "row" FROM {table} GROUP BY ALL)'
 _RECORDING = _CURRENT.format(table="recordings")
 _CINE = _CURRENT.format(table="cines")
 # A visit that ought to be a pair: an imaging visit in the tables, or any visit with an ECG or a cine.
@@ -61,7 +62,7 @@ FACTS: dict[str, str] = {
         FROM target t, n WHERE n.n > 0 AND t.share > 0 AND t.share < 1""",
     "splits_without_pairs": """
         SELECT count(*) FROM (SELECT unnest(getvariable('split_shares'), recursive := true)) t
-        WHERE t.share > 0 AND t.split NOT IN (SELECT split FROM pairs)""",
+        WHERE t.share > 0 AND t.split NOT IN (SELECT p.split FROM pairs p)""",
     # pairs
     "pairs_without_split": "SELECT count(*) FROM pairs ANTI JOIN splits USING (eid)",
     "pairs_with_other_split": "SELECT count(*) FROM pairs p JOIN splits s USING (eid) WHERE p.split <> s.split",
@@ -78,7 +79,7 @@ FACTS: dict[str, str] = {
         AND abs(p.gap_days) <> abs(date_diff('day', p.visit_date, r.observed_at::DATE))""",
     "pairs_with_other_trait_count": """
         SELECT count(*) FROM pairs p
-        LEFT JOIN (SELECT eid, instance, count(*) AS n FROM traits GROUP BY eid, instance) t USING (eid, instance)
+        LEFT JOIN (SELECT traits.eid, traits.instance, count(*) AS n FROM traits GROUP BY ALL) t USING (eid, instance)
         WHERE p.trait_count <> coalesce(t.n, 0)""",
     "pairs_also_excluded": "SELECT count(*) FROM pairs SEMI JOIN exclusions USING (eid, instance)",
     "imaging_visits_unaccounted_for": (
@@ -133,6 +134,7 @@ FACTS: dict[str, str] = {
         SELECT count(*) FROM labels
         WHERE definition = 'incident' AND horizon_days <> getvariable('incident_horizon_days')""",
     "labels_against_diagnoses": """
-        SELECT count(*) FROM labels l LEFT JOIN (SELECT DISTINCT eid, left(code, 3) AS code FROM diagnoses) d
+        SELECT count(*) FROM labels l LEFT JOIN (
+            SELECT DISTINCT diagnoses.eid, left(diagnoses.code, 3) AS code FROM diagnoses) d
         USING (eid, code) WHERE l.definition = 'ever' AND l."value" IS DISTINCT FROM (d.eid IS NOT NULL)""",
 }

@@ -108,6 +108,14 @@ def test_a_disease_without_cases_is_not_scored(place: Workspace) -> None:
     assert json.loads((place.reports / "metrics.json").read_text())["test"]["ECCL"]["CM_auc"] is None
 
 
+@pytest.mark.parametrize("view", ["disease_prediction/align-I48", "cmr_trait_prediction/pretrain_cmr-traits"])
+def test_a_pair_without_a_prediction_is_not_dropped_silently(place: Workspace, view: str) -> None:
+    path = place.features / f"{view}.parquet"
+    pl.read_parquet(path).filter(pl.col("eid") != 9_000_002).write_parquet(path)
+    with pytest.raises(FeatureError, match=r"nothing for 1 of 60 pairs"):
+        evaluate(place)
+
+
 def test_reports_are_complete_and_repeat_byte_for_byte(place: Workspace) -> None:
     evaluate(place)
     first = {path.name: path.read_bytes() for path in (place.reports / "evaluation").iterdir()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -191,10 +192,11 @@ def valid_cohort(count: int = PARTICIPANTS) -> Tables:
 
 def table_names() -> list[str]:
     """Tables that lie under data/."""
-    derived = {"data_versions", "runs", "validation_results"}
-    return sorted(file.stem for file in (shipped("schemas") / "tables").glob("*.sql") if file.stem not in derived)
+    published = {"data_versions", "runs", "slots", "validation_results"}
+    return sorted(file.stem for file in (shipped("schemas") / "tables").glob("*.sql") if file.stem not in published)
 
 
+@cache
 def table_schema(table: str) -> pa.Schema:
     """Arrow schema of a table's DDL, without constraints."""
     import duckdb

@@ -1,10 +1,12 @@
-"""Fixtures of the gate's tests: a valid cohort, and one engine for all tests, because starting one takes seconds."""
+"""Fixtures of the gate's tests: a valid cohort, and and how to run suites on it."""
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +17,7 @@ from eccl.quality.engine import Engine
 from eccl.quality.gate import run_suites
 from eccl.quality.parameters import read_parameters
 from eccl.quality.results import ValidationRow
-from eccl.quality.suites import load_suites
+from eccl.quality.suites import column_name, load_suites
 from eccl.workspace import Workspace
 
 
@@ -37,19 +39,32 @@ def cohort() -> ModuleType:
 
 
 @pytest.fixture
-def tables(cohort: ModuleType) -> dict[str, list[dict[str, Any]]]:
+def tables(valid: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
     """A valid cohort that a test may break."""
+    return copy.deepcopy(valid)
+
+
+@pytest.fixture(scope="session")
+def valid(cohort: ModuleType) -> dict[str, list[dict[str, Any]]]:
+    """A valid cohort, made once."""
     return cohort.valid_cohort()  # type: ignore[no-any-return]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Callable[..., list[ValidationRow]]]:
-    """Run the named suites on a workspace and return their rows."""
+def run() -> Callable[..., list[ValidationRow]]:
+    """Run the named suites, or only what they say of one column, on a workspace and return their rows."""
 
-    def _run(workspace: Workspace, *names: str) -> list[ValidationRow]:
+    def _run(workspace: Workspace, *names: str, column: str | None = None) -> list[ValidationRow]:
         parameters = read_parameters(workspace)
         suites = [suite for suite in load_suites() if suite.name in names]
         assert len(suites) == len(names)
+        if column is not None:
+            suites = [
+                replace(
+                    suite, expectations=tuple(found for found in suite.expectations if column_name(found) == column)
+                )
+                for suite in suites
+            ]
         return run_suites(workspace, Engine(parameters.for_suites()), parameters, suites)
 
-    yield _run
+    return _run

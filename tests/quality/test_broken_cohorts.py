@@ -183,7 +183,7 @@ BROKEN = [
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name.replace(" ", "-"))
 def test_broken_cohort_is_noticed(broken: Broken, tables: Tables, cohort: ModuleType, run: Run, tmp_path: Path) -> None:
     broken.change(tables)
-    rows = run(cohort.write_cohort(tmp_path, tables), broken.suite)
+    rows = run(cohort.write_cohort(tmp_path, tables), broken.suite, column=broken.column)
     failed = {(row.column_name, row.expectation, row.severity) for row in rows if not row.success}
     assert (broken.column, f"expect_{broken.expectation}", broken.severity) in failed
 
@@ -221,7 +221,7 @@ def test_missing_column_fails_the_facts_that_need_it(
 ) -> None:
     workspace = cohort.write_cohort(tmp_path, tables, without={"pairs": "split"})
     failed = {row.column_name: row for row in run(workspace, "facts") if not row.success}
-    assert set(failed) == {"participants_in_two_splits", "pairs_with_other_split"}
+    assert set(failed) == {"participants_in_two_splits", "pairs_with_other_split", "splits_without_pairs"}
     assert failed["pairs_with_other_split"].severity == "critical"
     assert str(failed["pairs_with_other_split"].observed).startswith("could not be evaluated")
 
