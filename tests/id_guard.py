@@ -13,24 +13,29 @@ from pathlib import Path
 
 PATTERN = re.compile(r"(?<!\d)(?<!\.)(?<!rs)(10[0-9]{5}|[1-5][0-9]{6}|6[0-4][0-9]{5}|650{5})(?!\d)")
 
+# Hashes are hexadecimal, and DVC's files hold sizes in bytes: neither can be an id, both may look like one.
+DIGEST = re.compile(r"(?<![0-9A-Za-z])(?=[0-9]*[a-f])[0-9a-f]{12,64}(?![0-9A-Za-z])")
+SIZE = re.compile(r"^\s*(?:- )?size: \d+$")
+
 
 def find_ids(root: Path) -> list[str]:
     """Places (file:line) in tracked files and names that look like participant ids."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, check=True).stdout.decode()
     found: list[str] = []
     for name in filter(None, listed.split("\0")):
-        if PATTERN.search(name):
+        if PATTERN.search(DIGEST.sub("", name)):
             found.append(f"{name}: file name")
         path = root / name
         if not path.is_file():
             continue
+        is_dvc = path.suffix in {".dvc", ".lock"}
         content = path.read_bytes()
         if b"\0" in content[:8192]:
             continue
         found += [
             f"{name}:{number}"
             for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1)
-            if PATTERN.search(line)
+            if PATTERN.search(DIGEST.sub("", line)) and not (is_dvc and SIZE.match(line))
         ]
     return found
 
