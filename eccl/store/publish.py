@@ -76,15 +76,21 @@ def _fill(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> dict[s
 def _tables(workspace: Workspace) -> Iterable[tuple[str, pa.Table | None]]:
     known = _participants(workspace)
     slots: list[pa.Table] = []
+    gone: set[int] = set()
     for table in database.COHORT_TABLES:
         files = table_files(workspace.data, table)
         rows = pa.concat_tables([pq.read_table(file) for file in files]) if files else None
         if rows is not None and table in RECORD_SHA256:
-            rows = rows.filter(pc.is_in(rows.column("eid"), value_set=known))
+            is_known = pc.is_in(rows.column("eid"), value_set=known)
+            gone |= set(rows.filter(pc.invert(is_known)).column("eid").to_pylist())
+            rows = rows.filter(is_known)
             current = current_rows(rows)
             slots.append(_slots(table, rows, current))
             rows = current
-        yield table, read_table(workspace.data, table) if rows is not None and table == "quarantine" else rows
+        if rows is not None and table == "quarantine":
+            rows = read_table(workspace.data, table)
+            rows = rows.filter(pc.invert(pc.is_in(rows.column("eid"), value_set=pa.array(sorted(gone), pa.int64()))))
+        yield table, rows
     yield "slots", pa.concat_tables(slots) if slots else None
     yield "runs", _runs(workspace.models)
     yield "data_versions", _data_versions(workspace)

@@ -13,6 +13,7 @@ import pyarrow.compute
 import pytest
 
 import eccl
+from eccl.store import database
 from eccl.store.arrays import checksum, read_rows
 from eccl.store.features import VIEWS, write_features
 from eccl.store.parts import data_version, read_table, write_parquet
@@ -114,9 +115,21 @@ def test_who_withdrew_is_not_published(place: Workspace) -> None:
     gone = read_table(place.data, "pairs", ["eid"]).column(0)[0].as_py()
     stays = people.filter(pa.compute.not_equal(people.column("eid"), gone))
     write_parquet(stays, place.data / "tables" / "participants.parquet")
+    refused = {
+        "kind": "ecg",
+        "eid": gone,
+        "instance": 3,
+        "row": 99,
+        "path": "x",
+        "reason": "bad",
+        "detail": "x",
+        "remedy": "x",
+    }
+    row = database.conform("quarantine", pa.Table.from_pylist([refused]))
+    write_parquet(row, place.data / "tables" / "quarantine" / "ecg-00024.parquet")
     publish(place)
     with eccl.open(place.root) as store:
-        for table in ("recordings", "cines", "slots", "features.ecg_embedding", "lineage"):
+        for table in ("recordings", "cines", "slots", "quarantine", "features.ecg_embedding", "lineage"):
             assert store.sql(f"SELECT count(*) FROM {table} WHERE eid = {gone}").fetchall() == [(0,)], table
             assert store.sql(f"SELECT count(*) FROM {table}").fetchall() != [(0,)], table
 
