@@ -49,6 +49,10 @@ class FeatureError(EcclError, LookupError):
     """A feature view or run does not exist, or was computed on other data."""
 
 
+class SplitError(EcclError, PermissionError):
+    """A training stage asked for rows of the test split."""
+
+
 class FlowError(EcclError, RuntimeError):
     """A step of a flow failed; what follows was not started."""
 

@@ -61,6 +61,15 @@ class Workspace:
     def state(self) -> Path:
         return self.root / ".eccl"
 
+    @property
+    def checkpoints(self) -> Path:
+        """Checkpoints of interrupted trainings."""
+        return self.state / "checkpoints"
+
+    def curves(self, run: str) -> Path:
+        """Folder of one run's learning curves."""
+        return self.reports / "curves" / run
+
     def run_folder(self, run: str) -> Path:
         """Folder of one run's weights and run.json."""
         return self.models / run

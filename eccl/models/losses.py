@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from eccl.models.precision import full_precision
+
 
 def info_nce(z_ecg: Tensor, z_cmr: Tensor, temperature: Tensor | float = 0.1, alpha: float = 0.5) -> Tensor:
     """Symmetric contrastive loss of a batch of pairs (eq. 1 to 3 of the paper).
@@ -29,7 +31,7 @@ def info_nce(z_ecg: Tensor, z_cmr: Tensor, temperature: Tensor | float = 0.1, al
     """
     z_ecg = functional.normalize(z_ecg.float(), dim=-1)
     z_cmr = functional.normalize(z_cmr.float(), dim=-1)
-    with torch.autocast(z_ecg.device.type, enabled=False):  # a product in bfloat16 would blur the similarities
+    with full_precision(z_ecg):  # a product in bfloat16 would blur the similarities
         logits = z_ecg @ z_cmr.T / temperature  # (batch, batch)
     own = torch.arange(len(logits), device=logits.device)
     return alpha * functional.cross_entropy(logits, own) + (1 - alpha) * functional.cross_entropy(logits.T, own)

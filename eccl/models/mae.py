@@ -73,8 +73,13 @@ class MaskedAutoencoder(nn.Module):
         cut = patches.reshape(len(patches), rows, columns, *self.patch)
         return cut.permute(0, 1, 3, 2, 4).reshape(len(patches), LEADS, SAMPLES)
 
-    def draw_mask(self, batch: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Choose visible patches of every recording on its own.
+    def draw_noise(self, batch: int, generator: torch.Generator | None = None) -> Tensor:
+        """One number per patch, (batch, patches); drawn on the CPU so that one seed gives one mask on every device."""
+        noise = torch.rand(batch, self.grid[0] * self.grid[1], generator=generator)
+        return noise.to(self.mask_token.device)
+
+    def choose_visible(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Choose visible patches of every recording on its own: those with the smallest numbers.
 
         Returns
         -------
@@ -83,13 +88,9 @@ class MaskedAutoencoder(nn.Module):
         is_hidden : Tensor
             (batch, patches) bool.
         """
-        device = self.mask_token.device
-        patches = self.grid[0] * self.grid[1]
-        # Drawn on the CPU so that one seed means one sequence of masks on every device.
-        noise = torch.rand(batch, patches, generator=generator)
         visible = noise.argsort(dim=1)[:, : self.visible].sort(dim=1).values
-        is_hidden = torch.ones(batch, patches, dtype=torch.bool).scatter_(1, visible, False)
-        return visible.to(device), is_hidden.to(device)
+        is_hidden = torch.ones_like(noise, dtype=torch.bool).scatter(1, visible, False)
+        return visible, is_hidden
 
     def reconstruct(self, ecg: Tensor, visible: Tensor) -> Tensor:
         """Predict every patch from the visible ones: (batch, patches, patch area)."""
@@ -103,22 +104,22 @@ class MaskedAutoencoder(nn.Module):
         predicted: Tensor = self.to_patch(self.decoder_norm(self.decoder(whole)))[:, 1:]
         return predicted
 
-    def forward(self, ecg: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def forward(self, ecg: Tensor, noise: Tensor) -> dict[str, Tensor]:
         """Hide, reconstruct and score.
 
         Parameters
         ----------
         ecg
             (batch, 12, 5000) float, scaled to [-1, 1].
-        generator
-            CPU generator of the masks.
+        noise
+            (batch, patches) from :meth:`draw_noise`.
 
         Returns
         -------
         dict
             ``loss`` (what is minimised), ``mse`` and ``ncc`` over the scored patches.
         """
-        visible, is_hidden = self.draw_mask(len(ecg), generator)
+        visible, is_hidden = self.choose_visible(noise)
         predicted = self.reconstruct(ecg, visible)
         scored = is_hidden if self.masking.loss_patches == "masked" else torch.ones_like(is_hidden)
         return masked_reconstruction(predicted, self.to_patches(ecg), scored, self.masking.ncc_weight)

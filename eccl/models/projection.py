@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from eccl.models.precision import full_precision
 from eccl.models.specs import AlignmentSpec
 
 
@@ -16,7 +17,7 @@ def apply_head(head: nn.Module, features: Tensor) -> Tensor:
 
     Outputs in half precision take few distinct values: ties would decide an AUC.
     """
-    with torch.autocast(features.device.type, enabled=False):
+    with full_precision(features):
         outputs: Tensor = head(features.float())
     return outputs
 

@@ -146,15 +146,50 @@ def read_rows(data: Path, name: str, rows: NDArray[np.integer[Any]] | Sequence[i
     ndarray
         (len(rows), ...) in the order of `rows`.
     """
+    array = open_array(data, name)
+    index = np.asarray(rows, dtype=np.int64)
+    if index.size == 0:
+        return np.empty((0, *array.record_shape), dtype=array.dtype)
+    return np.asarray(array.read(index).result())
+
+
+@dataclass(frozen=True, slots=True)
+class OpenArray:
+    """An array opened for reading.
+
+    Parameters
+    ----------
+    record_shape, dtype
+        Shape and type of one record.
+    shard_rows
+        Records per shard.
+    """
+
+    record_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    shard_rows: int
+    _handle: Any
+
+    def read(self, rows: NDArray[np.integer[Any]]) -> Any:
+        """Begin to read records by slot; returns a future whose ``result()`` is (len(rows), ...)."""
+        return self._handle[rows].read()
+
+
+def open_array(data: Path, name: str) -> OpenArray:
+    """Open an array below data/ for reading."""
     # Imported late: tensorstore aborts in a forked worker once its parent has used it.
     import tensorstore as ts
 
     path = str(data / name)
-    array = ts.open({"driver": "zarr3", "kvstore": {"driver": "file", "path": path}}, read=True).result()
-    index = np.asarray(rows, dtype=np.int64)
-    if index.size == 0:
-        return np.empty((0, *array.shape[1:]), dtype=array.dtype.numpy_dtype)
-    return np.asarray(array[index].read().result())
+    handle = ts.open({"driver": "zarr3", "kvstore": {"driver": "file", "path": path}}, read=True).result()
+    shard: Any = handle.chunk_layout.write_chunk.shape
+    return OpenArray(tuple(handle.shape[1:]), handle.dtype.numpy_dtype, int(shard[0]), handle)
+
+
+def record_bytes(data: Path, name: str) -> int:
+    """Bytes of one record in memory."""
+    array = open_array(data, name)
+    return int(np.prod(array.record_shape)) * int(array.dtype.itemsize)
 
 
 def checksum(record: NDArray[Any]) -> str:

@@ -23,7 +23,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "ecg_projection": ("vector",),
     "cmr_embedding": ("vector",),
     "cmr_projection": ("vector",),
-    "cmr_teacher": ("augmentation", "vector"),
+    "cmr_teacher": ("augmentation", "teacher_key", "vector"),
     "trait_prediction": ("field_id", "value"),
     "disease_prediction": ("code", "probability", "logit"),
     "cmr_trait_prediction": ("field_id", "value"),

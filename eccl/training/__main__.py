@@ -25,20 +25,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--task", choices=TASKS, help="which task; pretrain_ecg has none")
     parser.add_argument("--workspace", help="folder of the workspace; default: the one around the current folder")
+    _add_runtime(parser)
     options = parser.parse_args(arguments)
     try:
         workspace = find_workspace(options.workspace)
         # Imported after the arguments are known to be good: torch and timm cost seconds.
+        from eccl.training.runtime import runtime_from_environment
         from eccl.training.session import open_session
 
-        session = open_session(workspace, options.stage, options.task)
+        flags = {name: getattr(options, name) for name in ("devices", "precision", "compile", "arrays")}
+        session = open_session(workspace, options.stage, options.task, runtime_from_environment(**flags))
+        session.runtime.launch()
         stage = importlib.import_module(f"eccl.training.stages.{options.stage}")
         saved = stage.run(session)
     except EcclError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    if saved is None:
+        return 0  # a process that helped to train
     print(f"{saved.run_id}  best epoch {saved.record['best_epoch']}  weights {saved.record['weights_sha256'][:12]}")
     return 0
+
+
+def _add_runtime(parser: argparse.ArgumentParser) -> None:
+    """Flags that say where to compute; each has an environment variable, which `eccl train` sets."""
+    group = parser.add_argument_group("runtime")
+    group.add_argument("--devices", type=int, help="GPUs, or processes on a CPU ($ECCL_DEVICES; default 1)")
+    group.add_argument("--precision", choices=("auto", "fp32", "bf16"), help="$ECCL_PRECISION; default auto")
+    group.add_argument("--compile", action="store_true", default=None, help="compile the network ($ECCL_COMPILE)")
+    group.add_argument("--arrays", choices=("auto", "resident", "streamed"), help="$ECCL_ARRAYS; default auto")
 
 
 def let_idle_threads_sleep() -> None:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from eccl.models.precision import full_precision
 from eccl.models.specs import SAMPLES
 from eccl.training.config import CineConfig, EcgAugmentConfig
-from eccl.training.datasets import CineGeometry
+from eccl.training.visits import CineGeometry
 
 FLAT_UV = 1.0
 """A lead whose range is below one microvolt (the stored resolution) is flat."""
@@ -141,7 +142,7 @@ def sample_cine(frames: Tensor, geometry: CineGeometry, size: int, config: CineC
     theta = _transform(geometry, frames.shape[-2:], config, view)
     shape = [len(frames), 1, size, size]
     # Half of a pixel is lost where autocast multiplies coordinates in bfloat16.
-    with torch.autocast(frames.device.type, enabled=False):
+    with full_precision(frames):
         grid = functional.affine_grid(theta, shape, align_corners=False)  # (batch, size, size, 2)
     sampled = functional.grid_sample(frames.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
     is_inside = (grid.abs() <= 1).all(dim=-1).unsqueeze(1)

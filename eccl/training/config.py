@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import types
-import typing
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
 from eccl.errors import ConfigError
 from eccl.models.specs import SAMPLES, AlignmentSpec, CmrEncoderSpec, EcgEncoderSpec, MaskingSpec
+from eccl.training.filling import fill
 
-T = TypeVar("T")
 TASKS = ("traits", "I21", "I42", "I48", "I50")
 
 
@@ -29,7 +24,11 @@ class OptimiserConfig:
     name
         ``adamw`` (default of both presets) or ``adam``, which the paper names.
     epochs, batch_size
-        An epoch of a disease task runs over all its groups, see :mod:`eccl.training.sampling`.
+        An epoch of a disease task runs over all its groups, see :mod:`eccl.training.sampling`. A batch is shared out
+        over the devices.
+    accumulate
+        Batches whose gradients are averaged into one step of the optimiser. A contrastive batch still has only its own
+        negatives.
     learning_rate
         Absolute peak rate; it is not scaled by the batch size.
     warmup_epochs
@@ -45,6 +44,7 @@ class OptimiserConfig:
     name: str
     epochs: int
     batch_size: int
+    accumulate: int
     learning_rate: float
     warmup_epochs: int
     weight_decay: float
@@ -56,7 +56,7 @@ class OptimiserConfig:
         found = []
         if self.name not in {"adamw", "adam"}:
             found.append(f"name {self.name!r} is neither adamw nor adam")
-        for name in ("epochs", "batch_size", "learning_rate"):
+        for name in ("epochs", "batch_size", "accumulate", "learning_rate"):
             if getattr(self, name) <= 0:
                 found.append(f"{name} {getattr(self, name)} is not positive")
         if not 0 <= self.warmup_epochs < max(self.epochs, 1):
@@ -207,11 +207,15 @@ class AlignConfig:
         0 leaves the contrastive term out (the paper's row without contrastive learning).
     task_weight
         Lambda of the paper, 1.
+    teacher
+        ``cached``: the frozen CMR encoder's features come from the store, one of its K augmented views at random.
+        ``live``: it sees a freshly drawn view of the cine in every step, as in the paper.
     """
 
     seed: int
     instances: tuple[int, ...]
     start_from_mae: bool
+    teacher: str
     dropout: float
     alignment: AlignmentSpec
     contrastive_weight: float
@@ -225,6 +229,8 @@ class AlignConfig:
         found = _visit_problems(self.instances, self.seed) + _ratio_problems(self.negatives_per_case)
         if not 0 <= self.dropout < 1:
             found.append(f"dropout {self.dropout} is not in [0, 1)")
+        if self.teacher not in {"cached", "live"}:
+            found.append(f"teacher {self.teacher!r} is neither cached nor live")
         if min(self.contrastive_weight, self.task_weight) < 0 or self.contrastive_weight + self.task_weight == 0:
             found.append("contrastive_weight and task_weight must not be negative, nor both 0")
         if self.contrastive_weight > 0 and self.optimiser.batch_size < 2:
@@ -262,8 +268,8 @@ class TrainingParams:
     label_definition: str
 
 
-def load_params(path: Path) -> TrainingParams:
-    """Read the chosen preset.
+def load_params(path: Path, preset_name: str | None = None) -> TrainingParams:
+    """Read a preset, by default the one that params.yaml chooses.
 
     Raises
     ------
@@ -276,7 +282,7 @@ def load_params(path: Path) -> TrainingParams:
         raise ConfigError(f"params.yaml is not YAML: {error}") from error
     content = content if isinstance(content, dict) else {}
     presets = content.get("presets") or {}
-    name = str(content.get("preset"))
+    name = str(content.get("preset")) if preset_name is None else preset_name
     if name not in presets:
         raise ConfigError(
             f"preset: {name!r} is not one of `presets` ({', '.join(presets) or 'none'}); choose one of them"
@@ -285,80 +291,26 @@ def load_params(path: Path) -> TrainingParams:
     definition = (content.get("cohort") or {}).get("label_definition")
     if definition not in {"ever", "prevalent", "incident"}:
         problems.append(f"cohort.label_definition: {definition!r} is none of ever, prevalent, incident")
-    preset = _fill(Preset, presets[name], f"presets.{name}", problems)
+    preset = fill(Preset, presets[name], f"presets.{name}", problems)
     if problems or preset is None:
         raise ConfigError(f"params.yaml has {len(problems)} problems; mend them all:\n  " + "\n  ".join(problems))
     return TrainingParams(name, preset, str(definition))
 
 
-def from_mapping(kind: type[T], content: Mapping[str, Any], name: str) -> T:
-    """Fill one configuration class, e.g. from the parameters in a run.json.
+def check_devices(preset: Preset, devices: int) -> None:
+    """Refuse batches that cannot be shared out.
 
     Raises
     ------
     ConfigError
-        Lists everything that does not fit.
+        Lists every stage whose batch is no multiple of the number of devices.
     """
-    problems: list[str] = []
-    filled = _fill(kind, content, name, problems)
-    if problems or filled is None:
-        raise ConfigError(f"{name} does not fit {kind.__name__}:\n  " + "\n  ".join(problems))
-    return filled
-
-
-def _fill(kind: type[T], content: Any, path: str, problems: list[str]) -> T | None:
-    if not isinstance(content, Mapping):
-        problems.append(f"{path}: expected a mapping, found {type(content).__name__}")
-        return None
-    hints = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(typing.cast(Any, kind))]
-    problems += [f"{path}.{key}: unknown key (known: {', '.join(names)})" for key in content if key not in names]
-    problems += [f"{path}.{name}: missing" for name in names if name not in content]
-    values = {
-        name: _convert(hints[name], content[name], f"{path}.{name}", problems) for name in names if name in content
-    }
-    # No field may be None, so None marks what could not be read. A part that was read but is wrong does not keep the
-    # whole from being checked: everything is reported together.
-    if any(value is None for value in values.values()) or len(values) < len(names):
-        return None
-    filled = kind(**values)
-    check = getattr(filled, "problems", None)
-    problems += [f"{path}: {problem}" for problem in check()] if check else []
-    return filled
-
-
-def _convert(hint: Any, value: Any, path: str, problems: list[str]) -> Any:
-    if dataclasses.is_dataclass(hint):
-        return _fill(typing.cast(type[Any], hint), value, path, problems)
-    if typing.get_origin(hint) is tuple:
-        return _convert_tuple(typing.get_args(hint), value, path, problems)
-    # PyYAML reads 8e-5 (no dot) as text; the file stays readable if that is understood.
-    if hint is float and isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            pass
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    if hint is float and (isinstance(value, float) or is_number) and math.isfinite(value):
-        return float(value)
-    if (hint is int and is_number) or (hint in (str, bool) and isinstance(value, hint)):
-        return value
-    problems.append(f"{path}: expected {getattr(hint, '__name__', hint)}, found {value!r}")
-    return None
-
-
-def _convert_tuple(hints: tuple[Any, ...], value: Any, path: str, problems: list[str]) -> Any:
-    if not isinstance(value, list | tuple):
-        problems.append(f"{path}: expected a list, found {value!r}")
-        return None
-    if len(hints) == 2 and isinstance(hints[1], types.EllipsisType):
-        hints = (hints[0],) * len(value)
-    if len(hints) != len(value):
-        problems.append(f"{path}: expected {len(hints)} values, found {len(value)}")
-        return None
-    pairs = enumerate(zip(hints, value, strict=True))
-    values = tuple(_convert(hint, one, f"{path}[{i}]", problems) for i, (hint, one) in pairs)
-    return None if None in values else values
+    sizes = {name: getattr(preset, name).optimiser.batch_size for name in ("pretrain_ecg", "pretrain_cmr", "align")}
+    wrong = [f"{name}: batch_size {size}" for name, size in sizes.items() if size % devices]
+    if wrong:
+        raise ConfigError(
+            f"{'; '.join(wrong)} cannot be shared out over {devices} devices; expected a multiple of {devices}"
+        )
 
 
 def _is_share(config: Any, name: str) -> bool:

@@ -47,7 +47,15 @@ def disease_groups(label: NDArray[np.floating], negatives_per_case: int, seed: i
     return groups
 
 
-def batches(groups: list[Positions], batch_size: int, seed: int, epoch: int, *, drop_last: bool) -> list[Positions]:
+def batches(
+    groups: list[Positions],
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    *,
+    drop_last: bool,
+    block: Positions | None = None,
+) -> list[Positions]:
     """Shuffle every group on its own and cut it into batches.
 
     A batch never straddles two groups: the same case would stand in it twice and be its own negative.
@@ -57,11 +65,17 @@ def batches(groups: list[Positions], batch_size: int, seed: int, epoch: int, *, 
     drop_last
         Leave out a group's short last batch, so that every contrastive batch has the same number of negatives. A group
         smaller than `batch_size` is one batch all the same.
+    block
+        Block of every position: blocks are shuffled, and positions within a block, so that records that lie together
+        are read together.
     """
     rng = np.random.default_rng([seed, epoch, 1])
     found: list[Positions] = []
     for group in groups:
         order = rng.permutation(group)
+        if block is not None:
+            _, member = np.unique(block[order], return_inverse=True)
+            order = order[np.argsort(rng.permutation(member.max(initial=0) + 1)[member], kind="stable")]
         size = min(batch_size, len(order))
         end = len(order) - len(order) % size if drop_last and size else len(order)
         found += [order[start : start + size] for start in range(0, end, max(size, 1))]
@@ -76,6 +90,7 @@ def epoch_batches(
     negatives_per_case: int,
     seed: int,
     drop_last: bool,
+    block: Positions | None = None,
 ) -> Callable[[int], list[Positions]]:
     """Batches of any epoch, as positions.
 
@@ -85,6 +100,8 @@ def epoch_batches(
         What may be shown.
     label
         Label of each of `positions` for a disease task; None shows everything once an epoch.
+    block
+        Block of everything that can be a position, see :func:`batches`.
     """
 
     def of_epoch(epoch: int) -> list[Positions]:
@@ -92,7 +109,7 @@ def epoch_batches(
             groups = [positions]
         else:
             groups = [positions[group] for group in disease_groups(label, negatives_per_case, seed, epoch)]
-        return batches(groups, batch_size, seed, epoch, drop_last=drop_last)
+        return batches(groups, batch_size, seed, epoch, drop_last=drop_last, block=block)
 
     return of_epoch
 

@@ -1,15 +1,15 @@
-"""What every stage starts from: workspace, configuration, gate and device, checked before any array is read."""
+"""What every stage starts from: workspace, configuration, gate and devices, checked before any array is read."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import torch
 
 from eccl.errors import ConfigError
 from eccl.store.gate import GateStatus, require_green
-from eccl.training.config import TASKS, TrainingParams, load_params
+from eccl.training.config import TASKS, TrainingParams, check_devices, load_params
+from eccl.training.runtime import Runtime, RuntimeConfig
 from eccl.workspace import Workspace
 
 
@@ -20,7 +20,7 @@ class Session:
     workspace: Workspace
     params: TrainingParams
     gate: GateStatus
-    device: torch.device
+    runtime: Runtime
     task: str | None
 
     @property
@@ -28,13 +28,17 @@ class Session:
         return self.gate.data_version
 
     @property
-    def device_name(self) -> str:
-        """Name of the GPU, or ``cpu``."""
-        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+    def device(self) -> torch.device:
+        return self.runtime.device
+
+    @property
+    def threads(self) -> int:
+        """Threads of the CPU's arithmetic: sums are split among them, so their number is part of the last digit."""
+        return torch.get_num_threads() if self.device.type == "cpu" else 0
 
 
-def open_session(workspace: Workspace, stage: str, task: str | None) -> Session:
-    """Check configuration and gate, and choose the device.
+def open_session(workspace: Workspace, stage: str, task: str | None, runtime: RuntimeConfig | None = None) -> Session:
+    """Check configuration and gate, and take the devices.
 
     Raises
     ------
@@ -48,14 +52,7 @@ def open_session(workspace: Workspace, stage: str, task: str | None) -> Session:
     if stage != "pretrain_ecg" and task not in TASKS:
         raise ConfigError(f"{stage} needs --task, one of {', '.join(TASKS)}; found {task!r}")
     params = load_params(workspace.params_file)
+    config = runtime or RuntimeConfig()
+    check_devices(params.preset, config.devices)
     gate = require_green(workspace)
-    return Session(workspace, params, gate, choose_device(), task)
-
-
-def choose_device() -> torch.device:
-    """First GPU if there is one, else the CPU with as many threads as the process may use."""
-    if torch.cuda.is_available():
-        return torch.device("cuda", 0)
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    return torch.device("cpu")
+    return Session(workspace, params, gate, Runtime(config), task)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from eccl.errors import SchemaError
 from eccl.store.parts import read_table
-from eccl.training.datasets import Visits
+from eccl.training.sources import TRAINING_SPLITS
+from eccl.training.visits import Visits
 
 Float = NDArray[np.float64]
 TRAITS = "traits"
@@ -125,8 +126,8 @@ class TaskTargets:
     task
         ``traits`` or a disease code.
     values
-        (visits, targets) float64: standardised traits, or 0/1; NaN where unknown, and for traits that the train split
-        does not know twice.
+        (visits, targets) float64: standardised traits, or 0/1; NaN where unknown, for traits that the train split
+        does not know twice, and for every visit of the test split.
     train
         Positions of the train split with at least one known target.
     scaler
@@ -166,12 +167,16 @@ class TaskTargets:
 
 
 def read_targets(data: Path, visits: Visits, task: str, definition: str, instances: tuple[int, ...]) -> TaskTargets:
-    """Read a task's targets; the traits' scaler is fitted on the train split at `instances` and on nothing else."""
+    """Read a task's targets; the traits' scaler is fitted on the train split at `instances` and on nothing else.
+
+    Targets of the test split are left out here, so nothing that trains or selects can see them.
+    """
+    is_seen = np.isin(visits.split, TRAINING_SPLITS)[:, None]
     if task != TRAITS:
-        labels = disease_labels(data, visits, task, definition)
+        labels = np.where(is_seen, disease_labels(data, visits, task, definition), np.nan)
         return TaskTargets(task, labels, _known(visits, labels, instances), None, definition)
     field_ids = trait_fields(data)
-    values = trait_values(data, visits, field_ids)
+    values = np.where(is_seen, trait_values(data, visits, field_ids), np.nan)
     scaler = fit_scaler(field_ids, values[visits.select("train", instances)])
     standard = np.where(scaler.is_learned(), scaler.to_standard(values), np.nan)
     return TaskTargets(task, standard, _known(visits, standard, instances), scaler, definition)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,9 @@ from torch import Tensor, nn
 
 from eccl.errors import ConfigError
 from eccl.training.config import OptimiserConfig
+from eccl.training.curves import Curves, EpochLines
+from eccl.training.resume import Checkpoint
+from eccl.training.runtime import Runtime
 from eccl.training.schedule import learning_rate
 
 Positions = NDArray[np.int64]
@@ -30,23 +32,33 @@ class TrainingPlan:
     ----------
     name
         Name of the run, for progress lines.
+    network
+        What is saved, and whose best weights are kept.
+    task
+        Network and loss in one: called with what `inputs` returns, it returns named losses, of which ``loss`` is
+        minimised.
     batches
         Epoch -> batches of positions; every epoch must have the same number of batches.
-    losses
-        Batch and CPU generator -> named losses; ``loss`` is minimised.
+    inputs
+        Batch and CPU generator -> tensors on the device.
     validate
         Named validation values; ``score`` is the one to raise. A NaN score never becomes the best one.
+    announce
+        Told the batches of an epoch before it begins, for arrays that are read ahead.
     """
 
     name: str
+    network: nn.Module
+    task: nn.Module
     batches: Callable[[int], Sequence[Positions]]
-    losses: Callable[[Positions, torch.Generator], Mapping[str, Tensor]]
+    inputs: Callable[[Positions, torch.Generator], tuple[Tensor, ...]]
     validate: Callable[[], dict[str, float]]
+    announce: Callable[[Sequence[Positions]], None] = field(default=lambda batches: None)
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What training gave; the module holds the weights of `best_epoch`.
+    """What training gave; the network holds the weights of `best_epoch`.
 
     Parameters
     ----------
@@ -60,71 +72,65 @@ class Fit:
     metrics: dict[str, Any]
 
 
-def fit(module: nn.Module, plan: TrainingPlan, config: OptimiserConfig, device: torch.device, seed: int) -> Fit:
-    """Train a module and leave the weights of its best validation epoch in it.
+@dataclass(slots=True)
+class _Progress:
+    """Everything that changes while training and that a checkpoint keeps."""
 
-    Selection and early stopping look at the validation split only; of equal scores the earlier epoch is kept. On a GPU
-    the forward pass runs in bfloat16, on a CPU in float32 (bfloat16 is several times slower there).
+    best_state: dict[str, Tensor]
+    best_score: float = -math.inf
+    best_epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def fit(
+    plan: TrainingPlan,
+    config: OptimiserConfig,
+    seed: int,
+    runtime: Runtime,
+    checkpoint: Checkpoint | None = None,
+    curves: Curves | None = None,
+) -> Fit:
+    """Train a network and leave the weights of its best validation epoch in it.
+
+    Selection and early stopping look at the validation split only; of equal scores the earlier epoch is kept. With a
+    checkpoint an interrupted run goes on after its last finished epoch and ends in the weights of an undisturbed one.
 
     Raises
     ------
     ConfigError
         The loss of an epoch is not finite: training has diverged, and nothing is worth keeping.
     """
-    generator = torch.Generator().manual_seed(seed)
-    steps_per_epoch = len(plan.batches(0))
-    total, warmup = config.epochs * steps_per_epoch, config.warmup_epochs * steps_per_epoch
-    optimiser = _optimiser(module, config)
-    best_score, best_epoch, best_state, history = -math.inf, 0, _snapshot(module), list[dict[str, float]]()
-    for epoch in range(config.epochs):
-        started, seen, sums = time.perf_counter(), 0, dict[str, float]()
-        module.train()
-        for i, batch in enumerate(plan.batches(epoch)):
-            rate = learning_rate(epoch * steps_per_epoch + i, total, warmup, config.learning_rate)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            with precision(device):
-                losses = plan.losses(batch, generator)
-            optimiser.zero_grad(set_to_none=True)
-            losses["loss"].backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            seen += len(batch)
-            for name, value in losses.items():  # weighted by the batch, so that a short one does not count more
-                sums[name] = sums.get(name, 0.0) + float(value.detach()) * len(batch)
-        module.eval()
-        with torch.no_grad():
-            scores = plan.validate()
-        if not math.isfinite(sums["loss"]):
+    bare = _optimiser(plan.network, config)
+    progress = _restore(plan.network, bare, checkpoint, runtime)
+    task, optimiser = runtime.prepare(plan.task, bare)
+    lines = EpochLines(plan.name, config.epochs)
+    if curves is not None and runtime.is_first:
+        curves.start(progress.history)
+    for epoch in range(len(progress.history), config.epochs):
+        if _is_patience_spent(progress, config):
+            break
+        started = time.perf_counter()
+        generator = runtime.seed(seed, epoch)
+        trained, rate, seen = _train_epoch(plan, task, optimiser, config, epoch, generator, runtime, lines)
+        elapsed = max(time.perf_counter() - started, 1e-9)
+        scores = _validate(plan)
+        if not math.isfinite(trained["loss"]):
             raise ConfigError(
-                f"{plan.name}: the training loss is {sums['loss']} in epoch {epoch + 1}, expected a finite number; "
+                f"{plan.name}: the training loss is {trained['loss']} in epoch {epoch + 1}, expected a finite number; "
                 "lower optimiser.learning_rate"
             )
-        trained = {f"train_{name}": value / max(seen, 1) for name, value in sums.items()}
-        history.append({"epoch": epoch + 1, "learning_rate": rate, **trained, **_prefixed(scores)})
-        _report(plan.name, config.epochs, history[-1], seen / max(time.perf_counter() - started, 1e-9))
-        if scores["score"] > best_score:
-            best_score, best_epoch, best_state = scores["score"], epoch + 1, _snapshot(module)
-        if config.patience and best_epoch and epoch + 1 - max(best_epoch, config.warmup_epochs) >= config.patience:
-            break
-    if best_epoch:
-        module.load_state_dict(best_state)
-    module.eval()
-    chosen = best_epoch or len(history)
-    best = {name: value for name, value in history[chosen - 1].items() if name != "epoch"}
-    return Fit(chosen, to_json({"best": best, "epochs_run": len(history), "history": history}))
-
-
-def precision(device: torch.device) -> AbstractContextManager[Any]:
-    """Arithmetic of the forward pass: bfloat16 on a GPU, float32 elsewhere."""
-    return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else nullcontext()
-
-
-def seed_everything(seed: int, device: torch.device) -> None:
-    """Make a run repeatable on one machine: weights, dropout and, on a GPU, the choice of kernels."""
-    torch.manual_seed(seed)
-    if device.type == "cuda":
-        torch.backends.cudnn.benchmark = False
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        entry = {"epoch": epoch + 1, "learning_rate": rate, **_prefixed("train", trained), **_prefixed("val", scores)}
+        progress.history.append(entry)
+        if scores["score"] > progress.best_score:
+            progress.best_score, progress.best_epoch = scores["score"], epoch + 1
+            progress.best_state = _snapshot(plan.network)
+        if runtime.is_first:
+            lines.report(entry, seen / elapsed)
+            if curves is not None:
+                curves.add(entry)
+            if checkpoint is not None and checkpoint.is_due():
+                checkpoint.save(_state(plan.network, optimiser, progress))
+    return _finish(plan.network, progress, curves if runtime.is_first else None)
 
 
 def to_json(value: Any) -> Any:
@@ -136,25 +142,108 @@ def to_json(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _train_epoch(
+    plan: TrainingPlan,
+    task: Any,
+    optimiser: torch.optim.Optimizer,
+    config: OptimiserConfig,
+    epoch: int,
+    generator: torch.Generator,
+    runtime: Runtime,
+    lines: EpochLines,
+) -> tuple[dict[str, float], float, int]:
+    """Mean losses of one epoch, the last learning rate, and how many samples were shown."""
+    shared = [runtime.share(batch) for batch in plan.batches(epoch)]
+    groups = list(_grouped(shared, config.accumulate))
+    total, warmup = config.epochs * len(groups), config.warmup_epochs * len(groups)
+    seen, sums, rate = 0, dict[str, Tensor](), 0.0
+    plan.announce(shared)
+    task.train()
+    for i, group in enumerate(lines.steps(groups, epoch)):
+        rate = learning_rate(epoch * len(groups) + i, total, warmup, config.learning_rate)
+        for parameters in optimiser.param_groups:
+            parameters["lr"] = rate
+        for j, batch in enumerate(group):
+            is_last = j == len(group) - 1
+            with runtime.fabric.no_backward_sync(task, enabled=runtime.world > 1 and not is_last):
+                losses = task(*plan.inputs(batch, generator))
+                runtime.fabric.backward(losses["loss"] / len(group))
+            for name, value in losses.items():  # weighted by the batch, so that a short one does not count more
+                # Summed on the device: asking for the number here would make every step wait for the GPU.
+                sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach().float() * len(batch)
+            seen += len(batch)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+    means = {name: float(runtime.total(value)) / max(seen * runtime.world, 1) for name, value in sums.items()}
+    return means, rate, seen * runtime.world
+
+
+def _grouped(batches: list[Positions], size: int) -> Iterator[list[Positions]]:
+    for start in range(0, len(batches), size):
+        yield batches[start : start + size]
+
+
+def _validate(plan: TrainingPlan) -> dict[str, float]:
+    plan.task.eval()
+    with torch.no_grad():
+        return plan.validate()
+
+
+def _is_patience_spent(progress: _Progress, config: OptimiserConfig) -> bool:
+    if not config.patience or not progress.best_epoch:
+        return False
+    return len(progress.history) - max(progress.best_epoch, config.warmup_epochs) >= config.patience
+
+
+def _finish(network: nn.Module, progress: _Progress, curves: Curves | None) -> Fit:
+    if progress.best_epoch:
+        network.load_state_dict(progress.best_state)
+    network.eval()
+    chosen = progress.best_epoch or len(progress.history)
+    best = {name: value for name, value in progress.history[chosen - 1].items() if name != "epoch"}
+    metrics = to_json({"best": best, "epochs_run": len(progress.history), "history": progress.history})
+    if curves is not None:
+        curves.finish(chosen, metrics["best"])
+    return Fit(chosen, metrics)
+
+
 def _optimiser(module: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
     trained = [(name, one) for name, one in module.named_parameters() if one.requires_grad]
     plain = [one for name, one in trained if one.ndim <= 1 or name.endswith(_NEVER_DECAYED)]
     decayed = [one for name, one in trained if not (one.ndim <= 1 or name.endswith(_NEVER_DECAYED))]
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
-    return kind(groups, lr=config.learning_rate, betas=config.betas)
+    is_gpu = any(one.device.type == "cuda" for one in plain + decayed)
+    return kind(groups, lr=config.learning_rate, betas=config.betas, fused=is_gpu or None)
+
+
+def _state(network: nn.Module, optimiser: torch.optim.Optimizer, progress: _Progress) -> dict[str, Any]:
+    return {
+        "network": network.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "best_state": progress.best_state,
+        "best_score": progress.best_score,
+        "best_epoch": progress.best_epoch,
+        "history": progress.history,
+    }
+
+
+def _restore(
+    network: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Checkpoint | None, runtime: Runtime
+) -> _Progress:
+    state = checkpoint.load() if checkpoint is not None else None
+    if state is None:
+        return _Progress(_snapshot(network))
+    network.load_state_dict(state["network"])
+    optimiser.load_state_dict(state["optimiser"])
+    if runtime.is_first:
+        print(f"goes on after epoch {len(state['history'])}, from a checkpoint", flush=True)
+    return _Progress(state["best_state"], state["best_score"], state["best_epoch"], state["history"])
 
 
 def _snapshot(module: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
 
 
-def _prefixed(scores: Mapping[str, float]) -> dict[str, float]:
-    return {f"val_{name}": value for name, value in scores.items()}
-
-
-def _report(name: str, epochs: int, entry: Mapping[str, float], rate: float) -> None:
-    values = "  ".join(f"{key} {value:.4g}" for key, value in entry.items() if key not in {"epoch", "learning_rate"})
-    print(
-        f"{name}  epoch {entry['epoch']}/{epochs}  lr {entry['learning_rate']:.3g}  {values}  {rate:.0f}/s", flush=True
-    )
+def _prefixed(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {f"{prefix}_{name}": value for name, value in values.items()}

@@ -10,13 +10,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from eccl.store.features import read_features, write_features
-from eccl.training.datasets import Visits
 from eccl.training.runs import RunIdentity
 from eccl.training.targets import TraitScaler
+from eccl.training.visits import Visits
 
 
 def vector_rows(
-    visits: Visits, identity: RunIdentity, vectors: NDArray[Any], augmentation: int | None = None
+    visits: Visits, identity: RunIdentity, vectors: NDArray[Any], augmentation: int | None = None, key: str = ""
 ) -> pa.Table:
     """Rows with a ``vector``: (visits, d) float32 as fixed-size lists.
 
@@ -24,11 +24,14 @@ def vector_rows(
     ----------
     augmentation
         Number of the augmented view, for the teacher cache.
+    key
+        Content id of the teacher cache.
     """
     flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
     columns = {**_keys(visits, identity), "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])}
     if augmentation is not None:
         columns["augmentation"] = pa.array(np.full(len(visits), augmentation), pa.int16())
+        columns["teacher_key"] = pa.array([key] * len(visits), pa.string())
     return pa.table(columns)
 
 

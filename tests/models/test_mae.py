@@ -54,7 +54,7 @@ def test_eighty_percent_of_600_leave_120() -> None:
 @given(mask_ratio=st.floats(0, 0.99), batch=st.integers(1, 5), seed=st.integers(0, 99))
 def test_every_recording_shows_exactly_the_visible_count(mask_ratio: float, batch: int, seed: int) -> None:
     network = MaskedAutoencoder(ENCODER, MaskingSpec(mask_ratio=mask_ratio, decoder=DECODER))
-    visible, is_hidden = network.draw_mask(batch, torch.Generator().manual_seed(seed))
+    visible, is_hidden = network.choose_visible(network.draw_noise(batch, torch.Generator().manual_seed(seed)))
     assert visible.shape == (batch, visible_count(20, mask_ratio))
     for shown, hidden in zip(visible.tolist(), is_hidden, strict=True):
         assert shown == sorted(set(shown))
@@ -63,9 +63,9 @@ def test_every_recording_shows_exactly_the_visible_count(mask_ratio: float, batc
 
 def test_recordings_of_a_batch_are_masked_on_their_own_and_by_seed() -> None:
     network = autoencoder()
-    one = network.draw_mask(8, torch.Generator().manual_seed(3))[0]
-    again = network.draw_mask(8, torch.Generator().manual_seed(3))[0]
-    other = network.draw_mask(8, torch.Generator().manual_seed(4))[0]
+    one = network.choose_visible(network.draw_noise(8, torch.Generator().manual_seed(3)))[0]
+    again = network.choose_visible(network.draw_noise(8, torch.Generator().manual_seed(3)))[0]
+    other = network.choose_visible(network.draw_noise(8, torch.Generator().manual_seed(4)))[0]
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
     assert len(torch.unique(one, dim=0)) > 1
@@ -74,7 +74,7 @@ def test_recordings_of_a_batch_are_masked_on_their_own_and_by_seed() -> None:
 def test_only_visible_patches_reach_the_encoder() -> None:
     network = autoencoder().eval()
     ecg = torch.randn(1, 12, 5000)
-    visible, is_hidden = network.draw_mask(1, torch.Generator().manual_seed(0))
+    visible, is_hidden = network.choose_visible(network.draw_noise(1, torch.Generator().manual_seed(0)))
     patches = network.to_patches(ecg)
     changed = network.from_patches(torch.where(is_hidden[..., None], patches + 5, patches))
     seen: list[Tensor] = []
@@ -105,9 +105,9 @@ def gradient_of_predictions(loss_patches: str, **more: object) -> tuple[Tensor, 
 
     network.to_patch.register_forward_hook(keep)
     ecg = torch.randn(3, 12, 5000)
-    network(ecg, torch.Generator().manual_seed(1))["loss"].backward()
+    network(ecg, network.draw_noise(len(ecg), torch.Generator().manual_seed(1)))["loss"].backward()
     assert predicted[0].grad is not None
-    _, is_hidden = network.draw_mask(3, torch.Generator().manual_seed(1))
+    _, is_hidden = network.choose_visible(network.draw_noise(3, torch.Generator().manual_seed(1)))
     return predicted[0].grad[:, 1:].abs().amax(dim=-1), is_hidden
 
 
@@ -174,7 +174,7 @@ def test_a_few_steps_lower_the_loss() -> None:
     generator = torch.Generator().manual_seed(0)
     losses = []
     for _ in range(60):
-        loss = network(ecg, generator)["loss"]
+        loss = network(ecg, network.draw_noise(len(ecg), generator))["loss"]
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

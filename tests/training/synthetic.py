@@ -24,7 +24,7 @@ WINDOW = 112
 def tiny_params(**changes: Any) -> dict[str, Any]:
     """params.yaml with the smallest preset that walks every code path; `changes` are ``section.key=value``."""
     optimiser = {
-        "name": "adamw", "epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "warmup_epochs": 1, "weight_decay": 0.05,
+        "name": "adamw", "epochs": 2, "batch_size": 8, "accumulate": 1, "learning_rate": 1e-3, "warmup_epochs": 1, "weight_decay": 0.05,
         "betas": [0.9, 0.95], "patience": 0,
     }  # fmt: skip
     augment = {
@@ -56,7 +56,7 @@ def tiny_params(**changes: Any) -> dict[str, Any]:
             "optimiser": dict(optimiser),
         },
         "align": {
-            **shared, "start_from_mae": True, "dropout": 0.1, "alignment": alignment, "contrastive_weight": 1.0,
+            **shared, "start_from_mae": True, "teacher": "cached", "dropout": 0.1, "alignment": alignment, "contrastive_weight": 1.0,
             "task_weight": 1.0, "negatives_per_case": 2, "augment": dict(augment), "optimiser": dict(optimiser),
         },
         "evaluation": {"instances": [2, 3]},

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from eccl.training.augment import CineView, clean_view, draw_views, sample_cine, stable_views
 from eccl.training.config import CineConfig
-from eccl.training.datasets import CineGeometry
+from eccl.training.visits import CineGeometry
 
 TIGHT = CineConfig("box", 0.0, 146.0, 15.0, (0.8, 1.0), 0.0)
 

@@ -12,7 +12,8 @@ import yaml
 
 from eccl.errors import ConfigError
 from eccl.models.specs import CmrEncoderSpec, EcgEncoderSpec
-from eccl.training.config import TASKS, from_mapping, load_params
+from eccl.training.config import TASKS, load_params
+from eccl.training.filling import from_mapping
 from eccl.workspace import shipped
 from tests.training.synthetic import tiny_params
 
@@ -28,8 +29,8 @@ def shipped_params(folder: Path, preset: str) -> Path:
     return written(folder, {**content, "preset": preset})
 
 
-@pytest.mark.parametrize("name", ["demo", "paper"])
-def test_both_shipped_presets_load(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["demo", "small", "paper"])
+def test_shipped_presets_load(tmp_path: Path, name: str) -> None:
     params = load_params(shipped_params(tmp_path, name))
     assert params.name == name
     assert params.label_definition == "ever"

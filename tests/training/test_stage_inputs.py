@@ -13,11 +13,12 @@ import torch
 from eccl.errors import ConfigError, FeatureError, GateError, VersionError
 from eccl.store.features import read_features
 from eccl.store.parts import read_table, write_parquet
-from eccl.training import datasets
-from eccl.training.datasets import ResidentArray, cine_visits, recording_visits
+from eccl.training import sources
 from eccl.training.runs import load_run
 from eccl.training.session import open_session
+from eccl.training.sources import ResidentArray
 from eccl.training.stages import align, pretrain_cmr, pretrain_ecg
+from eccl.training.visits import cine_visits, recording_visits
 from eccl.workspace import Workspace
 from tests.training.steps import Copy, train
 from tests.training.synthetic import write_gate
@@ -30,7 +31,7 @@ def test_masked_pretraining_reads_train_and_selects_on_val_and_never_touches_tes
     read: list[int] = []
     with_gradient: set[int] = set()
     without: set[int] = set()
-    true_read, true_batch = datasets.read_rows, ResidentArray.batch
+    true_read, true_batch = sources.read_rows, ResidentArray.batch
 
     def spy_read(data: Path, name: str, rows: np.ndarray) -> np.ndarray:
         assert name == "ecg.zarr/clean"
@@ -45,7 +46,7 @@ def test_masked_pretraining_reads_train_and_selects_on_val_and_never_touches_tes
     split_of = dict(zip(visits.row.tolist(), visits.split.tolist(), strict=True))
     positions = np.concatenate([visits.select("train", (2, 3)), visits.select("val", (2, 3))])
     held = visits.row[positions].tolist()
-    monkeypatch.setattr(datasets, "read_rows", spy_read)
+    monkeypatch.setattr(sources, "read_rows", spy_read)
     monkeypatch.setattr(ResidentArray, "batch", spy_batch)
     pretrain_ecg.run(open_session(workspace, "pretrain_ecg", None))
     assert {split_of[row] for row in read} == {"train", "val"}

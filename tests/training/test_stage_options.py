@@ -14,6 +14,7 @@ import torch
 from eccl.models.projection import Aligned
 from eccl.store.features import read_features
 from eccl.store.parts import data_version, read_table, write_parquet
+from eccl.training import execution
 from eccl.training.runs import load_run
 from eccl.training.session import open_session
 from eccl.training.stages import align, pretrain_cmr
@@ -115,7 +116,7 @@ def test_flips_are_left_out_for_diseases_where_asked(trained: Workspace, monkeyp
         asked.clear()
         session = open_session(trained, "align", task)
         assert not session.params.preset.align.augment.flip_for_diseases
-        monkeypatch.setattr(align, "save_run", lambda *_: None)
+        monkeypatch.setattr(execution, "save_run", lambda *_: None)
         monkeypatch.setattr(align, "write_ecg_views", lambda *_, **__: 0)
         monkeypatch.setattr(align, "write_cmr_view", lambda *_, **__: 0)
         align.run(session)
@@ -124,7 +125,7 @@ def test_flips_are_left_out_for_diseases_where_asked(trained: Workspace, monkeyp
 
 def test_what_is_learned_is_in_the_data_and_not_in_the_loop(tmp_path: Path) -> None:
     quick = {
-        "epochs": 14, "batch_size": 8, "learning_rate": 3e-3, "warmup_epochs": 1, "weight_decay": 0.0,
+        "epochs": 14, "batch_size": 8, "accumulate": 1, "learning_rate": 3e-3, "warmup_epochs": 1, "weight_decay": 0.0,
         "betas": [0.9, 0.95], "patience": 0, "name": "adamw",
     }  # fmt: skip
     scores = {}
@@ -159,4 +160,4 @@ def test_what_is_learned_is_in_the_data_and_not_in_the_loop(tmp_path: Path) -> N
 def test_sessions_are_frozen(untrained: Workspace) -> None:
     session = open_session(untrained, "pretrain_ecg", None)
     assert replace(session, task="x").data_version == session.data_version == data_version(untrained.data)
-    assert session.device_name == "cpu"
+    assert session.runtime.device_name == "cpu"

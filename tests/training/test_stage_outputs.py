@@ -16,13 +16,17 @@ from eccl.models.projection import Aligned, Supervised
 from eccl.store.features import VIEWS, read_features, runs_of
 from eccl.store.files import sha256_file
 from eccl.store.parts import data_version, read_table
+from eccl.training import execution
 from eccl.training.augment import clean_view, scale_ecg, stable_views
-from eccl.training.datasets import ResidentArray, recording_visits
 from eccl.training.frozen import FrozenEncoder
 from eccl.training.runs import load_run, load_weights
 from eccl.training.session import open_session
-from eccl.training.stages import align, pretrain_cmr
+from eccl.training.sources import ResidentArray
+from eccl.training.stages import align
+from eccl.training.teacher import Cines, load_cached_teacher, load_cines
+from eccl.training.trainer import TrainingPlan
 from eccl.training.views import vectors_of
+from eccl.training.visits import recording_visits
 from eccl.workspace import Workspace, shipped
 from tests.training.steps import Copy, bytes_below, change_params, train
 from tests.training.synthetic import FIELDS
@@ -37,6 +41,7 @@ TYPES = {
     "data_version": pa.string(),
     "array_row": pa.int64(),
     "augmentation": pa.int16(),
+    "teacher_key": pa.string(),
     "field_id": pa.int32(),
     "value": pa.float64(),
     "code": pa.string(),
@@ -139,13 +144,13 @@ def test_a_probability_is_the_logistic_of_its_logit(trained: Workspace, view: st
     assert len(np.unique(logit)) > 0.9 * len(logit)
 
 
-def rebuilt(workspace: Workspace, task: str) -> tuple[FrozenEncoder, pretrain_cmr.Cines]:
+def rebuilt(workspace: Workspace, task: str) -> tuple[FrozenEncoder, Cines]:
     """Teacher and cines as a later reader makes them from disk."""
     session = open_session(workspace, "pretrain_cmr", task)
     config = session.params.preset.pretrain_cmr
     module = Supervised(CmrEncoder(config.encoder), len(FIELDS) if task == "traits" else 1)
     load_weights(module, load_run(workspace, f"pretrain_cmr-{task}").weights(), "test")
-    return FrozenEncoder(module.encoder), pretrain_cmr.load_cines(session, config)
+    return FrozenEncoder(module.encoder), load_cines(session, config)
 
 
 def test_cached_teacher_features_equal_recomputed_ones(trained: Workspace) -> None:
@@ -155,14 +160,14 @@ def test_cached_teacher_features_equal_recomputed_ones(trained: Workspace) -> No
     np.testing.assert_allclose(teacher(cines.batch(everything, clean_view(len(everything)))), clean, atol=1e-5)
     cached = read_features(trained.features, "cmr_teacher", "pretrain_cmr-I50")
     for number in range(2):
-        view = stable_views(cines.visits.row, number, cines.config.cine, cines.config.seed)
+        view = stable_views(cines.visits.row, number, cines.transform, 1)
         mine = vectors_of(cached.filter(cached.column("augmentation").to_numpy() == number))
         np.testing.assert_allclose(teacher(cines.batch(everything, view)), mine, atol=1e-5)
         assert np.abs(mine - clean).max() > 1e-3  # augmented, not clean again
 
 
 def test_align_draws_one_cached_view_of_each_cine(trained: Workspace) -> None:
-    teacher = align.load_teacher(open_session(trained, "align", "I50"), load_run(trained, "pretrain_cmr-I50"))
+    teacher = load_cached_teacher(open_session(trained, "align", "I50"), load_run(trained, "pretrain_cmr-I50"))
     cached = read_features(trained.features, "cmr_teacher", "pretrain_cmr-I50")
     number = cached.column("augmentation").to_numpy()
     for view in range(2):
@@ -191,14 +196,16 @@ def test_align_starts_from_the_autoencoders_encoder_unless_told_otherwise(
     trained: Workspace, copy_of: Copy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[dict[str, torch.Tensor]] = []
-    true = align.fit
+    true = execution.fit
 
-    def spy(module: Aligned, *others: Any) -> Any:
+    def spy(plan: TrainingPlan, *others: Any) -> Any:
+        module = plan.network
+        assert isinstance(module, Aligned)
         started.append({name: one.clone() for name, one in module.encoder.state_dict().items()})
         assert all(one.requires_grad for one in module.parameters())  # positions too
-        return true(module, *others)
+        return true(plan, *others)
 
-    monkeypatch.setattr(align, "fit", spy)
+    monkeypatch.setattr(execution, "fit", spy)
     workspace = copy_of(trained)
     assert train(workspace, "align", "--task", "traits") == 0
     mae = load_run(workspace, "pretrain_ecg").weights()

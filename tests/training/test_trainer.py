@@ -20,27 +20,38 @@ from eccl.models.projection import Aligned
 from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, DecoderSpec, EcgEncoderSpec, MaskingSpec
 from eccl.training import trainer
 from eccl.training.config import OptimiserConfig
-from eccl.training.trainer import TrainingPlan, fit, seed_everything, to_json
+from eccl.training.runtime import Runtime
+from eccl.training.trainer import TrainingPlan, fit, to_json
 
-CPU = torch.device("cpu")
+CPU = Runtime()
 NAN = float("nan")
-CONFIG = OptimiserConfig("adamw", 6, 4, 0.05, 1, 0.05, (0.9, 0.95), 0)
+CONFIG = OptimiserConfig("adamw", 6, 4, 1, 0.05, 1, 0.05, (0.9, 0.95), 0)
 X = torch.randn(16, 3, generator=torch.Generator().manual_seed(0))
 Y = X @ torch.tensor([1.0, -2.0, 0.5])
 
 
 def network(seed: int = 0) -> nn.Module:
-    seed_everything(seed, CPU)
+    torch.manual_seed(seed)
     return nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.2), nn.Linear(8, 1))
+
+
+class Regression(nn.Module):
+    """A task: the network and a squared error."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        return {"loss": (self.module(x)[:, 0] - y).square().mean()}
 
 
 def plan(module: nn.Module, scores: list[float] | None = None) -> tuple[TrainingPlan, list[dict[str, Tensor]]]:
     """A regression, its validation scores (given ones, or minus the loss), and the weights of every epoch."""
     states: list[dict[str, Tensor]] = []
 
-    def losses(batch: np.ndarray, generator: torch.Generator) -> Mapping[str, Tensor]:
-        noise = 0.01 * torch.randn(len(batch), 3, generator=generator)
-        return {"loss": (module(X[batch] + noise)[:, 0] - Y[batch]).square().mean()}
+    def inputs(batch: np.ndarray, generator: torch.Generator) -> tuple[Tensor, ...]:
+        return X[batch] + 0.01 * torch.randn(len(batch), 3, generator=generator), Y[batch]
 
     def validate() -> dict[str, float]:
         assert not module.training
@@ -52,7 +63,7 @@ def plan(module: nn.Module, scores: list[float] | None = None) -> tuple[Training
     def of_epoch(epoch: int) -> list[np.ndarray]:
         return np.array_split(np.random.default_rng(epoch).permutation(16), 4)
 
-    return TrainingPlan("test", of_epoch, losses, validate), states
+    return TrainingPlan("test", module, Regression(module), of_epoch, inputs, validate), states
 
 
 def is_equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
@@ -73,7 +84,7 @@ def is_equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
 def test_the_best_validation_epoch_is_kept(scores: list[float], best: int) -> None:
     module = network()
     given, states = plan(module, scores)
-    found = fit(module, given, CONFIG, CPU, 0)
+    found = fit(given, CONFIG, 0, CPU)
     assert found.best_epoch == best
     assert is_equal(module.state_dict(), states[best - 1])
     assert not module.training
@@ -94,20 +105,20 @@ def test_patience_counts_epochs_without_a_better_score(
     patience: int, warmup: int, scores: list[float], epochs: int
 ) -> None:
     module = network()
-    found = fit(module, plan(module, scores)[0], replace(CONFIG, patience=patience, warmup_epochs=warmup), CPU, 0)
+    found = fit(plan(module, scores)[0], replace(CONFIG, patience=patience, warmup_epochs=warmup), 0, CPU)
     assert found.metrics["epochs_run"] == epochs
 
 
 def test_training_learns() -> None:
     module = network()
-    found = fit(module, plan(module)[0], replace(CONFIG, epochs=40), CPU, 0)
+    found = fit(plan(module)[0], replace(CONFIG, epochs=40), 0, CPU)
     assert found.metrics["best"]["val_score"] > -0.2 * float(Y.square().mean())
 
 
 def test_one_seed_gives_one_result() -> None:
     def trained(seed: int) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
         module = network(seed)
-        return module.state_dict(), fit(module, plan(module)[0], CONFIG, CPU, seed).metrics
+        return module.state_dict(), fit(plan(module)[0], CONFIG, seed, CPU).metrics
 
     (one, metrics), (again, same), (other, _) = trained(3), trained(3), trained(4)
     assert is_equal(one, again)
@@ -125,7 +136,7 @@ def test_the_rate_follows_optimiser_steps_over_the_whole_run(monkeypatch: pytest
 
     monkeypatch.setattr(trainer, "learning_rate", spy)
     module = network()
-    found = fit(module, plan(module, [0.1, 0.3, 0.2, 0.1, 0.1, 0.1])[0], replace(CONFIG, warmup_epochs=2), CPU, 0)
+    found = fit(plan(module, [0.1, 0.3, 0.2, 0.1, 0.1, 0.1])[0], replace(CONFIG, warmup_epochs=2), 0, CPU)
     assert asked == [(step, 24, 8, 0.05) for step in range(24)]
     assert found.metrics["best"]["learning_rate"] == true(7, 24, 8, 0.05)  # the rate at the best epoch is recorded
 
@@ -133,9 +144,29 @@ def test_the_rate_follows_optimiser_steps_over_the_whole_run(monkeypatch: pytest
 def test_a_diverged_run_is_refused() -> None:
     module = network()
     given, _ = plan(module)
-    broken = replace(given, losses=lambda batch, generator: {"loss": module(X[batch]).sum() * NAN})
+    broken = replace(given, inputs=lambda batch, generator: (X[batch] * NAN, Y[batch]))
     with pytest.raises(ConfigError, match=r"loss is nan in epoch 1.*learning_rate"):
-        fit(module, broken, CONFIG, CPU, 0)
+        fit(broken, CONFIG, 0, CPU)
+
+
+class NoGradient(nn.Module):
+    """A task whose loss is zero, and so are the gradients of everything that is trained."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self) -> dict[str, Tensor]:
+        return {
+            "loss": sum((0 * one.sum() for one in self.module.parameters() if one.requires_grad), torch.tensor(0.0))
+        }
+
+
+def one_step(module: nn.Module) -> TrainingPlan:
+    score = {"score": NAN}
+    return TrainingPlan(
+        "once", module, NoGradient(module), lambda _: [np.arange(1)], lambda *_: (), lambda: dict(score)
+    )
 
 
 def decayed_names(module: nn.Module) -> set[str]:
@@ -144,12 +175,7 @@ def decayed_names(module: nn.Module) -> set[str]:
     with torch.no_grad():
         for name, one in module.named_parameters():
             before[name] = one.fill_(1.0).clone()
-
-    def losses(batch: np.ndarray, generator: torch.Generator) -> Mapping[str, Tensor]:
-        return {"loss": sum((0 * one.sum() for one in module.parameters() if one.requires_grad), torch.tensor(0.0))}
-
-    once = TrainingPlan("decay", lambda epoch: [np.arange(1)], losses, lambda: {"score": NAN})
-    fit(module, once, replace(CONFIG, epochs=1, warmup_epochs=0, learning_rate=0.1), CPU, 0)
+    fit(one_step(module), replace(CONFIG, epochs=1, warmup_epochs=0, learning_rate=0.1), 0, CPU)
     moved = {name for name, one in module.named_parameters() if not torch.equal(one, before[name])}
     for name, one in module.named_parameters():
         if name in moved:
@@ -182,11 +208,7 @@ def test_adam_is_the_option_that_adds_decay_to_the_gradient() -> None:
     module = nn.Linear(3, 2)
     before = module.weight.detach().clone()
 
-    def losses(batch: np.ndarray, generator: torch.Generator) -> Mapping[str, Tensor]:
-        return {"loss": 0 * module.weight.sum() + 0 * module.bias.sum()}
-
-    once = TrainingPlan("adam", lambda _: [np.arange(1)], losses, lambda: {"score": NAN})
-    fit(module, once, replace(CONFIG, name="adam", epochs=1, warmup_epochs=0, learning_rate=0.1), CPU, 0)
+    fit(one_step(module), replace(CONFIG, name="adam", epochs=1, warmup_epochs=0, learning_rate=0.1), 0, CPU)
     # Decay passes through Adam's normalisation: every weight moves by the rate, whatever its size.
     torch.testing.assert_close(module.weight.detach(), before - 0.1 * before.sign(), rtol=1e-3, atol=1e-3)
 

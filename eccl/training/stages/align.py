@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,60 +12,29 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eccl.errors import ConfigError, FeatureError
+from eccl.errors import ConfigError
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.losses import info_nce
 from eccl.models.projection import Aligned
 from eccl.models.specs import EcgEncoderSpec
-from eccl.store.features import read_features
 from eccl.training.augment import augment_ecg, scale_ecg
-from eccl.training.config import AlignConfig, from_mapping
-from eccl.training.datasets import ResidentArray, Visits, cine_visits, paired_visits, recording_visits
-from eccl.training.runs import (
-    Run,
-    RunIdentity,
-    identify,
-    load_parent,
-    load_weights,
-    run_name,
-    save_run,
-    select_prefix,
-)
+from eccl.training.config import AlignConfig
+from eccl.training.execution import carry_out
+from eccl.training.filling import from_mapping
+from eccl.training.runs import Run, RunIdentity, identify, load_parent, load_weights, run_name, select_prefix
+from eccl.training.runtime import Runtime
 from eccl.training.sampling import Positions, chunks, epoch_batches
-from eccl.training.scoring import score_task, selection_rule, task_loss
+from eccl.training.scoring import score_task, selection_rule
 from eccl.training.session import Session
+from eccl.training.sources import GuardedSource, Source, open_source
 from eccl.training.targets import TRAITS, TaskTargets, read_targets
-from eccl.training.trainer import TrainingPlan, fit, precision, seed_everything
-from eccl.training.views import disease_rows, store_rows, trait_rows, vector_rows, vectors_of
+from eccl.training.tasks import AlignTask
+from eccl.training.teacher import Teacher, open_teacher
+from eccl.training.trainer import TrainingPlan
+from eccl.training.views import disease_rows, store_rows, trait_rows, vector_rows
+from eccl.training.visits import Visits, paired_visits, recording_visits
 
 STAGE = "align"
-
-
-@dataclass(frozen=True, slots=True)
-class Teacher:
-    """Features of the frozen CMR encoder, from the store.
-
-    Parameters
-    ----------
-    visits
-        Visits with a cine.
-    clean
-        (cines, d) float32 on the device.
-    augmented
-        (K, cines, d) float32 on the device; K may be 0.
-    """
-
-    visits: Visits
-    clean: Tensor
-    augmented: Tensor
-
-    def draw(self, positions: Positions, generator: torch.Generator) -> Tensor:
-        """One random augmented view of each cine: (batch, d); the clean one where there are none."""
-        index = torch.from_numpy(positions).to(self.clean.device)
-        if not len(self.augmented):
-            return self.clean[index]
-        view = torch.randint(len(self.augmented), (len(positions),), generator=generator).to(index.device)
-        return self.augmented[view, index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +45,7 @@ class Pairs:
     cmr: NDArray[np.int64]
 
 
-def run(session: Session) -> Run:
+def run(session: Session) -> Run | None:
     """Train the ECG encoder of one task, then write what it says of every recording and where every cine lies.
 
     Raises
@@ -91,38 +60,32 @@ def run(session: Session) -> Run:
     cmr = load_parent(session.workspace, run_name("pretrain_cmr", task), session.data_version)
     recordings = recording_visits(data)
     targets = read_targets(data, recordings, task, session.params.label_definition, config.instances)
-    teacher = load_teacher(session, cmr)
+    teacher = open_teacher(session, cmr, config.teacher)
     pairs, train, val = _select_pairs(session, recordings, teacher.visits, targets, config)
     spec = encoder_spec(mae)
     params = {"config": dataclasses.asdict(config), "encoder": dataclasses.asdict(spec), **targets.params()}
     parents = [mae, cmr] if config.start_from_mae else [cmr]
     identity = identify(STAGE, task, session.params.name, params, session.data_version, parents)
-    seed_everything(config.seed, session.device)
-    module = build(spec, config, teacher.clean.shape[1], targets.width)
+    session.runtime.seed(config.seed)
+    module = build(spec, config, teacher.feature_dim, targets.width)
     if config.start_from_mae:
         load_weights(module.encoder, select_prefix(mae.weights(), "encoder."), "pretrain_ecg")
     module.to(session.device)
-    ecg = ResidentArray(data, "ecg.zarr/clean", recordings.row, session.device)
+    ecg = open_source(data, "ecg.zarr/clean", recordings.row, session.runtime)
     rule = selection_rule(task, targets.values[pairs.ecg[val]])
-    plan = _Alignment(module, ecg, teacher, pairs, targets, config, val, rule).plan(identity.run, train)
-    result = fit(module, plan, config.optimiser, session.device, config.seed)
-    counts = {"train": targets.count(pairs.ecg[train]), "val": targets.count(pairs.ecg[val])}
-    saved = save_run(
-        session.workspace,
-        identity,
-        module,
-        session.gate,
-        session.device_name,
-        {
-            "best_epoch": result.best_epoch,
-            "metrics": {"selection": rule, **result.metrics},
-            "split_counts": counts,
-            "teacher_dim": int(teacher.clean.shape[1]),
-            **targets.record(),
-        },
-    )
-    write_ecg_views(session, identity, module, recordings, ecg, targets, config, append=False)
-    write_cmr_view(session, identity, module, teacher.visits, teacher.clean, append=False)
+    record = {
+        "selection": rule,
+        "split_counts": {"train": targets.count(pairs.ecg[train]), "val": targets.count(pairs.ecg[val])},
+        "teacher_dim": teacher.feature_dim,
+        **targets.record(),
+    }
+    guarded = GuardedSource(ecg, recordings.split)
+    alignment = _Alignment(module, guarded, teacher, pairs, targets, config, val, rule, session.runtime)
+    plan = alignment.plan(identity.run, train)
+    saved = carry_out(session, identity, plan, config.optimiser, config.seed, ecg, record)
+    if saved is not None:
+        write_ecg_views(session, identity, module, recordings, ecg, targets, append=False)
+        write_cmr_view(session, identity, module, teacher, append=False)
     return saved
 
 
@@ -137,43 +100,26 @@ def build(spec: EcgEncoderSpec, config: AlignConfig, teacher_dim: int, targets: 
     return Aligned(encoder, teacher_dim, targets, config.alignment)
 
 
-def load_teacher(session: Session, cmr: Run) -> Teacher:
-    """Read the frozen encoder's features of every cine.
-
-    Raises
-    ------
-    FeatureError
-        They are of another run than the model, or leave cines out.
-    """
-    visits, _ = cine_visits(session.workspace.data)
-    folder, run_id, device = session.workspace.features, cmr.run_id, session.device
-    columns = ["eid", "instance", "run_id", "vector"]
-    run_of_teacher = str(cmr.record["run"])
-    clean = _vectors(read_features(folder, "cmr_embedding", run_of_teacher, columns), visits, run_id)
-    cached = read_features(folder, "cmr_teacher", run_of_teacher, [*columns, "augmentation"])
-    number = cached.column("augmentation").to_numpy()
-    augmented = [_vectors(cached.filter(number == view), visits, run_id) for view in np.unique(number)]
-    stacked = np.stack(augmented) if augmented else np.empty((0, *clean.shape), dtype=np.float32)
-    return Teacher(visits, torch.from_numpy(clean).to(device), torch.from_numpy(stacked).to(device))
-
-
 def write_ecg_views(
     session: Session,
     identity: RunIdentity,
     module: Aligned,
     recordings: Visits,
-    ecg: ResidentArray,
+    ecg: Source,
     targets: TaskTargets,
-    config: AlignConfig,
     *,
     append: bool,
 ) -> int:
     """Write embeddings, projections and predictions of all given recordings; return the number of rows."""
+    config = session.params.preset.align
     parts: list[list[NDArray[Any]]] = []
     module.eval()
+    todo = chunks(len(recordings), config.optimiser.batch_size)
+    ecg.expect(todo)
     with torch.no_grad():
-        for batch in chunks(len(recordings), config.optimiser.batch_size):
-            values = module(scale_ecg(ecg.batch(batch), config.augment.scaling))
+        for batch in todo:
+            with session.runtime.autocast():
+                values = module(scale_ecg(ecg.batch(batch), config.augment.scaling))
             parts.append([one.float().cpu().numpy() for one in values])
     features, z_ecg, outputs = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     if targets.scaler is not None:
@@ -189,33 +135,15 @@ def write_ecg_views(
     return sum(store_rows(folder, name, identity.run, table, append=append) for name, table in tables.items())
 
 
-def write_cmr_view(
-    session: Session, identity: RunIdentity, module: Aligned, cines: Visits, clean: Tensor, *, append: bool
-) -> int:
+def write_cmr_view(session: Session, identity: RunIdentity, module: Aligned, teacher: Teacher, *, append: bool) -> int:
     """Write where every cine lies in the shared space; return the number of rows."""
     module.eval()
+    parts = []
     with torch.no_grad():
-        z_cmr = module.project_cmr(clean).cpu().numpy()
-    rows = vector_rows(cines, identity, z_cmr)
+        for batch in chunks(len(teacher.visits), session.params.preset.align.optimiser.batch_size):
+            parts.append(module.project_cmr(teacher.look(batch)).cpu().numpy())
+    rows = vector_rows(teacher.visits, identity, np.concatenate(parts))
     return store_rows(session.workspace.features, "cmr_projection", identity.run, rows, append=append)
-
-
-def _vectors(table: Any, visits: Visits, run_id: str) -> NDArray[np.float32]:
-    if set(table.column("run_id").unique().to_pylist()) - {run_id}:
-        raise FeatureError(
-            "the teacher's features are of another run than its model; run `eccl train pretrain_cmr` again"
-        )
-    vectors = vectors_of(table)
-    position = visits.find(table.column("eid").to_numpy(), table.column("instance").to_numpy())
-    is_here = position >= 0
-    ordered = np.full((len(visits), vectors.shape[1]), np.nan, dtype=np.float32)
-    ordered[position[is_here]] = vectors[is_here]
-    absent = int(np.isnan(ordered).any(axis=1).sum())
-    if absent:
-        raise FeatureError(
-            f"{absent} of {len(visits)} cines have no teacher features; train the CMR encoder on this data first: `eccl train pretrain_cmr`"
-        )
-    return ordered
 
 
 def _select_pairs(
@@ -237,16 +165,17 @@ def _select_pairs(
 
 @dataclass(frozen=True, slots=True)
 class _Alignment:
-    """Losses and validation of the stage."""
+    """Inputs and validation of the stage."""
 
     module: Aligned
-    ecg: ResidentArray
+    ecg: Source
     teacher: Teacher
     pairs: Pairs
     targets: TaskTargets
     config: AlignConfig
     val: Positions
     rule: str
+    runtime: Runtime
 
     def plan(self, name: str, train: Positions) -> TrainingPlan:
         labels = None if self.targets.scaler is not None else self.targets.values[self.pairs.ecg[train], 0]
@@ -257,32 +186,35 @@ class _Alignment:
             negatives_per_case=self.config.negatives_per_case,
             seed=self.config.seed,
             drop_last=True,
+            block=None if self.ecg.block is None else self.ecg.block[self.pairs.ecg],
         )
-        return TrainingPlan(name, shown, self.losses, self.validate)
+        task = AlignTask(self.module, self.targets.task, self.config, self.runtime.gather)
 
-    def losses(self, batch: Positions, generator: torch.Generator) -> Mapping[str, Tensor]:
+        def announce(batches: Sequence[Positions]) -> None:
+            self.ecg.expect([self.pairs.ecg[batch] for batch in batches])
+
+        return TrainingPlan(name, self.module, task, shown, self.inputs, self.validate, announce)
+
+    def inputs(self, batch: Positions, generator: torch.Generator) -> tuple[Tensor, ...]:
         config, positions = self.config, self.pairs.ecg[batch]
         has_flips = config.augment.flip_for_diseases or self.targets.scaler is not None
         changed = augment_ecg(self.ecg.batch(positions), config.augment, generator, flips=has_flips)
-        _, z_ecg, outputs = self.module(scale_ecg(changed, config.augment.scaling))
-        z_cmr = self.module.project_cmr(self.teacher.draw(self.pairs.cmr[batch], generator))
-        target = torch.from_numpy(self.targets.values[positions]).float().to(outputs.device)
-        contrastive = info_nce(z_ecg, z_cmr, self.module.temperature(), config.alignment.alpha)
-        task = task_loss(self.targets.task, outputs, target)
-        total = config.contrastive_weight * contrastive + config.task_weight * task
-        return {"loss": total, "contrastive": contrastive, "task": task}
+        target = torch.from_numpy(self.targets.values[positions]).float().to(self.ecg.device)
+        teacher = self.teacher.draw(self.pairs.cmr[batch], generator)
+        return scale_ecg(changed, config.augment.scaling), teacher, target
 
     def validate(self) -> dict[str, float]:
         config, val = self.config, self.val
-        outputs, contrastive = np.empty((len(val), self.targets.width)), 0.0
-        for batch in chunks(len(val), config.optimiser.batch_size):
-            with precision(self.ecg.device):
+        outputs = torch.zeros(len(val), self.targets.width, dtype=torch.float64)
+        contrastive = torch.zeros(1, dtype=torch.float64)
+        for batch in self.runtime.share_list(chunks(len(val), config.optimiser.batch_size)):
+            with self.runtime.autocast():
                 scaled = scale_ecg(self.ecg.batch(self.pairs.ecg[val[batch]]), config.augment.scaling)
                 _, z_ecg, values = self.module(scaled)
-                index = torch.from_numpy(self.pairs.cmr[val[batch]]).to(z_ecg.device)
-                z_cmr = self.module.project_cmr(self.teacher.clean[index])
-            outputs[batch] = values.double().cpu().numpy()
+                z_cmr = self.module.project_cmr(self.teacher.look(self.pairs.cmr[val[batch]]))
+            outputs[torch.from_numpy(batch)] = values.double().cpu()
             loss = info_nce(z_ecg, z_cmr, self.module.temperature(), config.alignment.alpha)
             contrastive += float(loss) * len(batch) / max(len(val), 1)
-        scores = score_task(self.targets.task, self.rule, outputs, self.targets.values[self.pairs.ecg[val]])
-        return {"contrastive": contrastive, **scores}
+        found = self.runtime.total(outputs).cpu().numpy()
+        scores = score_task(self.targets.task, self.rule, found, self.targets.values[self.pairs.ecg[val]])
+        return {"contrastive": float(self.runtime.total(contrastive)), **scores}

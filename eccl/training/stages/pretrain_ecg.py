@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,19 @@ from eccl.errors import ConfigError
 from eccl.models.mae import MaskedAutoencoder
 from eccl.training.augment import augment_ecg, scale_ecg
 from eccl.training.config import PretrainEcgConfig
-from eccl.training.datasets import ResidentArray, recording_visits
-from eccl.training.runs import Run, identify, save_run
+from eccl.training.execution import carry_out
+from eccl.training.runs import Run, identify
+from eccl.training.runtime import Runtime
 from eccl.training.sampling import Positions, chunks, epoch_batches
 from eccl.training.session import Session
-from eccl.training.trainer import TrainingPlan, fit, seed_everything
+from eccl.training.sources import GuardedSource, Source, open_source
+from eccl.training.trainer import TrainingPlan
+from eccl.training.visits import recording_visits
+
+_MASK_PURPOSE = 1 << 20  # keeps validation's masks apart from those of any epoch
 
 
-def run(session: Session) -> Run:
+def run(session: Session) -> Run | None:
     """Train the autoencoder; its encoder is where :mod:`eccl.training.stages.align` starts.
 
     Raises
@@ -36,46 +40,46 @@ def run(session: Session) -> Run:
         raise ConfigError("the train split has no recording at `instances`; ingest more visits or change `instances`")
     params = {"config": dataclasses.asdict(config)}
     identity = identify("pretrain_ecg", None, session.params.name, params, session.data_version)
-    seed_everything(config.seed, session.device)
-    ecg = ResidentArray(data, "ecg.zarr/clean", visits.row[np.concatenate([train, val])], session.device)
+    session.runtime.seed(config.seed)
+    held = visits.take(np.concatenate([train, val]))
+    ecg = GuardedSource(open_source(data, "ecg.zarr/clean", held.row, session.runtime), held.split)
     module = MaskedAutoencoder(config.encoder, config.masking).to(session.device)
-    plan = _plan(identity.run, module, ecg, len(train), config)
-    result = fit(module, plan, config.optimiser, session.device, config.seed)
-    return save_run(
-        session.workspace,
-        identity,
-        module,
-        session.gate,
-        session.device_name,
-        {
-            "best_epoch": result.best_epoch,
-            "metrics": {"selection": "loss" if len(val) else "last", **result.metrics},
-            "split_counts": {"train": {"visits": len(train)}, "val": {"visits": len(val)}},
-        },
-    )
+    record = {
+        "selection": "loss" if len(val) else "last",
+        "split_counts": {"train": {"visits": len(train)}, "val": {"visits": len(val)}},
+    }
+    plan = _plan(identity.run, module, ecg, len(train), config, session.runtime)
+    return carry_out(session, identity, plan, config.optimiser, config.seed, ecg, record)
 
 
 def _plan(
-    name: str, module: MaskedAutoencoder, ecg: ResidentArray, train_count: int, config: PretrainEcgConfig
+    name: str, module: MaskedAutoencoder, ecg: Source, train_count: int, config: PretrainEcgConfig, runtime: Runtime
 ) -> TrainingPlan:
     scaling, size = config.augment.scaling, config.optimiser.batch_size
 
-    def losses(batch: Positions, generator: torch.Generator) -> Mapping[str, Tensor]:
+    def inputs(batch: Positions, generator: torch.Generator) -> tuple[Tensor, ...]:
         changed = augment_ecg(ecg.batch(batch), config.augment, generator)
-        values: Mapping[str, Tensor] = module(scale_ecg(changed, scaling), generator)
-        return values
+        return scale_ecg(changed, scaling), module.draw_noise(len(batch), generator)
 
     def validate() -> dict[str, Any]:
-        # The same masks every epoch, so that epochs can be compared.
-        generator = torch.Generator().manual_seed(config.seed)
-        sums, count = {"loss": 0.0, "mse": 0.0, "ncc": 0.0}, len(ecg) - train_count
-        for batch in chunks(count, size):
-            values = module(scale_ecg(ecg.batch(train_count + batch), scaling), generator)
-            sums = {key: total + float(values[key]) * len(batch) for key, total in sums.items()}
-        means = {key: total / count if count else float("nan") for key, total in sums.items()}
-        return {**means, "score": -means["loss"]}
+        sums, count = torch.zeros(3, device=ecg.device), len(ecg) - train_count
+        for batch in runtime.share_list(chunks(count, size)):
+            # The same masks every epoch, so that epochs can be compared; one seed per batch, whoever computes it.
+            seed = np.random.SeedSequence([config.seed, _MASK_PURPOSE, int(batch[0])]).generate_state(1)[0]
+            noise = module.draw_noise(len(batch), torch.Generator().manual_seed(int(seed)))
+            with runtime.autocast():
+                values = module(scale_ecg(ecg.batch(train_count + batch), scaling), noise)
+            sums += len(batch) * torch.stack([values[name].float() for name in ("loss", "mse", "ncc")])
+        loss, mse, ncc = (runtime.total(sums) / count).tolist() if count else [float("nan")] * 3
+        return {"loss": loss, "mse": mse, "ncc": ncc, "score": -loss}
 
     shown = epoch_batches(
-        np.arange(train_count), None, batch_size=size, negatives_per_case=1, seed=config.seed, drop_last=False
+        np.arange(train_count),
+        None,
+        batch_size=size,
+        negatives_per_case=1,
+        seed=config.seed,
+        drop_last=False,
+        block=ecg.block,
     )
-    return TrainingPlan(name, shown, losses, validate)
+    return TrainingPlan(name, module, module, shown, inputs, validate, ecg.expect)

@@ -1,8 +1,4 @@
-"""Visits and their arrays, resident in memory in the stored type and cast on the device.
-
-A batch is a gather from one block of memory; there are no worker processes (tensorstore reads with its own threads and
-must not be forked).
-"""
+"""Visits: who has a recording or a cine, in which slot and in which split."""
 
 from __future__ import annotations
 
@@ -18,11 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eccl.errors import SchemaError
-from eccl.store.arrays import read_rows
 from eccl.store.parts import read_table
 
 Int = NDArray[np.int64]
-_READ_BYTES = 512 * 2**20
 _BOX = ["box_top", "box_left", "box_bottom", "box_right"]
 _SPACING = ["spacing_row_mm", "spacing_column_mm"]
 
@@ -86,32 +80,6 @@ class CineGeometry:
         return CineGeometry(self.box[index].to(device), self.spacing[index].to(device))
 
 
-class ResidentArray:
-    """Records of one array in memory, in their stored type.
-
-    Parameters
-    ----------
-    data, name, rows
-        Array below data/ and the slots to hold, in the order in which :meth:`batch` counts them.
-    device
-        Where batches go. On a GPU the whole block is moved there if it fits into a third of the free memory.
-    """
-
-    def __init__(self, data: Path, name: str, rows: Int, device: torch.device) -> None:
-        self.device = device
-        self._block = torch.from_numpy(_read_all(data, name, rows))
-        if device.type == "cuda" and self._block.nbytes < torch.cuda.mem_get_info(device)[0] // 3:
-            self._block = self._block.to(device)
-
-    def __len__(self) -> int:
-        return len(self._block)
-
-    def batch(self, positions: Int) -> Tensor:
-        """Records on the device, still int16 or uint8."""
-        index = torch.from_numpy(np.ascontiguousarray(positions)).to(self._block.device)
-        return self._block[index].to(self.device)
-
-
 def recording_visits(data: Path) -> Visits:
     """Visits with a recording, all splits and instances."""
     return _visits(data, read_table(data, "recordings", ["eid", "instance", "row"]))[0]
@@ -164,15 +132,3 @@ def _key(eid: NDArray[Any], instance: NDArray[Any]) -> Int:
 def _columns(table: pa.Table, names: list[str], order: Int) -> Tensor:
     values = np.stack([table.column(name).to_numpy().astype(np.float32) for name in names], axis=1)
     return torch.from_numpy(values[order])
-
-
-def _read_all(data: Path, name: str, rows: Int) -> NDArray[Any]:
-    # Shards are read in their own order, in blocks that bound what is decompressed at once.
-    order = np.argsort(rows, kind="stable")
-    first = read_rows(data, name, rows[order[:1]])
-    block = np.empty((len(rows), *first.shape[1:]), dtype=first.dtype)
-    step = max(1, _READ_BYTES // max(1, int(np.prod(first.shape[1:])) * first.dtype.itemsize))
-    for start in range(0, len(rows), step):
-        some = order[start : start + step]
-        block[some] = read_rows(data, name, rows[some])
-    return block

@@ -1,0 +1,58 @@
+"""Carry out one run: train with a checkpoint and curves, then save weights and record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from eccl.training.config import OptimiserConfig
+from eccl.training.curves import Curves
+from eccl.training.resume import Checkpoint
+from eccl.training.runs import Run, RunIdentity, save_run
+from eccl.training.session import Session
+from eccl.training.sources import Source
+from eccl.training.trainer import TrainingPlan, fit
+
+
+def carry_out(
+    session: Session,
+    identity: RunIdentity,
+    plan: TrainingPlan,
+    optimiser: OptimiserConfig,
+    seed: int,
+    source: Source,
+    record: Mapping[str, Any],
+) -> Run | None:
+    """Train a plan and save what came out.
+
+    Parameters
+    ----------
+    source
+        What is read while training; its order of reading decides which checkpoints fit.
+    record
+        What run.json tells beside the common part: ``selection``, ``split_counts`` and the stage's own.
+
+    Returns
+    -------
+    Run or None
+        None in a process that only helped to train.
+    """
+    runtime = session.runtime
+    arithmetic = {**runtime.record(), "is_streamed": source.block is not None, "threads": session.threads}
+    folder = session.workspace.checkpoints
+    checkpoint = Checkpoint(folder, identity.run_id, runtime.config.checkpoint_seconds, arithmetic)
+    result = fit(plan, optimiser, seed, runtime, checkpoint, Curves(session.workspace.curves(identity.run)))
+    if not runtime.is_first:
+        return None
+    own = dict(record)
+    metrics = {"selection": own.pop("selection"), **result.metrics}
+    saved = save_run(
+        session.workspace,
+        identity,
+        plan.network,
+        session.gate,
+        runtime.device_name,
+        {"best_epoch": result.best_epoch, "metrics": metrics, "runtime": arithmetic, **own},
+    )
+    checkpoint.remove()
+    return saved
