@@ -44,31 +44,55 @@ def median_seconds(work: Callable[[], Any], repeats: int) -> float:
     return statistics.median(times)
 
 
-def write_rows(rows: list[Row]) -> Path:
-    """Write the rows of this run; the file is replaced whole."""
+def median_pair(subject: Callable[[], Any], reference: Callable[[], Any], repeats: int) -> tuple[float, float]:
+    """Median times of two calls that take turns, so that a busy moment of the machine hits both."""
+    subject(), reference()
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(repeats):
+        for work, found in zip((subject, reference), times, strict=True):
+            start = time.perf_counter()
+            work()
+            found.append(time.perf_counter() - start)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def origin() -> tuple[str, str]:
+    """Machine and commit of this run; a dirty tree is marked."""
+    git = ["git", "describe", "--always", "--abbrev=10", "--dirty"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    return (
+        f"{platform.machine()} {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
+        commit,
+    )
+
+
+def write_rows(rows: list[Row], name: str) -> Path:
+    """Write the rows of this run to results/<name>.csv; the file is replaced whole."""
+    machine, commit = origin()
+    values = [
+        {
+            "name": row.name,
+            "subject": row.subject,
+            "reference": row.reference,
+            "subject_value": f"{row.subject_value:.4g}",
+            "reference_value": f"{row.reference_value:.4g}",
+            "unit": row.unit,
+            "ratio": f"{row.ratio:.2f}",
+            "config": row.config,
+            "machine": machine,
+            "commit": commit,
+        }
+        for row in rows
+    ]
+    return write_table(values, name)
+
+
+def write_table(rows: list[dict[str, Any]], name: str) -> Path:
+    """Write dictionaries with equal keys to results/<name>.csv."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / "platform.csv"
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    machine = f"{platform.machine()} {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    path = RESULTS / f"{name}.csv"
     with path.open("w", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(
-            [
-                "name",
-                "subject",
-                "reference",
-                "subject_value",
-                "reference_value",
-                "unit",
-                "ratio",
-                "config",
-                "machine",
-                "commit",
-            ]
-        )
-        for row in rows:
-            values = (f"{row.subject_value:.4g}", f"{row.reference_value:.4g}", row.unit, f"{row.ratio:.2f}")
-            writer.writerow([row.name, row.subject, row.reference, *values, row.config, machine, commit])
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
     return path

@@ -101,7 +101,9 @@ def masked_reconstruction(
     predicted, target = predicted.float(), target.float()
     weight = scored.unsqueeze(-1).to(predicted.dtype).expand_as(predicted)
     mse = ((predicted - target).square() * weight).sum() / weight.sum().clamp(min=1)
-    ncc = _correlation(predicted.flatten(1), target.flatten(1), weight.flatten(1)).mean()
+    # Only told where it is not minimised: its gradient would cost as much as the decoder's last layers.
+    shown = predicted if ncc_weight else predicted.detach()
+    ncc = _correlation(shown.flatten(1), target.flatten(1), weight.flatten(1)).mean()
     return {"loss": (1 - ncc_weight) * mse + ncc_weight * (1 - ncc) if ncc_weight else mse, "mse": mse, "ncc": ncc}
 
 

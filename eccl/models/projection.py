@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,22 @@ from torch.nn import functional
 
 from eccl.models.precision import full_precision
 from eccl.models.specs import AlignmentSpec
+
+
+class Encoder(Protocol):
+    """What every encoder of either modality is: a module with a width, called with a batch.
+
+    Whatever is built on an encoder (a head, a projection, the frozen teacher) knows nothing else of it.
+    """
+
+    @property
+    def feature_dim(self) -> int:
+        """Width of the features."""
+        ...
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """Features (batch, feature_dim)."""
+        ...
 
 
 def apply_head(head: nn.Module, features: Tensor) -> Tensor:
@@ -33,7 +50,7 @@ class Supervised(nn.Module):
     Parameters
     ----------
     encoder
-        Module with ``feature_dim`` that maps a batch to (batch, feature_dim).
+        See :class:`Encoder`.
     targets
         Outputs of the head: the number of traits, or 1 for a disease.
     """
@@ -41,7 +58,7 @@ class Supervised(nn.Module):
     def __init__(self, encoder: nn.Module, targets: int) -> None:
         super().__init__()
         self.encoder = encoder
-        self.head = nn.Linear(int(encoder.feature_dim), targets)  # type: ignore[arg-type]
+        self.head = nn.Linear(cast(Encoder, encoder).feature_dim, targets)
 
     def forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """Features (batch, feature_dim) and outputs (batch, targets)."""
@@ -57,7 +74,7 @@ class Aligned(nn.Module):
     Parameters
     ----------
     encoder
-        ECG encoder with ``feature_dim``.
+        ECG encoder, see :class:`Encoder`.
     teacher_dim
         Width of the teacher's features.
     targets
@@ -66,7 +83,7 @@ class Aligned(nn.Module):
 
     def __init__(self, encoder: nn.Module, teacher_dim: int, targets: int, spec: AlignmentSpec) -> None:
         super().__init__()
-        feature_dim = int(encoder.feature_dim)  # type: ignore[arg-type]
+        feature_dim = cast(Encoder, encoder).feature_dim
         self.encoder = encoder
         self.ecg_projection = projection(feature_dim, spec.projection_width)
         self.cmr_projection = projection(teacher_dim, spec.projection_width)

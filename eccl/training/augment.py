@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from eccl.models.precision import full_precision
 from eccl.models.specs import SAMPLES
 from eccl.training.config import CineConfig, EcgAugmentConfig
 from eccl.training.visits import CineGeometry
@@ -122,7 +121,7 @@ def sample_cine(frames: Tensor, geometry: CineGeometry, size: int, config: CineC
     """Cut, turn, zoom and resize stored windows in one bilinear interpolation.
 
     The square is measured in millimetres, so anisotropic pixels keep the heart's shape. What lies outside the stored
-    window is black. There is no low-pass filter: a heart box of some 60 to 80 px is enlarged to
+    window is black, and fades into it over one pixel. There is no low-pass filter: a heart box of some 60 to 80 px is enlarged to
     224 px, and is about 1:1 with the demo's 56 px.
 
     Parameters
@@ -140,13 +139,22 @@ def sample_cine(frames: Tensor, geometry: CineGeometry, size: int, config: CineC
         (batch, 50, size, size) float32 in [-1, 1].
     """
     theta = _transform(geometry, frames.shape[-2:], config, view)
-    shape = [len(frames), 1, size, size]
-    # Half of a pixel is lost where autocast multiplies coordinates in bfloat16.
-    with full_precision(frames):
-        grid = functional.affine_grid(theta, shape, align_corners=False)  # (batch, size, size, 2)
-    sampled = functional.grid_sample(frames.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
-    is_inside = (grid.abs() <= 1).all(dim=-1).unsqueeze(1)
-    return torch.where(is_inside, sampled / 127.5 - 1, -1.0)
+    grid = _grid(theta, size)  # (batch, size, size, 2)
+    # Scaled before it is enlarged: outside of the window the interpolation gives 0, which becomes black, -1.
+    scaled = frames.float().mul_(1 / 127.5)
+    sampled = functional.grid_sample(scaled, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return sampled.sub_(1)
+
+
+def _grid(theta: Tensor, size: int) -> Tensor:
+    """Window coordinates of every pixel of the result, (batch, size, size, 2) float32 in [-1, 1].
+
+    Sums instead of a matrix product: it would be computed in bfloat16 under autocast, and half a pixel be lost.
+    """
+    centre = (2 * torch.arange(size, device=theta.device, dtype=torch.float32) + 1) / size - 1
+    along_x = theta[:, None, None, :, 0] * centre[None, None, :, None]  # (batch, 1, size, 2)
+    along_y = theta[:, None, None, :, 1] * centre[None, :, None, None] + theta[:, None, None, :, 2]
+    return along_x + along_y
 
 
 def _transform(geometry: CineGeometry, window: torch.Size, config: CineConfig, view: CineView) -> Tensor:

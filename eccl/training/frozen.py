@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
+
+from eccl.models.projection import Encoder
 
 
 class FrozenEncoder(nn.Module):
@@ -23,7 +25,7 @@ class FrozenEncoder(nn.Module):
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder.eval().requires_grad_(False)
-        self.feature_dim = int(encoder.feature_dim)  # type: ignore[arg-type]
+        self.feature_dim = cast(Encoder, encoder).feature_dim
 
     def train(self, mode: bool = True) -> Self:
         """Stay in evaluation mode."""

@@ -29,7 +29,7 @@ from eccl.training.frozen import FrozenEncoder
 from eccl.training.runs import Run, load_weights, select_prefix
 from eccl.training.sampling import Positions
 from eccl.training.session import Session
-from eccl.training.sources import GuardedSource, Source, open_source
+from eccl.training.sources import TRAINING_SPLITS, GuardedSource, Source, check_splits, open_source
 from eccl.training.views import vectors_of
 from eccl.training.visits import CineGeometry, Visits, cine_visits
 
@@ -90,7 +90,11 @@ class Teacher(Protocol):
         ...
 
     def look(self, positions: Positions) -> Tensor:
-        """The clean view of each cine: (batch, feature_dim)."""
+        """The clean view of each cine: (batch, feature_dim); like `draw` of train and validation only."""
+        ...
+
+    def describe(self, positions: Positions) -> Tensor:
+        """The clean view of any cine, for what is written once training is over."""
         ...
 
 
@@ -120,12 +124,18 @@ class CachedTeacher:
         """One of the K cached views of each cine at random; the clean one where there are none."""
         if not len(self.augmented):
             return self.look(positions)
+        check_splits(np.isin(self.visits.split[positions], TRAINING_SPLITS))
         view = torch.randint(len(self.augmented), (len(positions),), generator=generator)
         index = torch.from_numpy(positions).to(self.clean.device)
         return self.augmented[view.to(index.device), index]
 
     def look(self, positions: Positions) -> Tensor:
         """The clean view of each cine."""
+        check_splits(np.isin(self.visits.split[positions], TRAINING_SPLITS))
+        return self.describe(positions)
+
+    def describe(self, positions: Positions) -> Tensor:
+        """The clean view of any cine."""
         return self.clean[torch.from_numpy(positions).to(self.clean.device)]
 
 
@@ -136,20 +146,25 @@ class LiveTeacher:
         self.visits = cines.visits
         self.feature_dim = encoder.feature_dim
         self._encoder = encoder
-        self._cines = cines
+        self._every = cines
+        self._cines = cines.guarded()
         self._runtime = session.runtime
 
     def draw(self, positions: Positions, generator: torch.Generator) -> Tensor:
         """A fresh view of each cine."""
-        return self._see(positions, draw_views(len(positions), self._cines.transform, generator))
+        return self._see(self._cines, positions, draw_views(len(positions), self._cines.transform, generator))
 
     def look(self, positions: Positions) -> Tensor:
         """The clean view of each cine."""
-        return self._see(positions, clean_view(len(positions)))
+        return self._see(self._cines, positions, clean_view(len(positions)))
 
-    def _see(self, positions: Positions, view: CineView) -> Tensor:
+    def describe(self, positions: Positions) -> Tensor:
+        """The clean view of any cine."""
+        return self._see(self._every, positions, clean_view(len(positions)))
+
+    def _see(self, cines: Cines, positions: Positions, view: CineView) -> Tensor:
         with torch.no_grad(), self._runtime.autocast():
-            features: Tensor = self._encoder(self._cines.batch(positions, view))
+            features: Tensor = self._encoder(cines.batch(positions, view))
         return features.float()
 
 
@@ -164,7 +179,7 @@ def load_live_teacher(session: Session, cmr: Run) -> LiveTeacher:
     encoder = CmrEncoder(config.encoder)
     load_weights(encoder, select_prefix(cmr.weights(), "encoder."), str(cmr.record["run"]))
     frozen = FrozenEncoder(encoder.to(session.device))
-    return LiveTeacher(frozen, load_cines(session, config).guarded(), session)
+    return LiveTeacher(frozen, load_cines(session, config), session)
 
 
 def load_cached_teacher(session: Session, cmr: Run) -> CachedTeacher:

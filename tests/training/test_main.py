@@ -8,17 +8,20 @@ import sys
 
 import pytest
 
-from eccl.training.__main__ import let_idle_threads_sleep, main
+from eccl.training.__main__ import main, prepare_cpu
 from eccl.workspace import Workspace
 
 
-def test_idle_threads_sleep_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    let_idle_threads_sleep()
-    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
-    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    let_idle_threads_sleep()
-    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+@pytest.mark.parametrize(("name", "wanted"), [("OMP_WAIT_POLICY", "PASSIVE"), ("THP_MEM_ALLOC_ENABLE", "1")])
+def test_the_cpu_is_prepared_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, name: str, wanted: str
+) -> None:
+    monkeypatch.delenv(name, raising=False)
+    prepare_cpu()
+    assert os.environ[name] == wanted
+    monkeypatch.setenv(name, "mine")
+    prepare_cpu()
+    assert os.environ[name] == "mine"
 
 
 def test_torch_is_not_loaded_before_the_setting_is_made() -> None:

@@ -141,7 +141,7 @@ def write_cmr_view(session: Session, identity: RunIdentity, module: Aligned, tea
     parts = []
     with torch.no_grad():
         for batch in chunks(len(teacher.visits), session.params.preset.align.optimiser.batch_size):
-            parts.append(module.project_cmr(teacher.look(batch)).cpu().numpy())
+            parts.append(module.project_cmr(teacher.describe(batch)).cpu().numpy())
     rows = vector_rows(teacher.visits, identity, np.concatenate(parts))
     return store_rows(session.workspace.features, "cmr_projection", identity.run, rows, append=append)
 

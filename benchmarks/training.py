@@ -1,0 +1,239 @@
+"""What training costs, as ratios: the cached teacher, waiting for data, groups, augmentation, the autoencoder's step."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.measure import Row, median_pair, median_seconds
+from eccl.models.cmr_encoders import CmrEncoder
+from eccl.models.ecg_vit import EcgEncoder
+from eccl.models.losses import masked_mse
+from eccl.models.mae import MaskedAutoencoder
+from eccl.models.projection import Aligned, Supervised
+from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, DecoderSpec, EcgEncoderSpec, MaskingSpec
+from eccl.store.arrays import ecg_specs, prepare_array, write_shard
+from eccl.training.augment import augment_ecg, draw_views, sample_cine, scale_ecg
+from eccl.training.config import load_params
+from eccl.training.frozen import FrozenEncoder
+from eccl.training.runtime import Runtime
+from eccl.training.sampling import disease_groups, epoch_batches
+from eccl.training.sources import ResidentArray, StreamedArray
+from eccl.training.tasks import AlignTask
+from eccl.training.visits import CineGeometry
+from eccl.workspace import shipped
+
+from timm.models.vision_transformer import Block, VisionTransformer  # isort: skip
+
+BATCH, TRAITS = 32, 82
+# A quarter of the paper's width, so that a step takes seconds on two cores; the ratios grow in our favour with size.
+SMALL = EcgEncoderSpec(patch=(1, 100), width=192, depth=4, heads=3)
+SWIN = CmrEncoderSpec("swin", 112, 4, 7, 48, (2, 2, 2), (2, 4, 8), 0.0, 0.0, 0.0)
+PAPER_TRAIN, PAPER_CASES = 24_908, 548
+
+
+def measure() -> list[Row]:
+    """All rows, in the order of the stages."""
+    torch.manual_seed(0)
+    Runtime()
+    return [mae_step(), *aligned_steps(), *waiting(), groups(), augmentation()]
+
+
+def aligned_steps() -> list[Row]:
+    """A step of stage 2 with the cached teacher, against the ECG encoder alone and against the live teacher."""
+    ecg = torch.randn(BATCH, 12, 5000)
+    target = torch.randn(BATCH, TRAITS)
+    config = load_params(shipped("params.yaml"), "paper").preset.align
+    aligned = AlignTask(Aligned(EcgEncoder(SMALL), 192, TRAITS, AlignmentSpec()), "traits", config)
+    alone = Supervised(EcgEncoder(SMALL), TRAITS)
+    frozen = FrozenEncoder(CmrEncoder(SWIN))
+    frames = torch.randint(0, 255, (BATCH, 50, 112, 112), dtype=torch.uint8)
+    cached = torch.randn(8, 400, frozen.feature_dim)
+    generator = torch.Generator().manual_seed(0)
+    cine, geometry = load_params(shipped("params.yaml"), "paper").preset.pretrain_cmr.cine, _geometry(BATCH)
+
+    def with_cache() -> None:
+        view = torch.randint(8, (BATCH,), generator=generator)
+        _step(aligned, aligned(ecg, cached[view, torch.arange(BATCH)], target)["loss"])
+
+    def with_encoder() -> None:
+        views = draw_views(BATCH, cine, generator)
+        features = frozen(sample_cine(frames, geometry, SWIN.image_size, cine, views))
+        _step(aligned, aligned(ecg, features, target)["loss"])
+
+    def encoder_alone() -> None:
+        _step(alone, masked_mse(alone(ecg)[1], target))
+
+    size = f"batch {BATCH}, ECG ViT {SMALL.width}/{SMALL.depth} with 601 tokens"
+    ours, reference = median_pair(with_cache, encoder_alone, 7)
+    live_ours, live = median_pair(with_cache, with_encoder, 3)
+    swin = f"; teacher Swin {SWIN.width} at {SWIN.image_size} px"
+    return [
+        Row("stage 2, teacher cached", "align step", "ECG encoder and head alone", ours, reference, "s", size),
+        Row("stage 2, cached or live", "cached teacher", "live teacher", live_ours, live, "s", size + swin),
+    ]
+
+
+def waiting() -> list[Row]:
+    """Seconds a step waits for its records, against the step, with arrays in memory and read ahead."""
+    rows = []
+    module = MaskedAutoencoder(SMALL, MaskingSpec(decoder=DecoderSpec(96, 2, 3)))
+    config = load_params(shipped("params.yaml"), "paper").preset.pretrain_ecg.augment
+    generator = torch.Generator().manual_seed(0)
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        data, spec = Path(folder), ecg_specs(256)[1]
+        prepare_array(data, spec, 1)
+        write_shard(data, spec, 0, {row: rng.normal(0, 200, (12, 5000)).astype(np.int16) for row in range(256)})
+        for kind, name in ((ResidentArray, "in memory"), (StreamedArray, "read ahead from disk")):
+            source = kind(data, spec.name, np.arange(256), torch.device("cpu"))
+            batches = epoch_batches(
+                np.arange(256), None, batch_size=BATCH, negatives_per_case=1, seed=0, drop_last=True, block=source.block
+            )(0)
+            source.expect(batches)
+            start = time.perf_counter()
+            for batch in batches:
+                ecg = scale_ecg(augment_ecg(source.batch(batch), config, generator), config.scaling)
+                _step(module, module(ecg, module.draw_noise(len(ecg), generator))["loss"])
+            spent = (time.perf_counter() - start) / len(batches)
+            waited = source.waited_s / len(batches)
+            rows.append(
+                Row(
+                    f"waiting for data, {name}",
+                    "waiting for records",
+                    "whole training step",
+                    waited,
+                    spent,
+                    "s",
+                    f"masked autoencoder {SMALL.width}/{SMALL.depth}, batch {BATCH}: {waited / spent:.2%} of the step",
+                )
+            )
+    return rows
+
+
+def groups() -> Row:
+    """Groups of one epoch from the label table, against reading a record per visit to see its label."""
+    label = np.zeros(PAPER_TRAIN)
+    label[:PAPER_CASES] = 1
+    ours = median_seconds(lambda: disease_groups(label, 2, 42, 0), 5)
+    some = 512
+    with tempfile.TemporaryDirectory() as folder:
+        data, spec = Path(folder), ecg_specs(some)[1]
+        rng = np.random.default_rng(0)
+        prepare_array(data, spec, 1)
+        write_shard(data, spec, 0, {row: rng.normal(0, 200, (12, 5000)).astype(np.int16) for row in range(some)})
+        source = StreamedArray(data, spec.name, np.arange(some), torch.device("cpu"))
+        one_by_one = median_seconds(lambda: [source.batch(np.array([i])) for i in range(some)], 3)
+    return Row(
+        "groups of a disease task",
+        "labels from the table",
+        "one record read per visit",
+        ours,
+        one_by_one * PAPER_TRAIN / some,
+        "s",
+        f"{PAPER_TRAIN} visits, {PAPER_CASES} cases; reference measured on {some} and scaled",
+    )
+
+
+def augmentation() -> Row:
+    """Batched augmentation of ECG and cine against torchvision transforms, one sample at a time."""
+    from torchvision.transforms import InterpolationMode, v2
+
+    import eccl.models._torchvision  # noqa: F401
+
+    params = load_params(shipped("params.yaml"), "paper").preset
+    augment, cine = params.pretrain_ecg.augment, params.pretrain_cmr.cine
+    ecg = torch.randint(-900, 900, (BATCH, 12, 5000), dtype=torch.int16)
+    frames = torch.randint(0, 255, (BATCH, 50, 112, 112), dtype=torch.uint8)
+    geometry, generator = _geometry(BATCH), torch.Generator().manual_seed(0)
+    turn = v2.RandomRotation(15, interpolation=InterpolationMode.BILINEAR)
+    crop = v2.RandomResizedCrop(224, scale=(0.8, 1.0), ratio=(1.0, 1.0), antialias=True)
+
+    def batched() -> None:
+        scale_ecg(augment_ecg(ecg, augment, generator), augment.scaling)
+        sample_cine(frames, geometry, 224, cine, draw_views(BATCH, cine, generator))
+
+    def one_by_one() -> None:
+        for i in range(BATCH):
+            _augment_one(ecg[i : i + 1], augment, generator)
+            box = frames[i, :, 20:92, 20:92].float() / 255
+            (crop(turn(box)) - 0.5) / 0.5
+
+    ours, reference = median_pair(batched, one_by_one, 3)
+    return Row(
+        "augmentation, per sample",
+        "batched, one interpolation",
+        "torchvision, one sample at a time",
+        ours / BATCH,
+        reference / BATCH,
+        "s",
+        f"ECG and cine to 224 px, batch {BATCH}, CPU",
+    )
+
+
+def _augment_one(ecg: Tensor, augment: Any, generator: torch.Generator) -> Tensor:
+    return scale_ecg(augment_ecg(ecg, augment, generator), augment.scaling)
+
+
+def mae_step() -> Row:
+    """A step of the autoencoder at the paper's size, against a plain one of the same arithmetic on timm's blocks."""
+    spec, masking, batch = EcgEncoderSpec(), MaskingSpec(), 4
+    ours, plain = MaskedAutoencoder(spec, masking), PlainMae()
+    ecg, noise = torch.randn(batch, 12, 5000), torch.rand(batch, 600)
+    subject, reference = median_pair(
+        lambda: _step(ours, ours(ecg, noise)["loss"]), lambda: _step(plain, plain(ecg, noise)), 5
+    )
+    return Row(
+        "autoencoder step, paper's size",
+        "eccl.models.mae",
+        "timm blocks, written out plainly",
+        subject,
+        reference,
+        "s",
+        f"batch {batch}, forward and backward, fp32, 120 of 600 patches visible",
+    )
+
+
+class PlainMae(nn.Module):
+    """He et al.'s autoencoder with the paper's numbers and nothing else: the reference of :func:`mae_step`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.vit = VisionTransformer(
+            img_size=(12, 5000), patch_size=(1, 100), in_chans=1, num_classes=0, embed_dim=768, depth=12, num_heads=12
+        )
+        self.narrow = nn.Linear(768, 512)
+        self.mask = nn.Parameter(torch.zeros(1, 1, 512))
+        self.places = nn.Parameter(torch.randn(1, 601, 512), requires_grad=False)
+        self.blocks = nn.Sequential(*(Block(512, 16, qkv_bias=True) for _ in range(8)))
+        self.norm, self.out = nn.LayerNorm(512), nn.Linear(512, 100)
+
+    def forward(self, ecg: Tensor, noise: Tensor) -> Tensor:
+        tokens = self.vit.patch_embed(ecg.unsqueeze(1)) + self.vit.pos_embed[:, 1:]
+        order = noise.argsort(dim=1)
+        kept = torch.take_along_dim(tokens, order[:, :120, None], dim=1)
+        first = (self.vit.cls_token + self.vit.pos_embed[:, :1]).expand(len(ecg), -1, -1)
+        seen = self.narrow(self.vit.norm(self.vit.blocks(torch.cat([first, kept], dim=1))))
+        everything = torch.cat([seen[:, 1:], self.mask.expand(len(ecg), 480, -1)], dim=1)
+        placed = torch.take_along_dim(everything, order.argsort(dim=1)[:, :, None], dim=1)
+        whole = torch.cat([seen[:, :1], placed], dim=1) + self.places
+        predicted = self.out(self.norm(self.blocks(whole)))[:, 1:]
+        error = (predicted - ecg.reshape(len(ecg), 600, 100)).square().mean(dim=-1)
+        is_hidden = torch.ones_like(noise).scatter(1, order[:, :120], 0.0)
+        return (error * is_hidden).sum() / is_hidden.sum()
+
+
+def _step(module: nn.Module, loss: Tensor) -> None:
+    module.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+
+
+def _geometry(count: int) -> CineGeometry:
+    box = torch.tensor([20.0, 20.0, 92.0, 92.0]).repeat(count, 1)
+    return CineGeometry(box, torch.full((count, 2), 1.83))
