@@ -11,7 +11,6 @@ import importlib
 import sys
 
 from benchmarks.measure import write_rows
-from eccl.training.__main__ import prepare_cpu
 
 SUITES = ("store", "training", "simulator")
 
@@ -22,7 +21,6 @@ def main(wanted: list[str]) -> int:
     if unknown:
         print(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}", file=sys.stderr)
         return 2
-    prepare_cpu()
     for suite in wanted or SUITES:
         rows = importlib.import_module(f"benchmarks.{suite}").measure()
         for row in rows:

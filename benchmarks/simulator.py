@@ -63,3 +63,8 @@ def _anew(work: Callable[[Path, Workspace], None]) -> Callable[[], None]:
             work(Path(folder) / "raw", place)
 
     return run
+
+
+def measure() -> list[Row]:
+    """The rows of this suite."""
+    return [straight_into_data()]

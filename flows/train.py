@@ -16,7 +16,7 @@ from flows.console import progress, say
 from flows.dvc import has_changes, list_stages, run_stage
 
 OTHER_FLOWS = ("validate", "publish")
-EPOCH = re.compile(r"\bepoch (\d+/\d+)")
+EPOCH = re.compile(r"\bepoch (\d+/\d+)\b.*\bleft ([\d:]+)")
 DVC_CHATTER = re.compile(
     r"\s*(Running stage|> |Updating lock|Generating lock|To track|To enable|git add|dvc config|Use `dvc|Stage '.*' (didn't|is cached))"
 )
@@ -56,7 +56,9 @@ class StageLines:
     def __call__(self, line: str) -> None:
         epoch = EPOCH.search(line)
         if epoch:
-            self._bar.update(self._bar.task_ids[0], description=f"{self._stage:<20} epoch {epoch[1]:<5}")
+            self._bar.update(
+                self._bar.task_ids[0], description=f"{self._stage:<20} epoch {epoch[1]:<7} left {epoch[2]}"
+            )
         elif not DVC_CHATTER.match(line):
             self._bar.console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""The batch worker: one shard's files in, one shard and its part out. Workers share no file."""
+"""The batch worker: one shard's records in, one shard and its part out. Workers share no file."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from eccl.errors import Reason, Rejected
 from eccl.ingest.modality import Modality, Record, modalities
 from eccl.ingest.plan import Batch, Item, quarantine_path
 from eccl.ingest.seen import UNREADABLE
+from eccl.ingest.source import Source
 from eccl.remedies import remedy
 from eccl.store.arrays import read_rows, write_shard
 from eccl.store.database import conform, write_if_changed
-from eccl.store.files import sha256_file
 from eccl.store.parts import part_path
 
 
@@ -38,8 +38,8 @@ class BatchResult:
     hashes: tuple[tuple[int, str], ...]
 
 
-def ingest_batch(raw: Path, data: Path, params: Params, batch: Batch) -> BatchResult:
-    """Read a batch's files and commit their shard.
+def ingest_batch(source: Source, data: Path, params: Params, batch: Batch) -> BatchResult:
+    """Read a batch's records from their source and commit their shard.
 
     The shard's arrays are written first, then the quarantine part, and last the part whose appearance makes the rows
     exist. A kill before that leaves slots nobody believes in; the next run fills them with the same bytes.
@@ -50,7 +50,7 @@ def ingest_batch(raw: Path, data: Path, params: Params, batch: Batch) -> BatchRe
     refused: list[dict[str, Any]] = []
     hashes: list[tuple[int, str]] = []
     for item in batch.items:
-        origin, outcome = _read(raw, modality, item)
+        origin, outcome = _read(source, modality, item)
         hashes.append((item.row, origin["file_sha256"]))
         if isinstance(outcome, Rejected):
             refused.append({"kind": batch.kind, **origin, **_verdict(outcome)})
@@ -69,8 +69,7 @@ def ingest_batch(raw: Path, data: Path, params: Params, batch: Batch) -> BatchRe
     )
 
 
-def _read(raw: Path, modality: Modality, item: Item) -> tuple[dict[str, Any], Record | Rejected]:
-    path = raw / item.file.path
+def _read(source: Source, modality: Modality, item: Item) -> tuple[dict[str, Any], Record | Rejected]:
     origin: dict[str, Any] = {
         "eid": item.file.eid,
         "instance": item.file.instance,
@@ -80,10 +79,8 @@ def _read(raw: Path, modality: Modality, item: Item) -> tuple[dict[str, Any], Re
         "file_bytes": item.file.size,
     }
     try:
-        origin["file_sha256"] = sha256_file(path)
-        if item.file.size == 0:
-            raise Rejected(Reason.EMPTY_FILE, "0 bytes")
-        return origin, modality.read(path)
+        origin["file_sha256"] = source.fingerprint(item.file)
+        return origin, source.read(item.file, modality)
     except Rejected as error:
         return origin, error
     except OSError as error:

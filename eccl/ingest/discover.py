@@ -19,13 +19,16 @@ EID_DIGITS = 7
 
 @dataclass(frozen=True, slots=True, order=True)
 class RawFile:
-    """One bulk file of one visit; `path` is relative to the raw folder."""
+    """One bulk file of one visit.
+
+    `path` is relative to the raw folder, `mtime_ns` None where no time tells a file from its successor.
+    """
 
     eid: int
     instance: int
     path: str
     size: int
-    mtime_ns: int
+    mtime_ns: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,35 @@
-"""What differs between ECG and cine: arrays, table, and how bytes become a record. Everything else is shared."""
+"""What differs between ECG and cine: arrays, table, and how a typed recording or study becomes a record.
+
+Everything else is shared. A reader has two steps: from a raw file to what :mod:`eccl.ukb` makes of it, and from there
+to a record; the second one also serves recordings that were never a file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eccl.config import CineParams, IngestParams, Params
 from eccl.errors import Reason, Rejected
-from eccl.image.cine import CineOptions, prepare_cine
+from eccl.image.cine import CineOptions, PreparedCine, prepare_cine
 from eccl.image.segmentation import Segmentation, find_segmentation, read_segmentation
 from eccl.signal.baseline import remove_baseline
 from eccl.signal.beats import choose_period
 from eccl.signal.quality import measure_quality
 from eccl.store.arrays import ArraySpec, checksum, cine_specs, ecg_specs
-from eccl.ukb.ecg_xml import read_ecg_xml
-from eccl.ukb.sax_dicom import open_sax_zip
+from eccl.ukb.ecg_xml import EcgRecord, read_ecg_xml
+from eccl.ukb.sax_dicom import SaxSlice, open_sax_zip
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One raw file as numbers: an array per spec of its modality, and its columns of the table."""
+    """One recording or study as numbers: an array per spec of its modality, and its columns of the table."""
 
     arrays: Mapping[str, NDArray[Any]]
     columns: Mapping[str, Any]
@@ -42,14 +47,18 @@ class Modality:
         Table whose parts commit the shards.
     specs
         Arrays; all have the same rows per shard.
-    read
-        Turns one raw file into a record, or raises :class:`eccl.errors.Rejected`.
+    reader
+        Turns a raw file, or what its bytes mean, into a record, or raises :class:`eccl.errors.Rejected`.
     """
 
     kind: str
     table: str
     specs: tuple[ArraySpec, ...]
-    read: Callable[[Path], Record]
+    reader: EcgReader | CineReader
+
+    def read(self, path: Path) -> Record:
+        """Turn one raw file into a record."""
+        return self.reader(path)
 
     @property
     def shard_rows(self) -> int:
@@ -79,7 +88,14 @@ class EcgReader:
     max_identity_error_uv: float
 
     def __call__(self, path: Path) -> Record:
-        ecg = read_ecg_xml(path.read_bytes(), max_identity_error_uv=self.max_identity_error_uv)
+        return self.parse(path.read_bytes())
+
+    def parse(self, content: bytes) -> Record:
+        """Make a record of a file's bytes."""
+        return self.record(read_ecg_xml(content, max_identity_error_uv=self.max_identity_error_uv))
+
+    def record(self, ecg: EcgRecord) -> Record:
+        """Remove the baseline and measure the quality of a recording."""
         raw = ecg.signal_uv
         period, source = choose_period(ecg.measurements.ventricular_rate_bpm, raw, ecg.sample_rate_hz)
         limits = np.iinfo(np.int16)
@@ -106,6 +122,40 @@ class EcgReader:
         return Record({"ecg.zarr/raw": raw, "ecg.zarr/clean": clean}, columns)
 
 
+class ShortAxisStudy(Protocol):
+    """What a record needs of a study; :class:`eccl.ukb.sax_dicom.SaxStudy` says what each of these means."""
+
+    @property
+    def slices(self) -> Sequence[SaxSlice]: ...
+    @property
+    def slice_count(self) -> int: ...
+    @property
+    def native_frames(self) -> int: ...
+    @property
+    def matrix(self) -> tuple[int, int]: ...
+    @property
+    def spacing_mm(self) -> tuple[float, float]: ...
+    @property
+    def slice_step_mm(self) -> float | None: ...
+    @property
+    def cycle_ms(self) -> float | None: ...
+    @property
+    def acquired_on(self) -> date | None: ...
+    @property
+    def manufacturer(self) -> str | None: ...
+    @property
+    def repeat_series(self) -> int: ...
+    @property
+    def excluded_files(self) -> int: ...
+    @property
+    def manifest_status(self) -> str: ...
+    @property
+    def flags(self) -> tuple[str, ...]: ...
+
+    def read_slice(self, index: int) -> NDArray[Any]:
+        """Frames (t, y, x) of one slice, counted from the base."""
+
+
 @dataclass(frozen=True, slots=True)
 class CineReader:
     """Short-axis DICOM zip -> one slice's window over one cycle, its heart box and geometry."""
@@ -114,6 +164,15 @@ class CineReader:
     max_missing_frames: int
 
     def __call__(self, path: Path) -> Record:
+        return self.parse(path, self._segmentation(path))
+
+    def parse(self, source: Path | BinaryIO, segmentation: Segmentation | None = None) -> Record:
+        """Make a record of a zip."""
+        with open_sax_zip(source) as study:
+            return self.record(study, segmentation)
+
+    def record(self, study: ShortAxisStudy, segmentation: Segmentation | None = None) -> Record:
+        """Choose the slice, find the heart and cut the window of a study."""
         options = CineOptions(
             frames=self.params.frames,
             window_px=self.params.window_px,
@@ -121,55 +180,55 @@ class CineReader:
             box=self.params.box,
             crop=self.params.crop,
         )
-        with open_sax_zip(path) as study:
-            cine = prepare_cine(
-                study.read_slice, study.slice_count, study.spacing_mm, options, self._segmentation(path)
+        cine = prepare_cine(study.read_slice, study.slice_count, study.spacing_mm, options, segmentation)
+        missing = study.slices[cine.mid_slice].missing_frames
+        if missing > self.max_missing_frames:
+            raise Rejected(
+                Reason.CINE_MISSING_FRAMES,
+                f"{missing} of {study.native_frames} frames of the chosen slice are absent or broken; at most "
+                f"{self.max_missing_frames} may be (ingest.max_missing_frames)",
             )
-            missing = study.slices[cine.mid_slice].missing_frames
-            if missing > self.max_missing_frames:
-                raise Rejected(
-                    Reason.CINE_MISSING_FRAMES,
-                    f"{missing} of {study.native_frames} frames of the chosen slice are absent or broken; at most "
-                    f"{self.max_missing_frames} may be (ingest.max_missing_frames)",
-                )
-            columns = {
-                "frames_sha256": checksum(cine.frames),
-                "acquired_on": study.acquired_on,
-                "manufacturer": study.manufacturer,
-                "slice_count": study.slice_count,
-                "mid_slice": cine.mid_slice,
-                "slice_rule": cine.slice_rule,
-                "native_frames": cine.native_frames,
-                "is_resampled": cine.is_resampled,
-                "missing_frames": missing,
-                "repeat_series": study.repeat_series,
-                "excluded_files": study.excluded_files,
-                "matrix_rows": study.matrix[0],
-                "matrix_columns": study.matrix[1],
-                "spacing_row_mm": study.spacing_mm[0],
-                "spacing_column_mm": study.spacing_mm[1],
-                "slice_step_mm": study.slice_step_mm,
-                "cycle_ms": study.cycle_ms,
-                "window_top": cine.window_top,
-                "window_left": cine.window_left,
-                "box_top": cine.box.top,
-                "box_left": cine.box.left,
-                "box_bottom": cine.box.bottom,
-                "box_right": cine.box.right,
-                "box_source": cine.box.source,
-                "box_confidence": cine.box.confidence,
-                "intensity_low": cine.intensity_low,
-                "intensity_high": cine.intensity_high,
-                "motion_fraction": cine.motion_fraction,
-                "contrast": cine.contrast,
-                "sharpness": cine.sharpness,
-                "manifest_status": study.manifest_status,
-                "flags": ",".join(sorted({*study.flags, *cine.flags})),
-            }
-        return Record({"cine.zarr/frames": cine.frames}, columns)
+        return Record({"cine.zarr/frames": cine.frames}, _cine_columns(study, cine, missing))
 
     def _segmentation(self, path: Path) -> Segmentation | None:
         if self.params.box == "motion" and self.params.mid_slice in {"auto", "index_half"}:
             return None
         beside = find_segmentation(path)
         return read_segmentation(beside, self.params.label_scheme) if beside else None
+
+
+def _cine_columns(study: ShortAxisStudy, cine: PreparedCine, missing: int) -> dict[str, Any]:
+    return {
+        "frames_sha256": checksum(cine.frames),
+        "acquired_on": study.acquired_on,
+        "manufacturer": study.manufacturer,
+        "slice_count": study.slice_count,
+        "mid_slice": cine.mid_slice,
+        "slice_rule": cine.slice_rule,
+        "native_frames": cine.native_frames,
+        "is_resampled": cine.is_resampled,
+        "missing_frames": missing,
+        "repeat_series": study.repeat_series,
+        "excluded_files": study.excluded_files,
+        "matrix_rows": study.matrix[0],
+        "matrix_columns": study.matrix[1],
+        "spacing_row_mm": study.spacing_mm[0],
+        "spacing_column_mm": study.spacing_mm[1],
+        "slice_step_mm": study.slice_step_mm,
+        "cycle_ms": study.cycle_ms,
+        "window_top": cine.window_top,
+        "window_left": cine.window_left,
+        "box_top": cine.box.top,
+        "box_left": cine.box.left,
+        "box_bottom": cine.box.bottom,
+        "box_right": cine.box.right,
+        "box_source": cine.box.source,
+        "box_confidence": cine.box.confidence,
+        "intensity_low": cine.intensity_low,
+        "intensity_high": cine.intensity_high,
+        "motion_fraction": cine.motion_fraction,
+        "contrast": cine.contrast,
+        "sharpness": cine.sharpness,
+        "manifest_status": study.manifest_status,
+        "flags": ",".join(sorted({*study.flags, *cine.flags})),
+    }

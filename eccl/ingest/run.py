@@ -2,7 +2,7 @@
 
 ::
 
-    with session(workspace, raw) as ingest:
+    with session(workspace, raw) as ingest:            # raw: a folder, or another source of records
         results = map(ingest.work, ingest.batches)     # by processes, threads of a flow, or a cluster
         report = ingest.finish(results)
 """
@@ -22,11 +22,12 @@ from eccl.cohort.derive import derive_cohort
 from eccl.config import Params, load_params
 from eccl.errors import ReconcileError, WorkspaceError
 from eccl.ingest.batch import BatchResult, ingest_batch
-from eccl.ingest.discover import Discovery, discover
+from eccl.ingest.discover import Discovery
 from eccl.ingest.modality import Modality, modalities
 from eccl.ingest.plan import Batch, Plan, make_plan, taken_rows
 from eccl.ingest.report import IngestReport, reconcile
 from eccl.ingest.seen import SeenFiles
+from eccl.ingest.source import Source, to_source
 from eccl.ingest.tabular import ingest_tables
 from eccl.store.arrays import prepare_array
 from eccl.store.files import sweep
@@ -40,13 +41,13 @@ Progress = Callable[[int, int], None]
 class IngestSession:
     """One ingest under the workspace's write lock; made by :func:`session`."""
 
-    def __init__(self, workspace: Workspace, raw: Path, params: Params, *, retry: bool = False) -> None:
+    def __init__(self, workspace: Workspace, source: Source, params: Params, *, retry: bool = False) -> None:
         self.workspace = workspace
-        self.raw = raw
+        self.source = source
         self.params = params
-        self.seen = SeenFiles(raw, workspace.state / "seen.json")
+        self.seen = SeenFiles(source, workspace.state / "seen.json")
         self.modalities: dict[str, Modality] = {m.kind: m for m in modalities(params)}
-        self.found, self.plans = plan_ingest(workspace, raw, params, self.seen, retry=retry)
+        self.found, self.plans = plan_ingest(workspace, source, params, self.seen, retry=retry)
         self._version_before = _version(workspace)
 
     @property
@@ -57,7 +58,7 @@ class IngestSession:
     @property
     def work(self) -> Callable[[Batch], BatchResult]:
         """Function that commits one batch; it can be sent to another process."""
-        return partial(ingest_batch, self.raw, self.workspace.data, self.params)
+        return partial(ingest_batch, self.source, self.workspace.data, self.params)
 
     def prepare(self) -> None:
         """Create or widen the arrays' metadata, once, before any worker starts."""
@@ -77,7 +78,7 @@ class IngestSession:
         """
         done = list(results)
         self._remember(done)
-        tabular = ingest_tables(self.raw, self.workspace.data, self.workspace.state, self.found)
+        tabular = ingest_tables(self.source.folder, self.workspace.data, self.workspace.state, self.found)
         cohort = derive_cohort(self.workspace, self.params.cohort)
         kinds = tuple(reconcile(kind, self.found, plan, done) for kind, plan in self.plans.items())
         self._check_slots()
@@ -105,11 +106,12 @@ class IngestSession:
 
 
 def plan_ingest(
-    workspace: Workspace, raw: Path, params: Params, seen: SeenFiles | None = None, *, retry: bool = False
+    workspace: Workspace, raw: Path | Source, params: Params, seen: SeenFiles | None = None, *, retry: bool = False
 ) -> tuple[Discovery, dict[str, Plan]]:
     """Tell what an ingest would do; nothing is written."""
-    found = discover(raw)
-    memory = seen or SeenFiles(raw, workspace.state / "seen.json")
+    source = to_source(raw)
+    found = source.discover()
+    memory = seen or SeenFiles(source, workspace.state / "seen.json")
     plans = {m.kind: make_plan(workspace.data, m, found.files[m.kind], memory, retry=retry) for m in modalities(params)}
     return found, plans
 
@@ -122,11 +124,11 @@ def _version(workspace: Workspace) -> str | None:
 
 
 @contextmanager
-def session(workspace: Workspace, raw: Path, *, retry: bool = False) -> Iterator[IngestSession]:
+def session(workspace: Workspace, raw: Path | Source, *, retry: bool = False) -> Iterator[IngestSession]:
     """Plan an ingest and hold the write lock until it is finished."""
     params = load_params(workspace.params_file)
     with writing(workspace.state, "ingest"):
-        ingest = IngestSession(workspace, raw, params, retry=retry)
+        ingest = IngestSession(workspace, to_source(raw), params, retry=retry)
         ingest.prepare()
         yield ingest
 
@@ -153,14 +155,19 @@ def _die_with_parent() -> None:
 
 
 def run_ingest(
-    workspace: Workspace, raw: Path, *, workers: int = 2, retry: bool = False, on_progress: Progress | None = None
+    workspace: Workspace,
+    raw: Path | Source,
+    *,
+    workers: int = 2,
+    retry: bool = False,
+    on_progress: Progress | None = None,
 ) -> IngestReport:
-    """Ingest a raw folder with worker processes on this machine.
+    """Ingest a raw folder, or another source of records, with worker processes on this machine.
 
     Parameters
     ----------
     raw
-        Folder with XML, zip and table files, in any layout.
+        Folder with XML, zip and table files, in any layout; or a :class:`eccl.ingest.source.Source`.
     workers
         Processes; with 1, no process is started.
     retry

@@ -1,6 +1,7 @@
 """Which raw bytes were behind a path last time, so that a run with nothing new reads almost nothing.
 
-This is a cache beside the data, keyed by path, size and time. Losing it costs a re-hash, never a wrong answer.
+This is a cache beside the data, keyed by path, size and time. Losing it costs a re-hash, never a wrong answer. What has
+no time is not remembered: its source tells the fingerprint anew.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import json
 from pathlib import Path
 
 from eccl.ingest.discover import RawFile
-from eccl.store.files import replace_file, sha256_file
+from eccl.ingest.source import Source
+from eccl.store.files import replace_file
 
 UNREADABLE = ""
 """Hash of a file that cannot be read."""
@@ -18,8 +20,9 @@ UNREADABLE = ""
 class SeenFiles:
     """Hashes of raw files, remembered by path, size and modification time."""
 
-    def __init__(self, raw: Path, cache: Path) -> None:
-        self._raw = raw.resolve()
+    def __init__(self, source: Source, cache: Path) -> None:
+        self._source = source
+        self._folder = source.folder.resolve()
         self._cache = cache
         self._entries: dict[str, list[int | str]] = {}
         self.hashed = 0
@@ -31,12 +34,12 @@ class SeenFiles:
 
     def sha256(self, file: RawFile) -> str:
         """SHA-256 of a raw file, from memory where size and time are unchanged."""
-        entry = self._entries.get(self._key(file))
+        entry = self._entries.get(self._key(file)) if file.mtime_ns is not None else None
         if entry and entry[:2] == [file.size, file.mtime_ns]:
             return str(entry[2])
         self.hashed += 1
         try:
-            digest = sha256_file(self._raw / file.path)
+            digest = self._source.fingerprint(file)
         except OSError:  # whoever reads the file will say so
             return UNREADABLE
         self.remember(file, digest)
@@ -44,7 +47,7 @@ class SeenFiles:
 
     def remember(self, file: RawFile, digest: str) -> None:
         """Note what a file's hash is; that it could not be read is forgotten, for it may be mended."""
-        if digest != UNREADABLE:
+        if digest != UNREADABLE and file.mtime_ns is not None:
             self._entries[self._key(file)] = [file.size, file.mtime_ns, digest]
 
     def save(self) -> None:
@@ -52,4 +55,4 @@ class SeenFiles:
         replace_file(self._cache, json.dumps(self._entries, sort_keys=True).encode())
 
     def _key(self, file: RawFile) -> str:
-        return str(self._raw / file.path)
+        return str(self._folder / file.path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -10,13 +10,15 @@ import numpy as np
 from eccl.simulate import physiology as ph
 from eccl.simulate.config import SimulationConfig
 from eccl.simulate.heart import HeartState, from_columns
-from eccl.simulate.population import draw_columns
+from eccl.simulate.population import age_columns, draw_columns
 
 FIRST_EID = 9_000_000
 EID_SPAN = 900_000
 IMAGING_INSTANCE, REPEAT_INSTANCE = 2, 3
 CENTRES = (11025, 11026, 11027)  # coding 10: Cheadle, Reading, Newcastle (imaging)
-FIRST_IMAGING, LAST_IMAGING = date(2014, 5, 1), date(2022, 12, 1)
+CENSORING = date(2024, 9, 30)  # end of the records; imaging lies FOLLOW_UP_YEARS before it
+FIRST_BASELINE, LAST_BASELINE = date(2006, 4, 1), date(2010, 9, 30)
+REPEAT_GAP_YEARS = (2.0, 4.0)  # between the imaging visits [M]
 
 # Streams of randomness: one per purpose and person, so that neither order nor workers can change a byte.
 STREAM_COHORT, STREAM_PERSON, STREAM_PLAN = 0, 1, 2
@@ -72,23 +74,24 @@ def draw_cohort(config: SimulationConfig) -> tuple[Participant, ...]:
     returning = _exact_share(rng, count, config.second_visit_share)
     missing_ecg = _exact_share(rng, count, config.missing_ecg_share)
     missing_cine = _exact_share(rng, count, config.missing_cine_share)
+    gap_years = np.minimum(rng.uniform(*REPEAT_GAP_YEARS, count), columns["follow_up_years"] - 0.1)
+    aged = age_columns(columns, gap_years, rng)
+    later_ecg, later_cine = rng.random((2, count)) >= ((config.missing_ecg_share,), (config.missing_cine_share,))
     people = []
     for index in range(count):
         state = from_columns(columns, index)
-        day = _random_day(rng, FIRST_IMAGING, LAST_IMAGING)
+        day = _open_day(CENSORING - timedelta(days=round(365.25 * float(columns["follow_up_years"][index]))))
         visits = [Visit(IMAGING_INSTANCE, day, state, not missing_ecg[index], not missing_cine[index])]
-        gap_years = float(rng.uniform(2.0, 4.0))
-        aged = age_state(state, gap_years, rng)
         if returning[index]:
-            later = day + timedelta(days=round(365.25 * gap_years))
-            ecg, cine = rng.random(2) >= (config.missing_ecg_share, config.missing_cine_share)
-            visits.append(Visit(REPEAT_INSTANCE, later, aged, bool(ecg), bool(cine)))
+            later = _open_day(day + timedelta(days=round(365.25 * float(gap_years[index]))))
+            has_ecg, has_cine = bool(later_ecg[index]), bool(later_cine[index])
+            visits.append(Visit(REPEAT_INSTANCE, later, from_columns(aged, index), has_ecg, has_cine))
         people.append(
             Participant(
                 index=index,
                 eid=FIRST_EID + int(offsets[index]),
                 birth=_first_of_month(day - timedelta(days=round(365.25 * state.age_years))),
-                baseline=_random_day(rng, date(2006, 4, 1), date(2010, 9, 30)),
+                baseline=_random_day(rng, FIRST_BASELINE, LAST_BASELINE),
                 centre=int(rng.choice(CENTRES)),
                 visits=tuple(visits),
                 onset_years={
@@ -102,44 +105,6 @@ def draw_cohort(config: SimulationConfig) -> tuple[Participant, ...]:
     return tuple(people)
 
 
-def age_state(state: HeartState, years: float, rng: np.random.Generator) -> HeartState:
-    """The same heart some years later: slow drift of size and stiffness, day-to-day change of the rest [M]."""
-    decade = years / 10.0
-
-    def wobble(sd_log: float) -> float:
-        return float(np.exp(sd_log * rng.standard_normal()))
-
-    edv = state.lv_edv * np.exp(ph.EDV_PER_DECADE * decade) * wobble(0.03)
-    ef = float(np.clip(state.lv_ef + 0.015 * rng.standard_normal(), 0.12, 0.84))
-    stroke_ratio = (state.rv_edv - state.rv_esv) / (state.lv_edv - state.lv_esv)
-    rv_ef = float(np.clip(1.0 - state.rv_esv / state.rv_edv + 0.015 * rng.standard_normal(), 0.12, 0.84))
-    rv_edv = edv * ef * stroke_ratio / rv_ef
-    la_max = state.la_max * np.exp(ph.LA_PER_DECADE * decade) * wobble(0.04)
-    ra_max = state.ra_max * wobble(0.05)
-    rate = float(np.clip(state.heart_rate * wobble(0.08), *ph.HEART_RATE_LIMITS))
-    return replace(
-        state,
-        age_years=state.age_years + years,
-        weight_kg=state.weight_kg * wobble(0.02),
-        sbp=float(np.clip(state.sbp + 8.0 * rng.standard_normal() + ph.SBP_PER_DECADE * decade, 85.0, 230.0)),
-        heart_rate=rate,
-        cmr_heart_rate=float(np.clip(rate * state.cmr_heart_rate / state.heart_rate, *ph.HEART_RATE_LIMITS)),
-        lv_edv=edv,
-        lv_esv=edv * (1.0 - ef),
-        lv_mass=state.lv_mass * np.exp(ph.MASS_PER_DECADE_MEN * state.male * decade) * wobble(0.02),
-        rv_edv=rv_edv,
-        rv_esv=rv_edv * (1.0 - rv_ef),
-        la_max=la_max,
-        la_min=la_max * state.la_min / state.la_max,
-        ra_max=ra_max,
-        ra_min=ra_max * state.ra_min / state.ra_max,
-        aao_area=state.aao_area * np.exp(ph.AAO_PER_DECADE * decade),
-        dao_area=state.dao_area * np.exp(ph.DAO_PER_DECADE * decade),
-        aao_distensibility=state.aao_distensibility * np.exp(ph.AAO_DIST_PER_DECADE * decade),
-        dao_distensibility=state.dao_distensibility * np.exp(ph.DAO_DIST_PER_DECADE * decade),
-    )
-
-
 def _exact_share(rng: np.random.Generator, count: int, share: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Mark the nearest whole number of people, at random."""
     chosen = np.zeros(count, dtype=np.bool_)
@@ -148,8 +113,11 @@ def _exact_share(rng: np.random.Generator, count: int, share: float) -> np.ndarr
 
 
 def _random_day(rng: np.random.Generator, first: date, last: date) -> date:
-    day = first + timedelta(days=int(rng.integers((last - first).days)))
-    # Assessment centres are closed on Sundays.
+    return _open_day(first + timedelta(days=int(rng.integers((last - first).days))))
+
+
+def _open_day(day: date) -> date:
+    """That day, or the next where it is a Sunday: assessment centres are closed."""
     return day + timedelta(days=1) if day.weekday() == 6 else day
 
 

@@ -1,20 +1,20 @@
-"""Write the files of one participant: the unit of work of a simulation."""
+"""The files of one participant and their row of the tables: the unit of work of a simulation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from eccl.simulate.cine import record_cine
+from eccl.simulate.cine import Scan, plan_scan
 from eccl.simulate.cohort import Participant, Visit, person_rng
 from eccl.simulate.config import SimulationConfig
 from eccl.simulate.corruption import Modality, PlannedCorruption, corrupt_ecg, write_cine
 from eccl.simulate.diagnoses import draw_diagnoses
 from eccl.simulate.dipole import beat_of
-from eccl.simulate.ecg import record_ecg
+from eccl.simulate.ecg import Ecg, record_ecg
 from eccl.simulate.ecg_xml import EcgHeader, write_ecg_xml
 from eccl.simulate.heart import HeartState
 from eccl.simulate.sax_zip import StudyHeader, new_uid
@@ -58,60 +58,86 @@ class Product:
     files: tuple[WrittenFile, ...]
 
 
-def file_path(out: Path, config: SimulationConfig, eid: int, instance: int, modality: Modality) -> Path:
-    """Where a raw file lies in the chosen layout."""
+def file_path(config: SimulationConfig, eid: int, instance: int, modality: Modality) -> PurePosixPath:
+    """Where a raw file lies below the cohort's folder, in the chosen layout."""
     name = f"{eid}_{FIELD[modality]}_{instance}_0.{SUFFIX[modality]}"
     if config.layout == "flat":
-        return out / FLAT_FOLDER[modality] / name
-    return out / RAP_FOLDER[modality] / str(eid)[:2] / name
+        return PurePosixPath(FLAT_FOLDER[modality], name)
+    return PurePosixPath(RAP_FOLDER[modality], str(eid)[:2], name)
 
 
 def write_participant(task: Task) -> Product:
     """Render and write everything of one participant; depends on the task alone."""
+    person, planned = task.person, {(c.instance, c.modality): c.kind for c in task.corruptions}
+    for visit in person.visits:
+        for modality in visit_modalities(visit):
+            path = task.out / file_path(task.config, person.eid, visit.instance, modality)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(raw_bytes(task.config, person, visit, modality, planned.get((visit.instance, modality))))
+    return tabulate_participant(task)
+
+
+def tabulate_participant(task: Task) -> Product:
+    """The tables' row and the list of files of one participant, without rendering any."""
     person, config = task.person, task.config
     planned = {(c.instance, c.modality): c for c in task.corruptions}
-    files: list[WrittenFile] = []
-    traits = {}
-    for visit in person.visits:
-        if visit.has_ecg:
-            files.append(_write(task, visit, "ecg", planned.get((visit.instance, "ecg"))))
-        if visit.has_cine:
-            files.append(_write(task, visit, "cine", planned.get((visit.instance, "cine"))))
-            traits[visit.instance] = measure_traits(
-                visit.state, person_rng(config, person.index, PURPOSE_TRAITS + visit.instance)
-            )
+    traits = {
+        visit.instance: measure_traits(visit.state, person_rng(config, person.index, PURPOSE_TRAITS + visit.instance))
+        for visit in person.visits
+        if visit.has_cine
+    }
     diagnoses = draw_diagnoses(person, person_rng(config, person.index, PURPOSE_TABLE))
-    return Product(participant_row(person, diagnoses, traits), tuple(files))
-
-
-def _write(task: Task, visit: Visit, modality: Modality, planned: PlannedCorruption | None) -> WrittenFile:
-    render = _ecg_bytes if modality == "ecg" else _cine_bytes
-    data = render(task, visit, planned.kind if planned else None)
-    path = file_path(task.out, task.config, task.person.eid, visit.instance, modality)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return WrittenFile(
-        task.person.eid,
-        visit.instance,
-        modality,
-        planned.kind if planned else "none",
-        planned.expected if planned else "accepted",
+    files = tuple(
+        _listed(person.eid, visit.instance, modality, planned.get((visit.instance, modality)))
+        for visit in person.visits
+        for modality in visit_modalities(visit)
     )
+    return Product(participant_row(person, diagnoses, traits), files)
 
 
-def _ecg_bytes(task: Task, visit: Visit, kind: str | None) -> bytes:
-    rng = person_rng(task.config, task.person.index, PURPOSE_ECG + visit.instance)
-    header = _ecg_header(task.person, visit, rng)
-    long_form = rng.random() < task.config.full_disclosure_share
-    xml = write_ecg_xml(record_ecg(visit.state, rng), header, full_disclosure=long_form)
-    return corrupt_ecg(xml, kind) if kind else xml
+def visit_modalities(visit: Visit) -> tuple[Modality, ...]:
+    """Kinds of raw file that a visit has."""
+    kinds: tuple[tuple[Modality, bool], ...] = (("ecg", visit.has_ecg), ("cine", visit.has_cine))
+    return tuple(modality for modality, has_file in kinds if has_file)
 
 
-def _cine_bytes(task: Task, visit: Visit, kind: str | None) -> bytes:
-    config = task.config
-    rng = person_rng(config, task.person.index, PURPOSE_CINE + visit.instance)
+def _listed(eid: int, instance: int, modality: Modality, planned: PlannedCorruption | None) -> WrittenFile:
+    if planned is None:
+        return WrittenFile(eid, instance, modality, "none", "accepted")
+    return WrittenFile(eid, instance, modality, planned.kind, planned.expected)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EcgFile:
+    """What goes into an ECG file."""
+
+    ecg: Ecg
+    header: EcgHeader
+    full_disclosure: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CineFile:
+    """What goes into a study's zip; `rng` goes on with the uids and the order of its members."""
+
+    scan: Scan
+    header: StudyHeader
+    rng: np.random.Generator
+
+
+def draw_ecg_file(config: SimulationConfig, person: Participant, visit: Visit) -> EcgFile:
+    """Record a visit's ECG."""
+    rng = person_rng(config, person.index, PURPOSE_ECG + visit.instance)
+    header = _ecg_header(person, visit, rng)
+    long_form = bool(rng.random() < config.full_disclosure_share)
+    return EcgFile(record_ecg(visit.state, rng), header, long_form)
+
+
+def draw_cine_file(config: SimulationConfig, person: Participant, visit: Visit) -> CineFile:
+    """Plan a visit's short-axis study; nothing is rendered yet."""
+    rng = person_rng(config, person.index, PURPOSE_CINE + visit.instance)
     smallest, largest = config.slices
-    cine = record_cine(
+    scan = plan_scan(
         visit.state,
         rng,
         slices=int(rng.integers(smallest, largest + 1)),
@@ -127,7 +153,19 @@ def _cine_bytes(task: Task, visit: Visit, kind: str | None) -> bytes:
         weight_kg=state.weight_kg,
         height_m=state.height_cm / 100.0,
     )
-    return write_cine(cine, header, rng, kind)
+    return CineFile(scan, header, rng)
+
+
+def raw_bytes(
+    config: SimulationConfig, person: Participant, visit: Visit, modality: Modality, corruption: str | None
+) -> bytes:
+    """A raw file's content, with one documented corruption or none."""
+    if modality == "ecg":
+        file = draw_ecg_file(config, person, visit)
+        xml = write_ecg_xml(file.ecg, file.header, full_disclosure=file.full_disclosure)
+        return corrupt_ecg(xml, corruption) if corruption else xml
+    study = draw_cine_file(config, person, visit)
+    return write_cine(study.scan.record(), study.header, study.rng, corruption)
 
 
 def _ecg_header(person: Participant, visit: Visit, rng: np.random.Generator) -> EcgHeader:

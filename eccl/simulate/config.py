@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 # Raised whenever the same configuration would give other bytes; part of the hash that decides about reuse.
-SIMULATOR_VERSION = 1
+SIMULATOR_VERSION = 2
 
 
 class SimulationConfig(BaseModel):

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from eccl.simulate.cohort import Participant
+from eccl.simulate.cohort import CENSORING, Participant
 from eccl.simulate.physiology import DISEASES
 
 # Date field of a first occurrence; its source field is the next number.
@@ -30,14 +30,14 @@ SUBCODES = {
     "I20": ("I200", "I209"),
     "I25": ("I251", "I259"),
 }
-BYSTANDERS = ("E119", "J459", "K219", "M170", "R074", "Z867", "C449", "H269", "N390", "E780")
+DIABETES_CODE, DIABETES_CODED_SHARE, HYPERTENSION_CODED_SHARE = "E119", 0.8, 0.75  # [P] of those who have it
+BYSTANDERS = ("J459", "K219", "M170", "R074", "Z867", "C449", "H269", "N390", "E780")
 # Coding 819: no date known, before birth, on the day of birth, in the year of birth, in the future. Never dates.
 SPECIAL_DATES = ("1900-01-01", "1901-01-01", "1902-02-02", "1903-03-03", "1909-09-09", "2037-07-07")
 # Coding 2171: where a first occurrence was found, alone or with others.
 SOURCE_DEATH, SOURCE_PRIMARY, SOURCE_HOSPITAL, SOURCE_HOSPITAL_PLUS, SOURCE_SELF = 20, 30, 40, 41, 50
 SPECIAL_DATE_SHARE = 0.06  # of cases [P]
 DEATH_SHARE = 0.03  # of participants, twice that with heart failure [P]
-CENSORING = date(2024, 9, 30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,8 @@ def draw_diagnoses(person: Participant, rng: np.random.Generator) -> Diagnoses:
     for other in rng.choice(BYSTANDERS, size=int(rng.poisson(1.2)) % 6, replace=False):
         day = person.baseline + timedelta(days=int(rng.integers(-3000, 4500)))
         hospital.append((str(other), min(day, CENSORING)))
+    if person.imaging.state.diabetes and rng.random() < DIABETES_CODED_SHARE:
+        hospital.append((DIABETES_CODE, person.imaging.day - timedelta(days=int(rng.integers(100, 5000)))))
     death, causes = _draw_death(person, first, rng)
     for cause in causes:
         code = cause[:3]
@@ -98,7 +100,7 @@ def _conditions(person: Participant, rng: np.random.Generator) -> dict[str, floa
     """Onset in years from the imaging visit of every recorded condition."""
     out = dict(person.onset_years)
     state = person.imaging.state
-    if rng.random() < (0.6 if state.sbp > 150 else 0.2):
+    if state.hypertension and rng.random() < HYPERTENSION_CODED_SHARE:
         out["I10"] = -float(rng.exponential(8.0)) + 1.0
     if "I21" in out:
         # Ischaemic heart disease is usually coded around an infarction.

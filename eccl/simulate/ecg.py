@@ -1,7 +1,7 @@
 """A resting 12-lead ECG from a heart's state: a moving dipole seen through Dower's matrix, noise at the electrodes.
 
 Frank axes: +x left, +y inferior, +z posterior. Dower: Clin Cardiol 1980;3:87. The wave template was fitted to normal
-12-lead amplitudes of 64-year-olds; disease and size act on it as listed in :mod:`eccl.simulate.dipole`.
+12-lead amplitudes of 64-year-olds; disease and size act on it as listed in :mod:`eccl.simulate.ecg_effects`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eccl.simulate.dipole import Beat, beat_of, ectopic_beat, evaluate
+from eccl.simulate.dipole import Beat, beat_of, ectopic_beat, evaluate, premature_atrial_beat
 from eccl.simulate.electrodes import (
     INDEPENDENT_LEADS,
     electrode_noise,
@@ -20,7 +20,7 @@ from eccl.simulate.electrodes import (
 )
 from eccl.simulate.heart import HeartState
 from eccl.simulate.physiology import Floats
-from eccl.simulate.rhythm import draw_rhythm, fibrillation_dipole
+from eccl.simulate.rhythm import draw_rhythm, fibrillation_waves
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 SAMPLE_RATE_HZ = 500
@@ -28,6 +28,8 @@ SAMPLES = 5000
 RESOLUTION_UV = 5
 MEDIAN_SAMPLES = 600
 MEDIAN_R_INDEX = 240
+BEAT_WINDOW_MS = (420.0, 700.0)  # before and after R: everything of a beat above a microvolt
+BREATHING_TURN_DEG, BREATHING_GAIN = 4.0, 0.04  # [M] 3 to 5 degrees
 
 Counts = NDArray[np.int16]
 
@@ -36,7 +38,7 @@ Counts = NDArray[np.int16]
 class Ecg:
     """A recorded ECG: strip (12, 5000) and median beat (12, 600), int16 counts of 5 uV, and its beats.
 
-    `r_times_ms` are R peaks from the start of the strip, `beat_classes` name each ("dominant" or "PVC").
+    `r_times_ms` are R peaks from the start of the strip, `beat_classes` name each ("dominant", "PVC" or "PAC").
     """
 
     strip: Counts
@@ -64,21 +66,22 @@ def record_ecg(state: HeartState, rng: np.random.Generator) -> Ecg:
     """Render a strip and what the electrocardiograph derives from it."""
     beat = beat_of(state)
     rhythm = draw_rhythm(state, rng, seconds=SAMPLES / SAMPLE_RATE_HZ)
-    ectopic = ectopic_beat(beat)
+    shapes = {"dominant": beat, "PVC": ectopic_beat(beat), "PAC": premature_atrial_beat(beat)}
     times = np.arange(SAMPLES) / SAMPLE_RATE_HZ * 1000.0
     vector = np.zeros((SAMPLES, 3))
     local = np.zeros((SAMPLES, 3))
-    for r_time, kind in zip(rhythm.r_times_ms, rhythm.classes, strict=True):
-        first, last = np.searchsorted(times, (r_time - 420.0, r_time + 700.0))
-        shape = ectopic if kind == "PVC" else beat
+    before = np.searchsorted(times, rhythm.r_times_ms - BEAT_WINDOW_MS[0])
+    after = np.searchsorted(times, rhythm.r_times_ms + BEAT_WINDOW_MS[1])
+    for r_time, kind, first, last in zip(rhythm.r_times_ms, rhythm.classes, before, after, strict=True):
+        shape = shapes[kind]
         window = evaluate(shape, times[first:last] - r_time)
         vector[first:last] += _breathe(window, r_time, rhythm.breathing_hz)
         local[first:last] += _nondipolar(times[first:last] - r_time, shape)
-    if state.atrial_fibrillation:
-        vector += fibrillation_dipole(state, rng, times)
     matrix, extra = lead_matrix(rng)
     signal = vector @ matrix.T + local @ extra.T
-    noise = electrode_noise(rng, SAMPLES, SAMPLE_RATE_HZ)
+    if state.atrial_fibrillation:
+        signal += fibrillation_waves(state, rng, times)
+    noise = electrode_noise(rng, SAMPLES, SAMPLE_RATE_HZ, rhythm.breathing_hz)
     strip = to_counts((signal + noise).T * 1000.0 / RESOLUTION_UV)
     inside = (rhythm.r_times_ms > 0) & (rhythm.r_times_ms < times[-1])
     r_times = rhythm.r_times_ms[inside]
@@ -95,14 +98,11 @@ def record_ecg(state: HeartState, rng: np.random.Generator) -> Ecg:
 
 
 def _breathe(window: Floats, r_time_ms: float, breathing_hz: float) -> Floats:
-    """Respiration turns the heart by about 4 degrees in the frontal plane and changes amplitudes by 4 %."""
-    phase = np.sin(2.0 * np.pi * breathing_hz * r_time_ms / 1000.0)
-    angle = np.deg2rad(4.0) * phase
-    turned: Floats = window * (1.0 + 0.04 * phase)
-    x, y = turned[:, 0].copy(), turned[:, 1].copy()
-    turned[:, 0] = np.cos(angle) * x - np.sin(angle) * y
-    turned[:, 1] = np.sin(angle) * x + np.cos(angle) * y
-    return turned
+    """Respiration turns the heart in the frontal plane and changes amplitudes."""
+    phase = float(np.sin(2.0 * np.pi * breathing_hz * r_time_ms / 1000.0))
+    angle, gain = np.deg2rad(BREATHING_TURN_DEG) * phase, 1.0 + BREATHING_GAIN * phase
+    cos, sin = gain * np.cos(angle), gain * np.sin(angle)
+    return np.asarray(window @ np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, gain]]))
 
 
 def _nondipolar(time_ms: Floats, beat: Beat) -> Floats:
@@ -111,7 +111,7 @@ def _nondipolar(time_ms: Floats, beat: Beat) -> Floats:
     early = np.exp(-0.5 * ((time_ms - middle + 0.2 * width) / (0.12 * width)) ** 2)
     late = np.exp(-0.5 * ((time_ms - middle - 0.2 * width) / (0.15 * width)) ** 2)
     wave_t = np.exp(-0.5 * ((time_ms - beat.t_peak_ms) / 40.0) ** 2)
-    return np.stack([early, late, wave_t], axis=1)
+    return beat.fragmentation * np.stack([early, late, wave_t], axis=1)
 
 
 def _median_beat(strip: Counts, r_times_ms: Floats, classes: tuple[str, ...], rr_ms: float) -> Counts:

@@ -33,7 +33,18 @@ INDEPENDENT_LEADS = (0, 1, 6, 7, 8, 9, 10, 11)
 
 # Electrode placement changes each lead's view of the dipole; V1 and V2 most [P].
 PLACEMENT_SD = np.array([0.06, 0.06, 0.12, 0.12, 0.08, 0.08, 0.08, 0.08])
+PLACEMENT_MV_PER_MV = 0.03
 NONDIPOLAR_MV = 0.05  # 5 to 8 % of QRS [P]
+# V1 and V2 an interspace or two too high is the commonest fault [M]: they lose R, see P from above, and show an r'.
+HIGH_V1_V2_SHARE, HIGH_V1_V2_SCALE, HIGH_V1_V2_Y = 0.20, (0.65, 0.95), (-0.40, -0.10)
+SWAPPED_ARMS_SHARE = 0.004  # right and left arm cables exchanged [M]
+
+# Noise in mV at the recorder's output [M].
+WANDER_RMS_MV, WANDER_SD_LOG, BREATHING_SHARE = 0.012, 0.5, 0.6
+MUSCLE_RMS_MV, MUSCLE_SD_LOG, TENSE_RMS_MV, TENSE_SHARE = 0.005, 0.3, 0.03, 0.10
+MUSCLE_BAND_HZ = (20.0, 100.0)  # the recorder's low pass is 100 Hz
+MAINS_HZ, MAINS_RMS_MV, MAINS_SHARE = 50.0, 0.004, 0.20
+CONTACT_STEP_SHARE, CONTACT_STEP_MV, CONTACT_DECAY_S = 0.01, (0.1, 0.5), 1.2
 
 # (I, II, V1..V6) from electrodes (RA, LA, LL, C1..C6).
 _LEAD_OF_ELECTRODE = np.zeros((8, 9))
@@ -47,27 +58,47 @@ for _chest in range(6):
 def lead_matrix(rng: np.random.Generator) -> tuple[Floats, Floats]:
     """One recording's view: perturbed Dower matrix (8, 3), and weights (8, 3) of the non-dipolar templates, mV."""
     matrix = DOWER * (1.0 + PLACEMENT_SD[:, None] * rng.standard_normal((8, 3)))
-    matrix = matrix + 0.03 * rng.standard_normal((8, 3))
-    return matrix, NONDIPOLAR_MV * rng.standard_normal((8, 3))
+    matrix = matrix + PLACEMENT_MV_PER_MV * rng.standard_normal((8, 3))
+    local = NONDIPOLAR_MV * rng.standard_normal((8, 3))
+    high, swapped = rng.random(2)
+    scale, upward = rng.uniform(*HIGH_V1_V2_SCALE), rng.uniform(*HIGH_V1_V2_Y)
+    if high < HIGH_V1_V2_SHARE:
+        matrix[2:4] *= scale
+        matrix[2:4, 1] += upward
+    if swapped < SWAPPED_ARMS_SHARE:
+        # Lead I is turned over and II becomes III; the chest leads' reference does not change.
+        for view in (matrix, local):
+            view[:2] = (-view[0], view[1] - view[0])
+    return matrix, local
 
 
-def electrode_noise(rng: np.random.Generator, samples: int, rate_hz: int) -> Floats:
-    """Wander, muscle and mains noise made at the electrodes, seen through the leads: (samples, 8), mV [M]."""
+def electrode_noise(rng: np.random.Generator, samples: int, rate_hz: int, breathing_hz: float = 0.25) -> Floats:
+    """Wander, muscle, mains and loose contacts made at the electrodes, seen through the leads: (samples, 8), mV."""
     frequency = np.fft.rfftfreq(samples, 1.0 / rate_hz)
-    wander_mv = 0.01 * np.exp(0.5 * rng.standard_normal((9, 1)))
-    muscle_mv = (0.03 if rng.random() < 0.10 else 0.005) * np.exp(0.3 * rng.standard_normal((9, 1)))
-    slow = np.where((frequency > 0) & (frequency < 1.0), 1.0 / np.sqrt(np.maximum(frequency, 0.1)), 0.0)
-    fast = ((frequency > 20.0) & (frequency < 100.0)).astype(np.float64)  # the recorder's low pass is 100 Hz
-    spectrum = rng.standard_normal((9, len(frequency))) + 1j * rng.standard_normal((9, len(frequency)))
-
-    def band(shape: Floats, rms: Floats) -> Floats:
-        wave = np.fft.irfft(spectrum * shape, samples, axis=1)
-        return np.asarray(wave / wave.std(axis=1, keepdims=True) * rms)
-
-    noise = band(slow, wander_mv) + band(fast, muscle_mv)
-    if rng.random() < 0.2:
-        phase = 2.0 * np.pi * 50.0 * np.arange(samples) / rate_hz
-        noise += 0.003 * rng.standard_normal((9, 1)) * np.sin(phase + rng.uniform(0, 2 * np.pi))
+    wander = WANDER_RMS_MV * np.exp(WANDER_SD_LOG * rng.standard_normal((9, 1)))
+    tension = TENSE_RMS_MV if rng.random() < TENSE_SHARE else MUSCLE_RMS_MV
+    muscle = tension * np.exp(MUSCLE_SD_LOG * rng.standard_normal((9, 1)))
+    low, high = MUSCLE_BAND_HZ
+    power = np.zeros((9, len(frequency)))
+    slow = np.flatnonzero((frequency > 0) & (frequency < 1.0))
+    drifting = 1.0 / frequency[slow] + 4.0 * BREATHING_SHARE * np.exp(
+        -0.5 * ((frequency[slow] - breathing_hz) / 0.05) ** 2
+    )
+    power[:, slow] = wander**2 * drifting / drifting.sum()
+    fast = np.flatnonzero((frequency > low) & (frequency < high))
+    power[:, fast] = muscle**2 / len(fast)
+    phases = rng.standard_normal((9, len(frequency), 2)).view(np.complex128)[..., 0]
+    # One inverse transform for both bands; a wave of unit coefficient has an amplitude of 2 / samples.
+    noise = np.fft.irfft(phases * np.sqrt(power) * (samples / 2.0), samples, axis=1)
+    time = np.arange(samples) / rate_hz
+    mains, contact = rng.random(2)
+    if mains < MAINS_SHARE:
+        phase = 2.0 * np.pi * MAINS_HZ * time + rng.uniform(0, 2 * np.pi)
+        noise += MAINS_RMS_MV * rng.standard_normal((9, 1)) * np.sqrt(2.0) * np.sin(phase)
+    if contact < CONTACT_STEP_SHARE:
+        at = rng.uniform(0.5, time[-1] - 0.5)
+        step = rng.choice([-1.0, 1.0]) * rng.uniform(*CONTACT_STEP_MV)
+        noise[int(rng.integers(9))] += step * (time >= at) * np.exp(-np.maximum(time - at, 0.0) / CONTACT_DECAY_S)
     return np.asarray(noise.T @ _LEAD_OF_ELECTRODE.T)
 
 

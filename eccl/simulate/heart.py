@@ -11,8 +11,14 @@ from eccl.simulate.physiology import APEX_WALL_MM, MYOCARDIAL_DENSITY_G_PER_ML, 
 
 Conduction = Literal["normal", "lbbb", "rbbb"]
 
-# What the ECG shows of a person and the heart's shape does not: electrode places, chest, conduction.
-ELECTRICAL_LATENTS = ("gain", "axis", "horizontal", "qrs", "pr", "qt", "t_gain", "p_duration", "variability")
+# What the ECG shows of a person and the heart's shape does not: electrode places, chest, conduction, autonomic tone.
+ELECTRICAL_LATENTS = (
+    *("gain", "axis", "horizontal", "qrs", "pr", "qt", "t_gain", "p_duration", "variability"),
+    *("t_axis", "t_horizontal", "st", "p_gain", "p_axis"),
+    *(f"p_{axis}{lobe}" for lobe in range(2) for axis in "xyz"),
+    *(f"wave_{axis}{wave}" for wave in range(5) for axis in "xyz"),
+    *(f"wave_size{wave}" for wave in range(5)),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +62,14 @@ class HeartState:
     geometric_ecc: float
     atrial_fibrillation: bool
     conduction: Conduction
+    incomplete_rbbb: bool
+    anterior_fascicular_block: bool
+    av_block: bool
+    aneurysm: bool
     hypertrophic: bool
+    hypertension: bool
+    diabetes: bool
+    beta_blocker: bool
     electrical: Floats
 
     @property

@@ -16,13 +16,14 @@ import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
-from eccl.simulate.cine import SLICE_STEP_MM, SLICE_THICKNESS_MM, Cine
+from eccl.simulate.cine import SLICE_STEP_MM, SLICE_THICKNESS_MM, Cine, Scan
 
 # Zip entries carry a time; a fixed one keeps equal content equal in bytes.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 COMPRESSION_LEVEL = 1
 SERIES_SECONDS = 15  # one breath hold per slice
 INLINE_VF_FRAMES = 3
+MANUFACTURER, MODEL = "SIEMENS", "Aera"
 SHORT_AXIS_SERIES = "CINE_segmented_SAX_b{}"
 MIXED_SERIES = "CINE_segmented_SAX"
 INLINE_VF_SERIES = "CINE_segmented_SAX_InlineVF"
@@ -150,8 +151,7 @@ def _series_dataset(
     ds.StudyTime = f"{header.moment:%H%M%S}.000000"
     ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = f"{started:%H%M%S}.000000"
     ds.Modality = "MR"
-    ds.Manufacturer = "SIEMENS"
-    ds.ManufacturerModelName = "Aera"
+    ds.Manufacturer, ds.ManufacturerModelName = MANUFACTURER, MODEL
     ds.StudyDescription = "Cardiac MR"
     ds.PatientName = ds.PatientID = header.patient_id
     ds.PatientSex = "M" if header.male else "F"
@@ -177,11 +177,11 @@ def _series_dataset(
 def _add_image(ds: Dataset, cine: Cine, index: int) -> None:
     """Add plane and pixel description, with zeros for pixels."""
     _, _, rows, columns = cine.frames.shape
-    position, orientation, location = _placement(cine, index)
+    position, orientation, location = placement(cine, index)
     ds.ImagePositionPatient, ds.ImageOrientationPatient, ds.SliceLocation = position, orientation, location
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
     ds.Rows, ds.Columns = rows, columns
-    ds.PixelSpacing = [round(cine.spacing_mm, 6)] * 2
+    ds.PixelSpacing = [stored_spacing_mm(cine)] * 2
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 0
     ds.WindowCenter, ds.WindowWidth = 250, 500
     ds.PixelData = bytes(2 * rows * columns)
@@ -197,8 +197,18 @@ def _file_meta() -> FileMetaDataset:
     return meta
 
 
-def _placement(cine: Cine, index: int) -> tuple[list[float], list[float], float]:
-    """Position of the first pixel, orientation and location of a slice, LPS mm.
+def stored_spacing_mm(cine: Cine | Scan) -> float:
+    """Distance between pixels as the headers say it."""
+    return round(cine.spacing_mm, 6)
+
+
+def trigger_text(rr_ms: float, frame: int, frames: int) -> str:
+    """TriggerTime of a frame in ms, as the headers say it."""
+    return f"{frame * rr_ms / frames:.3f}"[:8]
+
+
+def placement(cine: Cine | Scan, index: int) -> tuple[list[float], list[float], float]:
+    """Position of the first pixel, orientation and location of a slice as the headers say them, LPS mm.
 
     The short axis is oblique: the image's right is the patient's left, back and feet, its lower edge lies towards the
     feet, and slices step from base to apex, which is leftwards and forwards.
@@ -239,7 +249,7 @@ def _frames_of(
     members = []
     for frame, data in enumerate(frame_bytes):
         uid = new_uid(rng)
-        trigger = f"{frame * cine.rr_ms / len(pixels):.3f}"[:8].ljust(8)
+        trigger = trigger_text(cine.rr_ms, frame, len(pixels)).ljust(8)
         number = str(first_number + frame + 1).ljust(number_width)
         own = head.replace(_UID_MARK.encode(), uid.encode()).replace(_TRIGGER_MARK.encode(), trigger.encode())
         own = own.replace(_number_element(_NUMBER_MARK), _number_element(number))

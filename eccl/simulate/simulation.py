@@ -1,4 +1,4 @@
-"""Write a whole raw cohort in UK Biobank's own formats."""
+"""Write a whole raw cohort in UK Biobank's own formats, or its tables alone."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import io
 import json
 import multiprocessing
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Literal
 
 from eccl.errors import ConfigError
-from eccl.simulate.cohort import STREAM_PLAN, Participant, draw_cohort
-from eccl.simulate.cohort_files import Product, Task, WrittenFile, write_participant
+from eccl.simulate.cohort_files import Product, Task, WrittenFile, tabulate_participant, write_participant
+from eccl.simulate.cohort_plan import CohortPlan, plan_cohort
 from eccl.simulate.config import SimulationConfig
-from eccl.simulate.corruption import Modality, PlannedCorruption, plan_corruptions
 from eccl.simulate.physiology import DISEASES
 from eccl.simulate.tables import WITHDRAWAL_NAME, withdrawal_list, write_tables
 
 MANIFEST_NAME = "simulation.json"
-STARTED_NAME = "simulation.started"  # there while a folder is incomplete; holds the hash of its recipe
+STARTED_NAME = "simulation.started"  # there while a folder is incomplete; holds the hash of its recipe and its content
 TRUTH_NAME = "truth.txt"
 TRUTH_COLUMNS = ("eid", "instance", "kind", "corruption", "expected")
+
+Content = Literal["files", "tables"]  # tables: no raw file was written
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def simulate_cohort(
     config: SimulationConfig,
     *,
     workers: int = 1,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> SimulationSummary:
     """Write a cohort's raw files and tables; equal configurations give equal bytes, whatever `workers` is.
 
@@ -80,43 +80,71 @@ def simulate_cohort(
     ConfigError
         The folder holds another cohort or other files.
     """
-    out = Path(out)
-    done = _earlier_run(out, config)
+    return _simulate(Path(out), config, "files", write_participant, workers, on_progress)
+
+
+def simulate_tables(out: Path, config: SimulationConfig) -> SimulationSummary:
+    """Write a cohort's tables, withdrawal list and truth table only: for arrays that go straight into a workspace.
+
+    Raises
+    ------
+    ConfigError
+        The folder holds another cohort, this cohort's raw files, or other files.
+    """
+    return _simulate(Path(out), config, "tables", tabulate_participant, 1, None)
+
+
+def _simulate(
+    out: Path,
+    config: SimulationConfig,
+    content: Content,
+    work: Callable[[Task], Product],
+    workers: int,
+    on_progress: Progress | None,
+) -> SimulationSummary:
+    done = _earlier_run(out, config, content)
     if done is not None:
         return done
     out.mkdir(parents=True, exist_ok=True)
-    (out / STARTED_NAME).write_text(config.digest() + "\n")
-    people = draw_cohort(config)
-    rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(STREAM_PLAN,)))
-    plan = plan_corruptions(_all_files(people), config.corruption_share, rng)
+    (out / STARTED_NAME).write_text(_mark(config, content))
+    plan = plan_cohort(config)
+    tasks = [Task(out, config, person, plan.corruptions.get(person.index, ())) for person in plan.people]
     products = []
-    for product in _run([_task(out, config, person, plan) for person in people], workers):
+    for product in _run(work, tasks, workers):
         products.append(product)
         if on_progress is not None:
-            on_progress(len(products), len(people))
+            on_progress(len(products), len(tasks))
     files = [file for product in products for file in product.files]
-    withdrawn = _choose_withdrawn(people, plan, config.withdrawn, rng)
-    write_tables(out / "tables", [person.eid for person in people], [product.row for product in products])
-    (out / WITHDRAWAL_NAME).write_bytes(withdrawal_list(withdrawn))
+    write_tables(out / "tables", [person.eid for person in plan.people], [product.row for product in products])
+    (out / WITHDRAWAL_NAME).write_bytes(withdrawal_list(list(plan.withdrawn)))
     (out / TRUTH_NAME).write_text(_truth_table(files))
-    summary = _summarise(config, people, files, len(withdrawn))
-    _finish(out, config, summary)
+    summary = _summarise(config, plan, files)
+    _finish(out, config, content, summary)
     return summary
 
 
-def _earlier_run(out: Path, config: SimulationConfig) -> SimulationSummary | None:
+def _mark(config: SimulationConfig, content: Content) -> str:
+    return f"{config.digest()} {content}\n"
+
+
+def _earlier_run(out: Path, config: SimulationConfig, content: Content) -> SimulationSummary | None:
     manifest, started = out / MANIFEST_NAME, out / STARTED_NAME
     if manifest.is_file():
         found = json.loads(manifest.read_text())
-        if found["summary"]["config_sha256"] == config.digest():
-            return _summary_from_json(found["summary"])
-        raise ConfigError(
-            f"{out} holds a simulated cohort of another configuration; expected an empty folder or the same "
-            "configuration; choose another folder or delete this one"
-        )
+        if found["summary"]["config_sha256"] != config.digest():
+            raise ConfigError(
+                f"{out} holds a simulated cohort of another configuration; expected an empty folder or the same "
+                "configuration; choose another folder or delete this one"
+            )
+        if found["content"] != content:
+            raise ConfigError(
+                f"{out} holds the {found['content']} of this cohort, and its {content} are asked for; raw files are read "
+                "with `eccl ingest`, arrays without files need a folder of their own; choose another folder"
+            )
+        return _summary_from_json(found["summary"])
     if not out.exists() or not any(out.iterdir()):
         return None
-    if started.is_file() and started.read_text().strip() == config.digest():
+    if started.is_file() and started.read_text() == _mark(config, content):
         return None  # an interrupted run of the same recipe: writing again gives the same bytes
     raise ConfigError(
         f"{out} is not empty and holds no {MANIFEST_NAME}; expected an empty folder or an earlier simulation; "
@@ -124,42 +152,15 @@ def _earlier_run(out: Path, config: SimulationConfig) -> SimulationSummary | Non
     )
 
 
-def _all_files(people: Iterable[Participant]) -> list[tuple[int, int, Modality]]:
-    files: list[tuple[int, int, Modality]] = []
-    for person in people:
-        for visit in person.visits:
-            if visit.has_ecg:
-                files.append((person.index, visit.instance, "ecg"))
-            if visit.has_cine:
-                files.append((person.index, visit.instance, "cine"))
-    return files
-
-
-def _task(out: Path, config: SimulationConfig, person: Participant, plan: list[PlannedCorruption]) -> Task:
-    return Task(out, config, person, tuple(c for c in plan if c.index == person.index))
-
-
-def _run(tasks: list[Task], workers: int) -> Iterator[Product]:
+def _run(work: Callable[[Task], Product], tasks: list[Task], workers: int) -> Iterator[Product]:
     """Products in the order of the tasks."""
     if workers <= 1 or len(tasks) < 2:
-        yield from map(write_participant, tasks)
+        yield from map(work, tasks)
         return
     # Spawned processes inherit neither threads nor locks of a flow runner.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
-        yield from pool.map(write_participant, tasks)
-
-
-def _choose_withdrawn(
-    people: tuple[Participant, ...], plan: list[PlannedCorruption], count: int, rng: np.random.Generator
-) -> list[int]:
-    """People with intact files of both kinds where there are enough, so that a withdrawal has something to remove."""
-    corrupted = {c.index for c in plan}
-    shuffled = [people[i] for i in rng.permutation(len(people))]
-    shuffled.sort(
-        key=lambda person: not person.imaging.has_ecg or not person.imaging.has_cine or person.index in corrupted
-    )
-    return [person.eid for person in shuffled[:count]]
+        yield from pool.map(work, tasks)
 
 
 def _truth_table(files: list[WrittenFile]) -> str:
@@ -170,19 +171,17 @@ def _truth_table(files: list[WrittenFile]) -> str:
     return buffer.getvalue()
 
 
-def _summarise(
-    config: SimulationConfig, people: tuple[Participant, ...], files: list[WrittenFile], withdrawn: int
-) -> SimulationSummary:
+def _summarise(config: SimulationConfig, plan: CohortPlan, files: list[WrittenFile]) -> SimulationSummary:
     modalities = Counter(file.modality for file in files)
     corrupted = Counter((f.modality, f.corruption, f.expected) for f in files if f.corruption != "none")
     return SimulationSummary(
         config_sha256=config.digest(),
-        participants=len(people),
-        second_visits=sum(len(person.visits) > 1 for person in people),
+        participants=len(plan.people),
+        second_visits=sum(len(person.visits) > 1 for person in plan.people),
         ecg_files=modalities["ecg"],
         cine_files=modalities["cine"],
-        withdrawn=withdrawn,
-        cases={code: sum(code in person.onset_years for person in people) for code in DISEASES},
+        withdrawn=len(plan.withdrawn),
+        cases={code: sum(code in person.onset_years for person in plan.people) for code in DISEASES},
         corruptions=tuple(CorruptionCount(*key, count) for key, count in sorted(corrupted.items())),
     )
 
@@ -192,10 +191,10 @@ def _summary_from_json(found: dict[str, Any]) -> SimulationSummary:
     return SimulationSummary(**{**found, "corruptions": counts, "reused": True})
 
 
-def _finish(out: Path, config: SimulationConfig, summary: SimulationSummary) -> None:
+def _finish(out: Path, config: SimulationConfig, content: Content, summary: SimulationSummary) -> None:
     """Write the manifest last and by rename: a folder with a manifest is complete."""
-    content = {"config": config.model_dump(mode="json"), "summary": asdict(summary)}
+    manifest = {"config": config.model_dump(mode="json"), "content": content, "summary": asdict(summary)}
     aside = out / f"{MANIFEST_NAME}.part"
-    aside.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+    aside.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     aside.replace(out / MANIFEST_NAME)
     (out / STARTED_NAME).unlink()

@@ -20,9 +20,9 @@ COMMENT ON TABLE cines IS 'One row per ingested short-axis cine (field 20209): w
 COMMENT ON COLUMN cines.eid IS 'Participant';
 COMMENT ON COLUMN cines.instance IS 'Visit: 2 first imaging, 3 first repeat imaging';
 COMMENT ON COLUMN cines."row" IS 'Slot in data/cine.zarr/frames; stable, never reused for another visit';
-COMMENT ON COLUMN cines.path IS 'Raw file, relative to the folder that was ingested';
-COMMENT ON COLUMN cines.file_sha256 IS 'SHA-256 of the raw zip';
-COMMENT ON COLUMN cines.file_bytes IS 'Size of the raw zip in bytes';
+COMMENT ON COLUMN cines.path IS 'Raw file, relative to the folder that was ingested; where it would lie, for a row that was simulated straight into data/';
+COMMENT ON COLUMN cines.file_sha256 IS 'SHA-256 of the raw zip; of the recipe (configuration, participant index, visit, modality), for a row that was simulated straight into data/ and never was a file';
+COMMENT ON COLUMN cines.file_bytes IS 'Size in bytes of what file_sha256 is the hash of: the raw zip, or the recipe';
 COMMENT ON COLUMN cines.frames_sha256 IS 'SHA-256 of the slot''s frames (uint8, C order)';
 COMMENT ON COLUMN cines.acquired_on IS 'Acquisition date from the DICOM headers';
 COMMENT ON COLUMN cines.manufacturer IS 'Scanner maker and model from the DICOM headers';

@@ -18,9 +18,9 @@ COMMENT ON TABLE recordings IS 'One row per ingested resting ECG (field 20205): 
 COMMENT ON COLUMN recordings.eid IS 'Participant';
 COMMENT ON COLUMN recordings.instance IS 'Visit: 2 first imaging, 3 first repeat imaging';
 COMMENT ON COLUMN recordings."row" IS 'Slot in data/ecg.zarr (raw and clean); stable, never reused for another visit';
-COMMENT ON COLUMN recordings.path IS 'Raw file, relative to the folder that was ingested';
-COMMENT ON COLUMN recordings.file_sha256 IS 'SHA-256 of the raw file';
-COMMENT ON COLUMN recordings.file_bytes IS 'Size of the raw file in bytes';
+COMMENT ON COLUMN recordings.path IS 'Raw file, relative to the folder that was ingested; where it would lie, for a row that was simulated straight into data/';
+COMMENT ON COLUMN recordings.file_sha256 IS 'SHA-256 of the raw file; of the recipe (configuration, participant index, visit, modality), for a row that was simulated straight into data/ and never was a file';
+COMMENT ON COLUMN recordings.file_bytes IS 'Size in bytes of what file_sha256 is the hash of: the raw file, or the recipe';
 COMMENT ON COLUMN recordings.raw_sha256 IS 'SHA-256 of the slot''s samples in ecg.zarr/raw (int16, little-endian, C order)';
 COMMENT ON COLUMN recordings.clean_sha256 IS 'SHA-256 of the slot''s samples in ecg.zarr/clean (int16, little-endian, C order)';
 COMMENT ON COLUMN recordings.observed_at IS 'ObservationDateTime of the XML, as written by the device';

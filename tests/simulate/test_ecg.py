@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eccl.simulate import HeartState, render_ecg
-from eccl.simulate.dipole import QRS_ONSET_MS, beat_of, evaluate
+from eccl.simulate import HeartState, electrodes, render_ecg
+from eccl.simulate.dipole import QRS_ONSET_MS, beat_of, ectopic_beat, evaluate, premature_atrial_beat
 from eccl.simulate.ecg import LEADS, Ecg, record_ecg
-from eccl.simulate.electrodes import DOWER, INVERSE_DOWER, inverse_dower
+from eccl.simulate.electrodes import DOWER, INVERSE_DOWER, electrode_noise, inverse_dower, lead_matrix
+from eccl.simulate.rhythm import draw_rhythm
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,110 @@ def test_an_anterior_scar_takes_r_away_from_v2(states: list[HeartState]) -> None
         for name, state in (("normal", normal), ("scar", replace(normal, scar=scar)))
     }
     assert v2["scar"].max() < 0.6 * v2["normal"].max()
+
+
+@pytest.fixture(scope="module")
+def normal(states: list[HeartState]) -> HeartState:
+    """A healthy heart whose ECG is the template's: nothing of its own."""
+    healthy = next(s for s in states if s.scar.sum() == 0 and s.conduction == "normal" and not s.atrial_fibrillation)
+    return replace(
+        healthy,
+        electrical=np.zeros_like(healthy.electrical),
+        incomplete_rbbb=False,
+        anterior_fascicular_block=False,
+        av_block=False,
+        hypertrophic=False,
+    )
+
+
+def lead(state: HeartState, name: str, first_ms: float, last_ms: float) -> np.ndarray:
+    """One noiseless lead of the dominant beat between two times from R, mV."""
+    one, two = (evaluate(beat_of(state), np.arange(first_ms, last_ms, 2.0)) @ DOWER[row] for row in (0, 1))
+    limb = {"I": one, "II": two, "III": two - one, "aVF": two - one / 2, "aVL": one - two / 2}
+    if name in limb:
+        return np.asarray(limb[name])
+    return np.asarray(evaluate(beat_of(state), np.arange(first_ms, last_ms, 2.0)) @ DOWER[1 + int(name[1])])
+
+
+@pytest.mark.parametrize(
+    ("segments", "changed", "others"),
+    [((3, 4, 9, 10, 15), "aVF", "V2"), ((2, 7, 8, 13, 14, 15), "V2", "I"), ((5, 6, 11, 12, 16), "V6", "aVF")],
+)
+def test_scars_show_in_the_leads_that_face_them(
+    normal: HeartState, segments: tuple[int, ...], changed: str, others: str
+) -> None:
+    scar = np.zeros(16)
+    scar[np.array(segments) - 1] = 0.9
+    kept = {
+        name: lead(replace(normal, scar=scar), name, -40, 50).max() / lead(normal, name, -40, 50).max()
+        for name in (changed, others)
+    }
+    assert kept[changed] < 0.8
+    assert kept[changed] < kept[others]
+    inferior = segments == (3, 4, 9, 10, 15)
+    if inferior:
+        early = lead(replace(normal, scar=scar), "aVF", -40, -2).min()
+        assert early < lead(normal, "aVF", -40, -2).min() - 0.05
+
+
+def test_blocks_look_like_blocks(normal: HeartState) -> None:
+    left = replace(normal, conduction="lbbb")
+    assert beat_of(left).qrs_ms >= 124
+    assert lead(left, "V1", -40, 130).max() < 0.1
+    assert lead(left, "V6", 180, 300).min() < -0.05
+    right = replace(normal, conduction="rbbb")
+    assert beat_of(right).qrs_ms >= 120
+    assert lead(right, "V1", 35, 100).max() > 0.25
+    partial = replace(normal, incomplete_rbbb=True)
+    assert 0.05 < lead(partial, "V1", 30, 90).max() < lead(right, "V1", 35, 100).max()
+    assert beat_of(partial).qrs_ms < 120
+    fascicle = replace(normal, anterior_fascicular_block=True)
+    assert lead(fascicle, "aVF", -40, 50).sum() < 0 < lead(fascicle, "I", -40, 50).sum()
+    assert beat_of(replace(normal, av_block=True)).pr_ms > 200
+
+
+def test_premature_beats(normal: HeartState) -> None:
+    seen = {"PVC": 0, "PAC": 0}
+    for seed in range(250):
+        rhythm = draw_rhythm(normal, np.random.default_rng(seed), seconds=10.0)
+        for kind in seen:
+            if kind not in rhythm.classes:
+                continue
+            seen[kind] += 1
+            at = rhythm.classes.index(kind)
+            before, after = np.diff(rhythm.r_times_ms)[at - 1 : at + 1]
+            assert before < 0.8 * rhythm.mean_rr_ms
+            # A ventricular beat leaves the sinus node's clock alone, an atrial one sets it back.
+            pause = (before + after) / (2 * rhythm.mean_rr_ms)
+            assert pause == pytest.approx(1.0 if kind == "PVC" else 0.875, abs=0.12)
+    assert 2 <= seen["PVC"] <= 16
+    assert 3 <= seen["PAC"] <= 20
+    beat = beat_of(normal)
+    early, broad = premature_atrial_beat(beat), ectopic_beat(beat)
+    qrs = np.arange(-40.0, 40.0, 2.0)
+    assert evaluate(early, qrs) == pytest.approx(evaluate(beat, qrs), abs=0.02)
+    assert broad.qrs_ms > 120
+    assert not broad.has_p
+
+
+def test_swapped_arm_cables_turn_lead_one_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    straight = lead_matrix(np.random.default_rng(3))[0]
+    monkeypatch.setattr(electrodes, "SWAPPED_ARMS_SHARE", 1.0)
+    swapped = lead_matrix(np.random.default_rng(3))[0]
+    assert swapped[0] == pytest.approx(-straight[0])
+    assert swapped[1] == pytest.approx(straight[1] - straight[0])
+    assert swapped[2:] == pytest.approx(straight[2:])
+
+
+def test_noise_has_the_size_of_a_good_recording() -> None:
+    noise = np.stack([electrode_noise(np.random.default_rng(seed), 5000, 500) for seed in range(300)])
+    fast = np.diff(noise, axis=1).std(axis=1) / np.sqrt(2)
+    assert 0.002 < np.median(fast) < 0.012
+    # One in ten is tense, one in a hundred has a loose contact.
+    assert 0.04 < (fast.mean(axis=1) > 0.015).mean() < 0.18
+    wander = noise.reshape(300, 50, 100, 8).mean(axis=2)
+    assert 0.01 < np.median(np.ptp(wander, axis=1)) / 2 < 0.10
+    assert np.ptp(wander, axis=1).max() < 0.8
 
 
 def test_more_than_a_dipole(ecgs: list[Ecg]) -> None:

@@ -1,0 +1,71 @@
+"""``eccl simulate`` as a user meets it, with raw files and straight into a workspace."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from tests.commands.test_cli import run
+
+SMALL = """\
+ingest: {ecg_shard_rows: 4, cine_shard_rows: 3}
+simulate:
+  participants: 5
+  seed: 4
+  second_visit_share: 0.2
+  missing_ecg_share: 0.0
+  missing_cine_share: 0.2
+  corruption_share: 0.2
+  withdrawn: 1
+  slices: [2, 3]
+  frames: 12
+"""
+
+
+def test_arrays_go_straight_into_a_workspace(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "params.yaml").write_text(SMALL)
+    command = ("simulate", "tables", "--into", "study", "--workers", "2")
+    done = run(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    files = re.search(r"5 participants \(.* 1 withdrawn; (\d+) ECGs and (\d+) cines without raw files", done.stdout)
+    assert files, done.stdout
+    counts = dict(
+        re.findall(r"(ecg|cine): (\d+) expected = \d+ written \+ \d+ skipped \+ \d+ quarantined", done.stdout)
+    )
+    assert (counts["ecg"], counts["cine"]) == files.groups()
+    assert not [path for path in (tmp_path / "tables").rglob("*") if path.suffix in {".xml", ".zip"}]
+    answer = run("sql", "SELECT count(*) AS n FROM cines", "--format", "json", cwd=study)
+    assert json.loads(answer.stdout)[0]["n"] > 0, answer.stderr
+    assert not re.search(r"9\d{6}", done.stdout + done.stderr)
+
+    again = run(*command, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "was there already" in again.stdout
+    assert "nothing changed" in again.stdout
+
+
+def test_raw_files_of_the_same_recipe(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(SMALL)
+    done = run("simulate", "raw", "--participants", "2", "--seed", "9", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 participants" in done.stdout
+    assert list((tmp_path / "raw").rglob("*_20209_2_0.zip"))
+    other = run("simulate", "raw", "--participants", "2", "--seed", "9", "--into", ".", cwd=tmp_path)
+    assert other.returncode == 1
+    assert "its tables are asked for" in other.stderr
+
+
+def test_a_workspace_that_is_none_is_refused(tmp_path: Path) -> None:
+    done = run("simulate", "tables", "--into", "nowhere", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "no workspace at" in done.stderr
+    assert not (tmp_path / "tables").exists()
+
+
+def test_help_shows_both_ways(tmp_path: Path) -> None:
+    text = run("simulate", "--help", cwd=tmp_path).stdout
+    assert "Example: eccl simulate raw" in text
+    assert "--into study" in text
