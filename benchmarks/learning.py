@@ -54,12 +54,12 @@ ALIGN_ARMS: dict[str, dict[str, Any]] = {
 
 
 def study_preset(demo: dict[str, Any]) -> dict[str, Any]:
-    """The demo's preset with narrower patches, more epochs and early stopping."""
+    """The demo's preset with wider networks, more epochs and early stopping."""
     preset: dict[str, Any] = yaml.safe_load(yaml.safe_dump(demo))
     mae, cmr, aligned = preset["pretrain_ecg"], preset["pretrain_cmr"], preset["align"]
-    mae["encoder"] |= {"patch": [1, 250], "width": 96, "depth": 3, "heads": 4}
+    mae["encoder"] |= {"patch": [12, 100], "width": 96, "depth": 3, "heads": 4}
     mae["masking"]["decoder"] = {"width": 64, "depth": 2, "heads": 4}
-    mae["optimiser"] |= {"epochs": 200, "batch_size": 32, "learning_rate": 2e-3, "warmup_epochs": 10}
+    mae["optimiser"] |= {"epochs": 300, "batch_size": 16, "learning_rate": 4e-3, "warmup_epochs": 10}
     cmr["encoder"] |= {"image_size": 56, "width": 32, "depths": [2, 2], "drop_path": 0.1}
     cmr["teacher_views"] = 8
     cmr["optimiser"] |= {"epochs": 40, "batch_size": 32, "learning_rate": 1e-3, "warmup_epochs": 4, "patience": 10}

@@ -55,6 +55,10 @@ class MaskedAutoencoder(nn.Module):
 
     def _initialise(self) -> None:
         nn.init.trunc_normal_(self.mask_token, std=0.02)
+        # The patch embedding is a matrix too, written as a convolution: initialised as one, as by He et al.
+        embedding = self.encoder.vit.patch_embed.proj
+        nn.init.xavier_uniform_(embedding.weight.view(len(embedding.weight), -1))
+        nn.init.zeros_(embedding.bias)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)

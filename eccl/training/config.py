@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 
 from eccl.errors import ConfigError
 from eccl.models.specs import SAMPLES, AlignmentSpec, CmrEncoderSpec, EcgEncoderSpec, MaskingSpec
+from eccl.store.files import replace_file
 from eccl.training.filling import fill
 
 TASKS = ("traits", "I21", "I42", "I48", "I50")
@@ -295,6 +297,21 @@ def load_params(path: Path, preset_name: str | None = None) -> TrainingParams:
     if problems or preset is None:
         raise ConfigError(f"params.yaml has {len(problems)} problems; mend them all:\n  " + "\n  ".join(problems))
     return TrainingParams(name, preset, str(definition))
+
+
+def choose_preset(path: Path, name: str) -> None:
+    """Write a preset's name into params.yaml, where DVC looks for it; the change is git's to show.
+
+    Raises
+    ------
+    ConfigError
+        The preset is not there or has problems; nothing is written then.
+    """
+    load_params(path, name)
+    text, count = re.subn(r"(?m)^(preset:\s*)\S+", rf"\g<1>{name}", path.read_text(), count=1)
+    if not count:
+        raise ConfigError(f"{path.name} has no line `preset: NAME` to change; add one")
+    replace_file(path, text.encode())
 
 
 def check_devices(preset: Preset, devices: int) -> None:

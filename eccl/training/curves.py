@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import math
 import shutil
 import sys
 import time
@@ -21,7 +23,7 @@ _HIDDEN = frozenset({"epoch", "learning_rate"})
 
 
 class Curves:
-    """Values of every epoch, through dvclive; silently nothing on a node without it, where run.json keeps them.
+    """Values of every epoch, through dvclive, or on a node without it as plain files of the same form.
 
     Parameters
     ----------
@@ -35,25 +37,13 @@ class Curves:
 
     def start(self, history: Iterable[Mapping[str, float]]) -> None:
         """Begin with the epochs that a checkpoint remembers."""
-        if importlib.util.find_spec("dvclive") is None:
-            return
-        from dvclive.live import Live
-
-        class FilesOnly(Live):
-            def _init_dvc(self) -> None:
-                # Live looks for a DVC repository, and makes one in whatever git repository is around if there is
-                # none. The curves are outputs of the workspace's own stages and need neither.
-                return None
-
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._live = FilesOnly(str(self._folder), save_dvc_exp=False, dvcyaml=None, report=None)
+        self._live = _open_live(self._folder)
         for entry in history:
             self.add(entry)
 
     def add(self, entry: Mapping[str, float]) -> None:
         """Values of one epoch."""
-        if self._live is None:
-            return
         self._live.step = int(entry["epoch"])
         for name, value in entry.items():
             if name != "epoch":
@@ -62,13 +52,50 @@ class Curves:
 
     def finish(self, chosen: int, best: Mapping[str, Any]) -> None:
         """Close the curves; the summary tells the epoch whose weights were kept."""
-        if self._live is None:
-            return
-        self._live.summary = {
-            "best_epoch": chosen,
-            **{name: value for name, value in best.items() if value is not None},
-        }
+        known = {name: value for name, value in best.items() if value is not None}
+        self._live.summary = {"best_epoch": chosen, **known}
         self._live.end()
+
+
+def _open_live(folder: Path) -> Any:
+    if importlib.util.find_spec("dvclive") is None:
+        return PlainFiles(folder)
+    from dvclive.live import Live
+
+    class FilesOnly(Live):
+        def _init_dvc(self) -> None:
+            # Live looks for a DVC repository, and makes one in whatever git repository is around if there is none.
+            # The curves are outputs of the workspace's own stages and need neither.
+            return None
+
+    return FilesOnly(str(folder), save_dvc_exp=False, dvcyaml=None, report=None)
+
+
+class PlainFiles:
+    """dvclive's files for a node that does not have it: one table per value, and a summary."""
+
+    def __init__(self, folder: Path) -> None:
+        self.step = 0
+        self.summary: dict[str, Any] = {}
+        self._folder = folder
+
+    def log_metric(self, name: str, value: float) -> None:
+        """Add a value of the current step to its table."""
+        path = self._folder / "plots" / "metrics" / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.is_file()
+        with path.open("a") as stream:
+            stream.write(f"step\t{name}\n" * is_new + f"{self.step}\t{value}\n")
+        self.summary[name] = value if math.isfinite(value) else str(value)
+
+    def make_summary(self) -> None:
+        """Write the latest value of everything."""
+        text = json.dumps({**self.summary, "step": self.step}, indent=2)
+        (self._folder / "metrics.json").write_text(text + "\n")
+
+    def end(self) -> None:
+        """Write the summary for the last time."""
+        self.make_summary()
 
 
 class EpochLines:

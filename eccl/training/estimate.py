@@ -32,8 +32,7 @@ PEAK_FLOPS = {"H100": 989e12, "A100": 312e12, "L4": 121e12}
 ASSUMED_UTILISATION = 0.4
 # A current core with AVX2 in fp32, as measured on vision transformers: about a third of its peak.
 CPU_CORE_FLOPS = 25e9
-_BYTES_PER_PARAMETER = 16  # weight, gradient, and both moments of Adam in fp32
-_FUSED_ATTENTION_FROM = 64  # tokens; a fused kernel keeps no attention matrix
+_BYTES_PER_PARAMETER = 20  # weight, gradient, both moments of Adam, and the best weights so far, in fp32
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +86,13 @@ class StageEstimate:
     total_flops: float
     memory_bytes: tuple[float, float]
 
-    def hours_on(self, flops_per_second: float) -> float:
-        """Time at a sustained rate."""
-        return self.total_flops / flops_per_second / 3600
+    def gpu_hours(self, name: str, devices: int) -> float:
+        """Time on GPUs of a kind, at the assumed share of their peak."""
+        return self.total_flops / (PEAK_FLOPS[name] * ASSUMED_UTILISATION * devices) / 3600
+
+    def cpu_hours(self, cores: int) -> float:
+        """Time on a CPU in fp32."""
+        return self.total_flops / (CPU_CORE_FLOPS * cores) / 3600
 
 
 def estimate_pretrain_ecg(preset: Preset, data: TrainSet, devices: int = 1) -> StageEstimate:
@@ -101,7 +104,10 @@ def estimate_pretrain_ecg(preset: Preset, data: TrainSet, devices: int = 1) -> S
         return _meta(batch, LEADS, SAMPLES), _meta(batch, config.encoder.patches)
 
     tokens = f"{module.visible + 1} of {config.encoder.patches + 1}"
-    return _estimate("pretrain_ecg", module, inputs, tokens, config.optimiser, data, 1, devices, views=0)
+    attention = frozenset({module.visible + 1, config.encoder.patches + 1})
+    return _estimate(
+        "pretrain_ecg", module, inputs, tokens, config.optimiser, data, 1, devices, views=0, attention=attention
+    )
 
 
 def estimate_pretrain_cmr(preset: Preset, task: str, targets: int, data: TrainSet, devices: int = 1) -> StageEstimate:
@@ -124,11 +130,12 @@ def estimate_pretrain_cmr(preset: Preset, task: str, targets: int, data: TrainSe
         config.negatives_per_case,
         devices,
         views=1 + config.teacher_views,
+        attention=frozenset({side**2 + 1} if config.encoder.kind == "vit" else ()),
     )
 
 
 def estimate_align(preset: Preset, task: str, targets: int, data: TrainSet, devices: int = 1) -> StageEstimate:
-    """Cost of one alignment with a cached teacher."""
+    """Cost of one alignment, with the teacher that the preset names."""
     config, spec = preset.align, preset.pretrain_ecg.encoder
     width = _on_meta(lambda: CmrEncoder(preset.pretrain_cmr.encoder)).feature_dim
 
@@ -150,8 +157,18 @@ def estimate_align(preset: Preset, task: str, targets: int, data: TrainSet, devi
         config.negatives_per_case,
         devices,
         views=1,
+        attention=frozenset({spec.patches + 1}),
         drop_last=True,
+        extra=_live_teacher(preset) if config.teacher == "live" else 0.0,
     )
+
+
+def _live_teacher(preset: Preset) -> float:
+    """Operations per sample of a teacher that is evaluated in every step."""
+    encoder, size = _on_meta(lambda: CmrEncoder(preset.pretrain_cmr.encoder)), preset.pretrain_cmr.encoder.image_size
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        encoder(_meta(1, FRAMES, size, size))
+    return float(counter.get_total_flops())
 
 
 def batches_per_epoch(data: TrainSet, batch_size: int, negatives_per_case: int, *, drop_last: bool) -> int:
@@ -164,7 +181,9 @@ def batches_per_epoch(data: TrainSet, batch_size: int, negatives_per_case: int, 
     return sum(max(1, n // batch_size) if drop_last else -(-n // batch_size) for n in sizes)
 
 
-def count_step(module: nn.Module, inputs: Inputs, batch: int = 2) -> tuple[float, float, float]:
+def count_step(
+    module: nn.Module, inputs: Inputs, attention: frozenset[int] = frozenset(), batch: int = 2
+) -> tuple[float, float, float]:
     """Operations of a training step, operations of its forward pass, and bytes of kept activations, per sample.
 
     Parameters
@@ -173,6 +192,8 @@ def count_step(module: nn.Module, inputs: Inputs, batch: int = 2) -> tuple[float
         Training task on the meta device.
     inputs
         Batch size -> tensors on the meta device.
+    attention
+        Numbers of tokens whose square attention matrices are not counted: a fused kernel keeps none.
     """
     own = {parameter.untyped_storage()._cdata for parameter in module.parameters()}
     kept: dict[int, int] = {}
@@ -182,7 +203,7 @@ def count_step(module: nn.Module, inputs: Inputs, batch: int = 2) -> tuple[float
     def keep(tensor: Tensor) -> Tensor:
         alive.append(tensor)
         shape = tensor.shape
-        is_attention = tensor.ndim == 4 and shape[-1] == shape[-2] and shape[-1] >= _FUSED_ATTENTION_FROM
+        is_attention = tensor.ndim == 4 and shape[-1] == shape[-2] and shape[-1] in attention
         storage = tensor.untyped_storage()
         if not is_attention and storage._cdata not in own:
             kept[storage._cdata] = storage.nbytes()
@@ -209,9 +230,11 @@ def _estimate(
     devices: int,
     *,
     views: int,
+    attention: frozenset[int] = frozenset(),
     drop_last: bool = False,
+    extra: float = 0.0,
 ) -> StageEstimate:
-    step, forward, activations = count_step(module, inputs)
+    step, forward, activations = count_step(module, inputs, attention)
     parameters = sum(one.numel() for one in module.parameters() if one.requires_grad)
     batches = batches_per_epoch(data, config.batch_size, negatives_per_case, drop_last=drop_last)
     steps = -(-batches // config.accumulate)
@@ -224,8 +247,8 @@ def _estimate(
         config.batch_size,
         steps,
         steps * config.epochs,
-        step * config.batch_size * config.accumulate,
-        step * shown + forward * views * data.looked_at,
+        (step + extra) * config.batch_size * config.accumulate,
+        (step + extra) * shown + forward * views * data.looked_at,
         (fixed + moving, fixed + moving / 2),
     )
 

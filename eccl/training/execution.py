@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from eccl import __version__
 from eccl.training.config import OptimiserConfig
 from eccl.training.curves import Curves
 from eccl.training.resume import Checkpoint
@@ -22,8 +23,11 @@ def carry_out(
     seed: int,
     source: Source,
     record: Mapping[str, Any],
+    describe: Callable[[Run], object] = lambda run: None,
 ) -> Run | None:
-    """Train a plan and save what came out.
+    """Train a plan, save what came out, and let it describe every visit.
+
+    The checkpoint goes last: a kill while features are written costs the features, not the training.
 
     Parameters
     ----------
@@ -31,6 +35,8 @@ def carry_out(
         What is read while training; its order of reading decides which checkpoints fit.
     record
         What run.json tells beside the common part: ``selection``, ``split_counts`` and the stage's own.
+    describe
+        Writes the stage's feature views with the saved run.
 
     Returns
     -------
@@ -38,9 +44,10 @@ def carry_out(
         None in a process that only helped to train.
     """
     runtime = session.runtime
-    arithmetic = {**runtime.record(), "is_streamed": source.block is not None, "threads": session.threads}
+    arithmetic = {**runtime.record(), "streamed": source.block is not None, "threads": session.threads}
     folder = session.workspace.checkpoints
-    checkpoint = Checkpoint(folder, identity.run_id, runtime.config.checkpoint_seconds, arithmetic)
+    kind = {**arithmetic, "code": __version__}
+    checkpoint = Checkpoint(folder, identity.run_id, runtime.config.checkpoint_seconds, kind)
     result = fit(plan, optimiser, seed, runtime, checkpoint, Curves(session.workspace.curves(identity.run)))
     if not runtime.is_first:
         return None
@@ -54,5 +61,6 @@ def carry_out(
         runtime.device_name,
         {"best_epoch": result.best_epoch, "metrics": metrics, "runtime": arithmetic, **own},
     )
+    describe(saved)
     checkpoint.remove()
     return saved

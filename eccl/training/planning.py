@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eccl.errors import ConfigError, WorkspaceError
-from eccl.training.config import TASKS, TrainingParams
+from eccl.training.config import TASKS, TrainingParams, check_devices, load_params
 from eccl.training.estimate import (
     StageEstimate,
     TrainSet,
@@ -16,15 +19,27 @@ from eccl.training.estimate import (
     estimate_pretrain_cmr,
     estimate_pretrain_ecg,
 )
+from eccl.training.runtime import RuntimeConfig, runtime_from_environment
 from eccl.training.targets import TRAITS, disease_labels, trait_fields
 from eccl.training.visits import Visits, cine_visits, paired_visits, recording_visits
 from eccl.workspace import Workspace
 
-STAGES = ("pretrain_ecg", *(f"{stage}@{task}" for stage in ("pretrain_cmr", "align") for task in TASKS))
+TRAINING_STAGES = ("pretrain_ecg", *(f"{stage}@{task}" for stage in ("pretrain_cmr", "align") for task in TASKS))
+
+T = TypeVar("T")
 
 # Ding et al. 2024: pairs of the train split and of all splits, and prevalences.
 PAPER_TRAIN, PAPER_ALL, PAPER_TRAITS = 24_908, 41_519, 82
 PAPER_PREVALENCE = {"I21": 0.022, "I42": 0.004, "I48": 0.039, "I50": 0.012}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """What is to be trained, and where."""
+
+    stages: tuple[str, ...]
+    params: TrainingParams
+    runtime: RuntimeConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +58,8 @@ class TrainingPlanTable:
     stages: tuple[StageEstimate, ...]
 
 
-def choose_stages(wanted: list[str] | None) -> list[str]:
-    """Expand names and groups to stages.
+def choose_training_stages(wanted: list[str] | None) -> list[str]:
+    """Expand names and groups to the stages that train; ``evaluate`` is known and trains nothing.
 
     Raises
     ------
@@ -52,28 +67,65 @@ def choose_stages(wanted: list[str] | None) -> list[str]:
         A name is not a training stage.
     """
     if not wanted:
-        return list(STAGES)
-    unknown = [name for name in wanted if not any(name in (stage, stage.partition("@")[0]) for stage in STAGES)]
+        return list(TRAINING_STAGES)
+    known = {*TRAINING_STAGES, *(stage.partition("@")[0] for stage in TRAINING_STAGES), "evaluate"}
+    unknown = sorted(set(wanted) - known)
     if unknown:
-        raise ConfigError(f"no training stage {', '.join(unknown)}; known are {', '.join(STAGES)}, and their groups")
-    return [stage for stage in STAGES if stage in wanted or stage.partition("@")[0] in wanted]
+        raise ConfigError(
+            f"no stage {', '.join(unknown)}; known are {', '.join((*TRAINING_STAGES, 'evaluate'))}, and groups"
+        )
+    return [stage for stage in TRAINING_STAGES if stage in wanted or stage.partition("@")[0] in wanted]
 
 
-def plan_training(
-    workspace: Workspace | None, params: TrainingParams, stages: list[str], devices: int = 1
-) -> TrainingPlanTable:
-    """Estimate stages.
+def check_training(params_file: Path, preset: str | None, wanted: list[str] | None, **runtime: Any) -> TrainingRequest:
+    """Check everything that a training needs to know before a device or a file is touched.
+
+    Parameters
+    ----------
+    preset
+        Preset instead of the one that params.yaml chooses.
+    wanted
+        Stages or groups; None is all.
+    runtime
+        Flags, see :class:`eccl.training.runtime.RuntimeConfig`.
+
+    Raises
+    ------
+    ConfigError
+        Whatever is wrong with stages, preset, runtime, and all of them together.
+    """
+    problems: list[str] = []
+    stages = _or_none(lambda: choose_training_stages(wanted), problems)
+    params = _or_none(lambda: load_params(params_file, preset), problems)
+    config = _or_none(lambda: runtime_from_environment(**runtime), problems)
+    if params is not None and config is not None:
+        _or_none(lambda: check_devices(params.preset, config.devices), problems)
+    if problems or stages is None or params is None or config is None:
+        raise ConfigError("\n".join(problems))
+    return TrainingRequest(tuple(stages), params, config)
+
+
+def _or_none(check: Callable[[], T], problems: list[str]) -> T | None:
+    try:
+        return check()
+    except ConfigError as error:
+        problems.append(str(error))
+        return None
+
+
+def plan_training(workspace: Workspace | None, request: TrainingRequest) -> TrainingPlanTable:
+    """Estimate the stages of a request.
 
     Parameters
     ----------
     workspace
         Its data decides how many visits there are; None, or a workspace without data, means the paper's numbers.
-    stages
-        From :func:`choose_stages`.
+    request
+        From :func:`check_training`.
     """
-    counts = _count(workspace, params) or _paper_counts()
-    preset, found = params.preset, []
-    for stage in stages:
+    counts = _count(workspace, request.params) or _paper_counts()
+    preset, devices, found = request.params.preset, request.runtime.devices, []
+    for stage in request.stages:
         name, _, task = stage.partition("@")
         data = counts.sets[stage]
         if name == "pretrain_ecg":

@@ -1,7 +1,7 @@
 """Where a stage computes: devices, precision and compilation, on Lightning Fabric.
 
-None of it says *what* is computed, so none of it is part of a run's identity: it comes from the command line or the
-environment of the machine, and is recorded in run.json.
+None of it is part of a run's identity, although it moves the last digits, and what is drawn at random on each device: it
+comes from the command line or the environment of the machine, and is recorded in run.json.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from eccl.errors import ConfigError
+from eccl.training.sampling import Positions
 
 try:
     from lightning_fabric import Fabric
 except ImportError:  # a GPU node may have the large package instead, which holds the same Fabric
     from lightning.fabric import Fabric  # type: ignore[import-not-found,no-redef]
 
-Positions = NDArray[np.int64]
 PRECISIONS = ("auto", "fp32", "bf16")
 ARRAYS = ("auto", "resident", "streamed")
 _FABRIC_PRECISION: dict[str, Literal["32-true", "bf16-mixed"]] = {"fp32": "32-true", "bf16": "bf16-mixed"}
@@ -38,8 +37,8 @@ class RuntimeConfig:
     Parameters
     ----------
     devices
-        Processes, each with a GPU, or on a CPU with its share of the cores. Every batch is shared out over them, so
-        the losses are those of one device.
+        Processes, each with a GPU, or on a CPU with its share of the cores. Every batch is shared out over them, and
+        losses are those of the whole batch. (A ResNet's batch normalisation sees its own device's part only.)
     precision
         ``auto``: bf16 on a GPU, fp32 on a CPU (bf16 is several times slower there). ``fp32``, ``bf16``: as said.
     compile
@@ -111,11 +110,13 @@ class Runtime:
 
     def __init__(self, config: RuntimeConfig | None = None) -> None:
         self.config = config or RuntimeConfig()
+        if self.config.deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when the GPU is first used
         is_gpu = torch.cuda.is_available()
         chosen = self.config.precision
         self.precision = ("bf16" if is_gpu else "fp32") if chosen == "auto" else chosen
         if not is_gpu and "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(max(1, _cores() // self.config.devices))
+            torch.set_num_threads(max(1, count_cores() // self.config.devices))
         self.fabric = Fabric(
             accelerator="cuda" if is_gpu else "cpu",
             devices=self.config.devices,
@@ -124,7 +125,7 @@ class Runtime:
         )
         if is_gpu:
             torch.set_float32_matmul_precision("high")
-            torch.use_deterministic_algorithms(self.config.deterministic, warn_only=True)
+            torch.use_deterministic_algorithms(self.config.deterministic)
             torch.backends.cudnn.benchmark = not self.config.deterministic
 
     def launch(self) -> None:
@@ -157,10 +158,25 @@ class Runtime:
 
     def record(self) -> dict[str, Any]:
         """What run.json keeps of it."""
-        return {"devices": self.world, "precision": self.precision, "compiled": self.config.compile}
+        return {
+            "devices": self.world,
+            "precision": self.precision,
+            "compiled": self.config.compile,
+            "deterministic": self.config.deterministic or self.device.type == "cpu",
+            "torch": torch.__version__.partition("+")[0],
+        }
+
+    def agree(self, value: str) -> str:
+        """The first process's value, in every process: choices that decide an order must not differ."""
+        return str(self.fabric.broadcast(value)) if self.world > 1 else value
 
     def share(self, batch: Positions) -> Positions:
-        """This process's part of a batch; what does not divide by the number of processes is left out."""
+        """This process's part of a batch, of equal size in every process and never empty.
+
+        What does not divide by the number of processes is left out; of a batch smaller than that, members are repeated.
+        """
+        if len(batch) < self.world:
+            batch = np.resize(batch, self.world)
         return batch[: len(batch) - len(batch) % self.world][self.rank :: self.world]
 
     def share_list(self, batches: list[Positions]) -> list[Positions]:
@@ -195,10 +211,13 @@ class Runtime:
 
         Seeds depend on nothing but the arguments and the rank, so an interrupted run goes on as if it had not been.
         """
-        state = np.random.SeedSequence([seed, *purpose, self.rank]).generate_state(2, np.uint64)
+        # A spawn key, because numpy takes trailing zeros of plain entropy for nothing.
+        sequence = np.random.SeedSequence(seed, spawn_key=(*purpose, self.rank))
+        state = sequence.generate_state(2, np.uint64)
         torch.manual_seed(int(state[0] >> np.uint64(1)))
         return torch.Generator().manual_seed(int(state[1] >> np.uint64(1)))
 
 
-def _cores() -> int:
+def count_cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -63,8 +63,8 @@ def batches(
     Parameters
     ----------
     drop_last
-        Leave out a group's short last batch, so that every contrastive batch has the same number of negatives. A group
-        smaller than `batch_size` is one batch all the same.
+        Leave out a group's short last batch, so that every contrastive batch has the same number of negatives; a group
+        smaller than `batch_size` is one batch all the same. Otherwise a group is cut into equal parts.
     block
         Block of every position: blocks are shuffled, and positions within a block, so that records that lie together
         are read together.
@@ -76,9 +76,12 @@ def batches(
         if block is not None:
             _, member = np.unique(block[order], return_inverse=True)
             order = order[np.argsort(rng.permutation(member.max(initial=0) + 1)[member], kind="stable")]
-        size = min(batch_size, len(order))
-        end = len(order) - len(order) % size if drop_last and size else len(order)
-        found += [order[start : start + size] for start in range(0, end, max(size, 1))]
+        if not drop_last:
+            # Equal parts: a last batch of one or two would move the weights as far as a whole one.
+            found += np.array_split(order, max(1, -(-len(order) // batch_size)))
+            continue
+        size = max(1, min(batch_size, len(order)))
+        found += [order[start : start + size] for start in range(0, len(order) - len(order) % size, size)]
     return found
 
 

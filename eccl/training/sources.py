@@ -67,8 +67,8 @@ def open_source(data: Path, name: str, rows: Int, runtime: Runtime) -> Source:
     """
     chosen = runtime.config.arrays
     if chosen == "auto":
-        wanted = record_bytes(data, name) * len(rows)
-        chosen = "resident" if wanted < _free_memory() // 2 else "streamed"
+        wanted = record_bytes(data, name) * len(rows) * runtime.world  # every process holds its own
+        chosen = runtime.agree("resident" if wanted < _free_memory() // 2 else "streamed")
     kind = ResidentArray if chosen == "resident" else StreamedArray
     return kind(data, name, rows, runtime.device)
 
@@ -87,7 +87,7 @@ class ResidentArray:
         self._block = torch.from_numpy(_read_all(data, name, rows))
         if device.type == "cuda":
             fits = self._block.nbytes < torch.cuda.mem_get_info(device)[0] // 3
-            self._block = self._block.to(device) if fits else self._block.pin_memory()
+            self._block = self._block.to(device) if fits else self._block
 
     def __len__(self) -> int:
         return len(self._block)
@@ -96,7 +96,9 @@ class ResidentArray:
         """Records on the device, still int16 or uint8."""
         start = time.perf_counter()
         index = torch.from_numpy(np.ascontiguousarray(positions)).to(self._block.device)
-        records = self._block[index].to(self.device, non_blocking=True)
+        records = self._block[index]
+        if records.device != self.device:
+            records = records.pin_memory().to(self.device, non_blocking=True)
         self.waited_s += time.perf_counter() - start
         return records
 
@@ -185,7 +187,15 @@ class GuardedSource:
         return self._source.batch(positions)
 
     def expect(self, batches: Sequence[Int]) -> None:
-        """Hear what comes next; checked when it is asked for."""
+        """Hear what comes next.
+
+        Raises
+        ------
+        SplitError
+            One of the rows belongs to another split.
+        """
+        for batch in batches:
+            check_splits(self._is_allowed[batch])
         self._source.expect(batches)
 
 
@@ -206,7 +216,12 @@ def check_splits(is_allowed: NDArray[np.bool_]) -> None:
 
 
 def _free_memory() -> int:
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 8 * 2**30
+    """Bytes that can be had without swapping; what the page cache holds counts as free."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def _read_all(data: Path, name: str, rows: Int) -> NDArray[Any]:

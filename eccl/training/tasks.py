@@ -27,17 +27,20 @@ class SupervisedTask(nn.Module):
         CMR encoder and head.
     task
         ``traits`` or a disease code.
+    gather
+        Joins the rows of all devices: a trait's mean error is over all its known values, not over means.
     """
 
-    def __init__(self, network: Supervised, task: str) -> None:
+    def __init__(self, network: Supervised, task: str, gather: Gather = lambda rows: rows) -> None:
         super().__init__()
         self.network = network
         self.task = task
+        self.gather = gather
 
     def forward(self, cine: Tensor, target: Tensor) -> dict[str, Tensor]:
         """``loss`` of (batch, 50, size, size) cines and (batch, targets) targets with NaN for unknown."""
         _, outputs = self.network(cine)
-        return {"loss": task_loss(self.task, outputs, target)}
+        return {"loss": task_loss(self.task, self.gather(outputs), self.gather(target))}
 
 
 class AlignTask(nn.Module):

@@ -10,8 +10,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -61,13 +63,14 @@ def load_cines(session: Session, config: PretrainCmrConfig) -> Cines:
     return Cines(visits, frames, geometry, config.encoder.image_size, config.cine)
 
 
-def teacher_key(weights_sha256: str, config: PretrainCmrConfig, data_version: str) -> str:
-    """Content id of a teacher cache, 16 hex digits: equal keys mean equal features."""
+def teacher_key(weights_sha256: str, config: PretrainCmrConfig, data_version: str, precision: str) -> str:
+    """Content id of a teacher cache, 16 hex digits: equal keys mean equal features (to the last digits of a device)."""
     content = {
         "weights": weights_sha256,
         "transform": {**dataclasses.asdict(config.cine), "image_size": config.encoder.image_size},
         "views": [config.seed, config.teacher_views],
         "data_version": data_version,
+        "precision": precision,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -95,6 +98,10 @@ class Teacher(Protocol):
 
     def describe(self, positions: Positions) -> Tensor:
         """The clean view of any cine, for what is written once training is over."""
+        ...
+
+    def expect(self, batches: Sequence[Positions]) -> None:
+        """Hear which batches will be asked for next, in order."""
         ...
 
 
@@ -134,6 +141,9 @@ class CachedTeacher:
         check_splits(np.isin(self.visits.split[positions], TRAINING_SPLITS))
         return self.describe(positions)
 
+    def expect(self, batches: Sequence[Positions]) -> None:
+        """Nothing to do: everything is here."""
+
     def describe(self, positions: Positions) -> Tensor:
         """The clean view of any cine."""
         return self.clean[torch.from_numpy(positions).to(self.clean.device)]
@@ -161,6 +171,10 @@ class LiveTeacher:
     def describe(self, positions: Positions) -> Tensor:
         """The clean view of any cine."""
         return self._see(self._every, positions, clean_view(len(positions)))
+
+    def expect(self, batches: Sequence[Positions]) -> None:
+        """Let the cines be read ahead."""
+        self._cines.frames.expect(batches)
 
     def _see(self, cines: Cines, positions: Positions, view: CineView) -> Tensor:
         with torch.no_grad(), self._runtime.autocast():
@@ -195,7 +209,8 @@ def load_cached_teacher(session: Session, cmr: Run) -> CachedTeacher:
     columns = ["eid", "instance", "run_id", "vector"]
     clean = _vectors(read_features(folder, "cmr_embedding", run, columns), visits, cmr.run_id)
     cached = read_features(folder, "cmr_teacher", run, [*columns, "augmentation", "teacher_key"])
-    key = teacher_key(cmr.record["weights_sha256"], _config_of(cmr), session.data_version)
+    precision = cmr.record["runtime"]["precision"]
+    key = teacher_key(cmr.record["weights_sha256"], _config_of(cmr), session.data_version, precision)
     if set(cached.column("teacher_key").unique().to_pylist()) - {key}:
         raise FeatureError(
             "the teacher cache was computed with other weights, another transform or other data than its model records; "
@@ -207,16 +222,24 @@ def load_cached_teacher(session: Session, cmr: Run) -> CachedTeacher:
     return CachedTeacher(visits, torch.from_numpy(clean).to(device), torch.from_numpy(stacked).to(device))
 
 
-def reusable_views(features: Any, run: str, key: str, visits: Visits, views: int) -> list[NDArray[np.float32]] | None:
-    """Cached augmented views of an earlier evaluation of the very same teacher; None where they are not all there."""
+def reusable_views(features: Path, run: str, key: str, visits: Visits, views: int) -> list[NDArray[np.float32]] | None:
+    """The clean and the augmented views, if an earlier evaluation of the very same teacher has cached all of them.
+
+    Returns
+    -------
+    list of ndarray or None
+        1 + views arrays (cines, d), the clean view first; None where something is missing or the key is another.
+    """
     try:
-        cached: pa.Table = read_features(features, "cmr_teacher", run)
+        cached, clean = (read_features(features, view, run) for view in ("cmr_teacher", "cmr_embedding"))
     except FeatureError:
         return None
     if "teacher_key" not in cached.column_names or set(cached.column("teacher_key").unique().to_pylist()) != {key}:
         return None
+    if cached.column("run_id").unique().to_pylist() != clean.column("run_id").unique().to_pylist():
+        return None
     number = cached.column("augmentation").to_numpy()
-    found = [_ordered(cached.filter(number == view), visits) for view in range(views)]
+    found = [_ordered(clean, visits), *(_ordered(cached.filter(number == view), visits) for view in range(views))]
     return None if any(np.isnan(one).any() for one in found) else found
 
 

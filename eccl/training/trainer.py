@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from eccl.errors import ConfigError
@@ -18,9 +16,9 @@ from eccl.training.config import OptimiserConfig
 from eccl.training.curves import Curves, EpochLines
 from eccl.training.resume import Checkpoint
 from eccl.training.runtime import Runtime
+from eccl.training.sampling import Positions
 from eccl.training.schedule import learning_rate
 
-Positions = NDArray[np.int64]
 _NEVER_DECAYED = ("pos_embed", "cls_token", "mask_token", "relative_position_bias_table", "log_temperature")
 
 
@@ -130,6 +128,8 @@ def fit(
                 curves.add(entry)
             if checkpoint is not None and checkpoint.is_due():
                 checkpoint.save(_state(plan.network, optimiser, progress))
+    if checkpoint is not None and runtime.is_first and checkpoint.is_worthwhile():
+        checkpoint.save(_state(plan.network, optimiser, progress))
     return _finish(plan.network, progress, curves if runtime.is_first else None)
 
 

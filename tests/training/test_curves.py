@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from eccl.training import curves as curves_module
 from eccl.training.curves import Curves, EpochLines
 from eccl.training.runs import load_run
 from eccl.workspace import Workspace, shipped
@@ -60,6 +61,20 @@ def test_a_resumed_run_begins_with_what_it_remembers(tmp_path: Path) -> None:
     assert "val_auc" not in json.loads((tmp_path / "curves" / "metrics.json").read_text())
 
 
+def test_a_node_without_dvclive_writes_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def written(folder: Path) -> dict[str, object]:
+        curves = Curves(folder)
+        curves.start([{"epoch": 1, "learning_rate": 0.1, "train_loss": 3.0}])
+        curves.add({"epoch": 2, "learning_rate": 0.2, "train_loss": float("nan")})
+        curves.finish(1, {"learning_rate": 0.1, "train_loss": 3.0})
+        tables = {path.name: path.read_text().split() for path in (folder / "plots" / "metrics").iterdir()}
+        return {"summary": json.loads((folder / "metrics.json").read_text()), **tables}
+
+    with_dvclive = written(tmp_path / "one")
+    monkeypatch.setattr(curves_module.importlib.util, "find_spec", lambda name: None)
+    assert written(tmp_path / "other") == with_dvclive
+
+
 def test_no_repository_is_made_around_the_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     monkeypatch.chdir(tmp_path)
@@ -92,7 +107,7 @@ def test_dvc_compares_and_draws_them(trained: Workspace, copy_of: Copy) -> None:
     dvc = (sys.executable, "-m", "dvc")
     content = {
         "metrics": ["reports/curves/align-traits/metrics.json"],
-        "plots": [{"reports/curves/align-traits/plots/metrics": {"x": "step"}}],
+        "plots": [{"reports/curves/align-traits/plots": {"x": "step"}}],  # as in the shipped dvc.yaml
     }
     (workspace.root / "dvc.yaml").write_text(yaml.safe_dump(content))
     run("git", "init", "--quiet")

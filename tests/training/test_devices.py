@@ -5,22 +5,31 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from eccl.errors import ConfigError
-from eccl.models.losses import info_nce
+from eccl.models.cmr_encoders import CmrEncoder
+from eccl.models.ecg_vit import EcgEncoder
+from eccl.models.mae import MaskedAutoencoder
+from eccl.models.projection import Aligned, Supervised
+from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, DecoderSpec, EcgEncoderSpec, MaskingSpec
 from eccl.store.features import read_features
+from eccl.training.config import load_params
 from eccl.training.runs import load_run
 from eccl.training.runtime import Runtime, RuntimeConfig, runtime_from_environment
 from eccl.training.session import open_session
+from eccl.training.tasks import AlignTask, SupervisedTask
 from eccl.training.views import vectors_of
-from eccl.workspace import Workspace
+from eccl.workspace import Workspace, shipped
 from tests.training.steps import Copy, change_params, train
 
+ROOT = Path(__file__).resolve().parents[2]
 # What two processes would draw differently is switched off: everything else must agree.
 NOTHING_DRAWN = {
     "align.augment.crop_samples": 5000,
@@ -30,35 +39,74 @@ NOTHING_DRAWN = {
     "pretrain_cmr.teacher_views": 0,
 }
 
-LOSSES = """
-import sys, torch
-from eccl.models.losses import info_nce
+GRADIENTS = """
+import sys, numpy as np, torch
 from eccl.training.runtime import Runtime, RuntimeConfig
+from tests.training.test_devices import task_and_batch
 runtime = Runtime(RuntimeConfig(devices=2)); runtime.launch()
-whole = torch.load(sys.argv[1]); mine = [one[runtime.rank::2].clone().requires_grad_() for one in whole]
-loss = info_nce(*(runtime.gather(one) for one in mine)); loss.backward()
-torch.save([loss.detach(), *(one.grad for one in mine)], f"{sys.argv[1]}.{runtime.rank}")
+task, batch = task_and_batch(sys.argv[1], runtime.gather)
+wrapped, _ = runtime.prepare(task, torch.optim.SGD(task.parameters(), lr=0.0))
+mine = runtime.share(np.arange(int(sys.argv[3])))
+losses = wrapped(*(one[torch.from_numpy(mine)] for one in batch))
+runtime.fabric.backward(losses["loss"])
+if runtime.is_first:
+    gradients = {name: one.grad for name, one in task.named_parameters() if one.grad is not None}
+    torch.save((losses["loss"].detach(), gradients), sys.argv[2])
 """
 
 
-def test_the_gathered_contrastive_loss_is_that_of_one_process(tmp_path: Path) -> None:
+def task_and_batch(name: str, gather: Callable[[Tensor], Tensor]) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """A task of every kind with a batch of eight, many targets unknown."""
     torch.manual_seed(0)
-    whole = [torch.randn(8, 5), torch.randn(8, 5)]
-    file, script = tmp_path / "batch", tmp_path / "losses.py"
-    torch.save(whole, file)
-    script.write_text(LOSSES)
-    done = subprocess.run([sys.executable, script, file], check=False, capture_output=True, text=True, timeout=120)
+    ecg, target = torch.randn(8, 12, 5000), torch.randn(8, 6)
+    target[torch.rand(8, 6) < 0.4] = float("nan")
+    if name == "mae":
+        mae = MaskedAutoencoder(EcgEncoderSpec((3, 1000), 16, 1, 2, 2.0), MaskingSpec(decoder=DecoderSpec(8, 1, 2)))
+        return mae, (ecg, torch.rand(8, 20))
+    if name == "supervised":
+        swin = CmrEncoderSpec("swin", 28, 4, 7, 8, (1, 1), (1, 2), 0.0, 0.0, 0.0)
+        return SupervisedTask(Supervised(CmrEncoder(swin), 6), "traits", gather), (torch.randn(8, 50, 28, 28), target)
+    config = load_params(shipped("params.yaml"), "paper").preset.align
+    network = Aligned(EcgEncoder(EcgEncoderSpec((3, 1000), 16, 1, 2, 2.0)), 5, 6, AlignmentSpec(projection_width=8))
+    return AlignTask(network, "traits", config, gather), (ecg, torch.randn(8, 5), target)
+
+
+@pytest.mark.parametrize(("task", "size"), [("mae", 8), ("supervised", 8), ("align", 8), ("supervised", 7)])
+def test_two_processes_have_the_loss_and_the_gradient_of_one(tmp_path: Path, task: str, size: int) -> None:
+    script, result = tmp_path / "gradients.py", tmp_path / "result"
+    script.write_text(GRADIENTS)
+    done = subprocess.run(
+        [sys.executable, script, task, result, str(size)],
+        check=False, capture_output=True, text=True, timeout=240, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    single = [one.clone().requires_grad_() for one in whole]
-    loss = info_nce(*single)
-    loss.backward()
-    for rank in range(2):
-        theirs = torch.load(f"{file}.{rank}")
-        torch.testing.assert_close(theirs[0], loss.detach())
-        for mine, gathered in zip(single, theirs[1:], strict=True):
-            # Each process holds the whole loss; data-parallel training averages over the two.
-            assert mine.grad is not None
-            torch.testing.assert_close(gathered / 2, mine.grad[rank::2])
+    loss, gradients = torch.load(result)
+    single, batch = task_and_batch(task, lambda rows: rows)
+    whole = single(*(one[: size - size % 2] for one in batch))["loss"]  # what does not divide is left out
+    whole.backward()
+    torch.testing.assert_close(loss, whole.detach()) if task != "mae" else None  # its share's own loss
+    for name, one in single.named_parameters():
+        if one.grad is not None:
+            torch.testing.assert_close(
+                gradients[name], one.grad, rtol=1e-4, atol=1e-6, msg=lambda text, n=name: f"{n}: {text}"
+            )
+
+
+@pytest.mark.parametrize(
+    ("size", "world", "parts"), [(8, 2, [4, 4]), (7, 2, [3, 3]), (1, 2, [1, 1]), (2, 3, [1, 1, 1])]
+)
+def test_no_process_gets_an_empty_share(
+    size: int, world: int, parts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = Runtime()
+    shares = []
+    for rank in range(world):
+        monkeypatch.setattr(Runtime, "world", world)
+        monkeypatch.setattr(Runtime, "rank", rank)
+        shares.append(runtime.share(np.arange(size)))
+    assert [len(share) for share in shares] == parts
+    if size >= world:
+        assert len(np.unique(np.concatenate(shares))) == sum(parts)
 
 
 @pytest.mark.parametrize("task", ["traits", "I21"])
@@ -131,9 +179,19 @@ def test_a_compiled_network_is_saved_under_its_own_names(trained: Workspace, cop
         torch.testing.assert_close(tensor, before[name], rtol=1e-3, atol=1e-4)
 
 
-def test_no_thread_setting_of_the_user_is_overruled(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = torch.get_num_threads()
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def test_threads_are_shared_out_unless_the_user_set_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    monkeypatch.setattr("eccl.training.runtime.count_cores", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     Runtime(RuntimeConfig(devices=1))
-    assert torch.get_num_threads() == before
-    assert os.environ["OMP_NUM_THREADS"] == "1"
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    Runtime(RuntimeConfig(devices=1))
+    assert asked == [8]
+
+
+def test_streams_of_purposes_do_not_meet() -> None:
+    # numpy takes trailing zeros of plain entropy for nothing: the first epoch would repeat the initial weights' stream.
+    runtime = Runtime()
+    drawn = [float(torch.rand(1, generator=runtime.seed(*key))) for key in ((7,), (7, 0), (7, 1))]
+    assert len(set(drawn)) == 3

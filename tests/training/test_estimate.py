@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ from typer.testing import CliRunner
 from eccl.commands.app import app
 from eccl.errors import ConfigError
 from eccl.models.losses import masked_mse
-from eccl.training.config import load_params
+from eccl.training.config import TASKS, load_params
 from eccl.training.estimate import TrainSet, batches_per_epoch, count_step
-from eccl.training.planning import STAGES, choose_stages, plan_training
+from eccl.training.planning import TRAINING_STAGES, check_training, choose_training_stages, plan_training
 from eccl.training.runs import load_run
 from eccl.training.sampling import epoch_batches
 from eccl.workspace import Workspace, shipped
@@ -46,10 +47,10 @@ def test_operations_are_those_of_the_products() -> None:
 
 
 def test_the_papers_stages(tmp_path: Path) -> None:
-    plan = plan_training(None, load_params(shipped("params.yaml"), "paper"), list(STAGES))
+    plan = plan_training(None, check_training(shipped("params.yaml"), "paper", None))
     found = {stage.stage: stage for stage in plan.stages}
     assert "24,908 training pairs" in plan.source
-    assert list(found) == list(STAGES)
+    assert list(found) == list(TRAINING_STAGES)
     assert round(found["pretrain_ecg"].parameters / 1e6, 2) == 110.80
     assert found["pretrain_ecg"].tokens == "121 of 601"
     assert found["align@traits"].tokens == "601"
@@ -61,7 +62,36 @@ def test_the_papers_stages(tmp_path: Path) -> None:
     flops = found["align@traits"].step_flops / 32
     assert 6 * 85.2e6 * 601 < flops < 1.2 * 6 * 85.2e6 * 601
     full, half = found["align@traits"].memory_bytes
-    assert 16 * 86e6 < half < full < 80e9
+    assert full - half == half - 20 * found["align@traits"].parameters  # activations are halved, weights are not
+    # 32 recordings, 12 blocks of about 17 numbers kept per token and channel (the MLP's hidden layer counts four).
+    activations = 2 * (full - half)
+    assert 0.5 < activations / (32 * 601 * 768 * 12 * 17 * 4) < 2
+    whole = sum(stage.total_flops for stage in plan.stages)
+    assert sum(stage.gpu_hours("H100", 1) for stage in plan.stages) == pytest.approx(whole / (989e12 * 0.4 * 3600))
+    assert found["align@traits"].gpu_hours("H100", 4) == pytest.approx(found["align@traits"].gpu_hours("H100", 1) / 4)
+
+
+def test_only_attention_matrices_are_left_out_of_memory() -> None:
+    def inputs(batch: int) -> tuple[torch.Tensor, ...]:
+        return (torch.empty(batch, 4, 80, 80, device="meta"),)
+
+    class Square(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"loss": (x.requires_grad_() ** 2).sum()}
+
+    assert count_step(Square(), inputs)[2] == 4 * 80 * 80 * 4
+    assert count_step(Square(), inputs, frozenset({80}))[2] == 0
+
+
+def test_a_live_teacher_costs_its_own_forward_pass(tmp_path: Path) -> None:
+    content = yaml.safe_load(shipped("params.yaml").read_text())
+    costs = {}
+    for mode in ("cached", "live"):
+        content["presets"]["small"]["align"]["teacher"] = mode
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+        (stage,) = plan_training(None, check_training(tmp_path / "params.yaml", "small", ["align@I21"])).stages
+        costs[mode] = stage.step_flops
+    assert 1.01 < costs["live"] / costs["cached"] < 1.1  # a small Swin beside a ViT of 601 tokens
 
 
 @pytest.mark.parametrize(("visits", "cases"), [(100, None), (100, 7), (100, 33), (100, 40), (100, 1), (9, 3), (100, 0)])
@@ -75,8 +105,7 @@ def test_batches_are_counted_as_they_are_dealt(visits: int, cases: int | None, d
 
 
 def test_a_workspace_with_data_is_counted(trained: Workspace) -> None:
-    params = load_params(trained.params_file)
-    plan = plan_training(trained, params, list(STAGES))
+    plan = plan_training(trained, check_training(trained.params_file, None, None))
     assert "this workspace's data" in plan.source
     for stage in plan.stages:
         run = stage.stage.replace("@", "-")
@@ -90,11 +119,11 @@ def test_a_workspace_with_data_is_counted(trained: Workspace) -> None:
 
 
 def test_names_expand_to_stages() -> None:
-    assert choose_stages(None) == list(STAGES)
-    assert choose_stages(["align@I21", "pretrain_ecg"]) == ["pretrain_ecg", "align@I21"]
-    assert len(choose_stages(["align"])) == 5
-    with pytest.raises(ConfigError, match="no training stage align@I99, evaluate"):
-        choose_stages(["align@I99", "evaluate"])
+    assert choose_training_stages(None) == list(TRAINING_STAGES)
+    assert choose_training_stages(["align@I21", "pretrain_ecg"]) == ["pretrain_ecg", "align@I21"]
+    assert len(choose_training_stages(["align", "evaluate"])) == 5
+    with pytest.raises(ConfigError, match="no stage align@I99, publish"):
+        choose_training_stages(["align@I99", "publish"])
 
 
 def test_the_dry_run_prints_and_trains_nothing(trained: Workspace, copy_of: Copy) -> None:
@@ -102,7 +131,7 @@ def test_the_dry_run_prints_and_trains_nothing(trained: Workspace, copy_of: Copy
     before = sorted(str(path) for path in workspace.root.rglob("*"))
     done = runner.invoke(app, ["train", "--dry-run", "align", "--workspace", str(workspace.root)])
     assert done.exit_code == 0, done.output
-    for words in ("Preset tiny", "align@traits", "steps/epoch", "TFLOP/step", "memory bf16", "H100", "on one A100"):
+    for words in ("Preset tiny", "align@traits", "steps", "TFLOP/step", "memory", "H100", "on 1 A100"):
         assert words in done.output
     assert "pretrain_ecg" not in done.output
     assert sorted(str(path) for path in workspace.root.rglob("*")) == before
@@ -133,6 +162,27 @@ def test_the_dry_run_names_every_wrong_combination(trained: Workspace, copy_of: 
     change_params(workspace, **{"pretrain_ecg.encoder.patch": [2, 500]})
     done = runner.invoke(app, ["train", "--dry-run", "--preset", "nobody", "--workspace", str(workspace.root)])
     assert "preset: 'nobody' is not one of" in str(done.exception)
+
+
+def test_stages_preset_and_runtime_are_told_together(
+    trained: Workspace, copy_of: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = copy_of(trained)
+    before = workspace.params_file.read_bytes()
+    monkeypatch.setenv("ECCL_CHECKPOINT_SECONDS", "often")
+    for dry in (["--dry-run"], []):  # nothing starts, and nothing is written
+        arguments = ["train", "align@I99", "--preset", "nobody", *dry, "--workspace", str(workspace.root)]
+        message = str(runner.invoke(app, arguments).exception)
+        for words in ("no stage align@I99", "'nobody' is not one of", "ECCL_CHECKPOINT_SECONDS is 'often'"):
+            assert words in message
+    assert workspace.params_file.read_bytes() == before
+
+
+def test_the_dry_run_speaks_json(trained: Workspace) -> None:
+    done = runner.invoke(app, ["train", "--dry-run", "--json", "align", "--workspace", str(trained.root)])
+    found = json.loads(done.output)
+    assert [stage["stage"] for stage in found] == [f"align@{task}" for task in TASKS]
+    assert all(stage["steps"] == 2 * stage["steps_per_epoch"] for stage in found)
 
 
 def test_devices_that_do_not_divide_a_batch_are_refused(trained: Workspace) -> None:

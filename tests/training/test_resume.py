@@ -13,6 +13,7 @@ import torch
 
 from eccl.training.resume import Checkpoint
 from eccl.training.runs import load_run
+from eccl.training.stages import pretrain_cmr
 from eccl.workspace import Workspace
 from tests.training.steps import Copy, bytes_below, change_params, train
 
@@ -54,7 +55,40 @@ def test_a_killed_stage_ends_in_the_same_bytes(
     assert load_run(workspace, run).record["metrics"]["epochs_run"] == 6
 
 
-def test_a_checkpoint_of_other_arithmetic_is_not_continued(tmp_path: Path) -> None:
+def test_a_kill_while_features_are_written_costs_no_training(
+    trained: Workspace, copy_of: Copy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = copy_of(trained)
+    before = {**bytes_below(workspace.models), **bytes_below(workspace.features)}
+    monkeypatch.setenv("ECCL_CHECKPOINT_SECONDS", "0")
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(pretrain_cmr, "write_views", killed)
+        train(workspace, "pretrain_cmr", "--task", "I50")
+    assert len(list(workspace.checkpoints.glob("pretrain_cmr-I50-*.pt"))) == 1
+    capsys.readouterr()
+    assert train(workspace, "pretrain_cmr", "--task", "I50") == 0
+    printed = capsys.readouterr().out
+    assert "goes on after epoch 2" in printed
+    assert "epoch 1/2" not in printed
+    assert {**bytes_below(workspace.models), **bytes_below(workspace.features)} == before
+
+
+def test_checkpoints_of_earlier_parameters_do_not_pile_up(tmp_path: Path) -> None:
+    for number in range(3):
+        Checkpoint(tmp_path, f"align-I21-{number}", 0.0, {}).save({})
+    Checkpoint(tmp_path, "align-I42-0", 0.0, {}).save({})
+    Checkpoint(tmp_path, "align-I21-2", 0.0, {}).remove()
+    assert [path.name for path in tmp_path.iterdir()] == ["align-I42-0.pt"]
+
+
+def test_a_checkpoint_of_other_arithmetic_is_not_continued(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = Checkpoint(tmp_path, "run-1", 0.0, {"precision": "fp32"})
     assert mine.load() is None
     mine.save({"history": [], "network": {"weight": torch.ones(2)}})
@@ -62,6 +96,7 @@ def test_a_checkpoint_of_other_arithmetic_is_not_continued(tmp_path: Path) -> No
     assert found is not None
     assert torch.equal(found["network"]["weight"], torch.ones(2))
     assert Checkpoint(tmp_path, "run-1", 0.0, {"precision": "bf16"}).load() is None
+    assert "not continued: precision fp32 then, bf16 now; training starts anew" in capsys.readouterr().out
     assert Checkpoint(tmp_path, "run-2", 0.0, {"precision": "fp32"}).load() is None
     mine.remove()
     assert mine.load() is None

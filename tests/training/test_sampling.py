@@ -68,6 +68,29 @@ def test_batches_are_full_and_lose_only_the_tail(size: int, batch_size: int, is_
         assert len(shown) == (size - size % batch_size if size >= batch_size else size)
     else:
         assert sorted(shown) == list(range(size))
+        sizes = {len(batch) for batch in found}
+        assert max(sizes) <= batch_size
+        assert max(sizes) - min(sizes) <= 1  # no last batch of one or two
+
+
+@given(size=st.integers(1, 60), blocks=st.integers(1, 7), batch_size=st.integers(1, 9), epoch=st.integers(0, 3))
+def test_blocks_are_read_one_after_the_other(size: int, blocks: int, batch_size: int, epoch: int) -> None:
+    block = np.random.default_rng(size).integers(blocks, size=size)
+    plain = batches([np.arange(size)], batch_size, 3, epoch, drop_last=False)
+    found = batches([np.arange(size)], batch_size, 3, epoch, drop_last=False, block=block)
+    assert [len(batch) for batch in found] == [len(batch) for batch in plain]
+    shown = np.concatenate(found)
+    assert sorted(shown.tolist()) == list(range(size))
+    changes = int((np.diff(block[shown]) != 0).sum())
+    assert changes == len(np.unique(block)) - 1  # every block is entered once
+
+
+def test_blocks_and_records_within_them_are_shuffled_every_epoch() -> None:
+    block = np.repeat(np.arange(5), 8)
+    orders = [np.concatenate(batches([np.arange(40)], 8, 3, epoch, drop_last=False, block=block)) for epoch in (0, 1)]
+    assert block[orders[0]].tolist() != block[orders[1]].tolist()
+    first = [order[block[order] == 2].tolist() for order in orders]
+    assert first[0] != first[1]
 
 
 def test_no_batch_straddles_two_groups() -> None:

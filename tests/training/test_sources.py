@@ -73,6 +73,38 @@ def test_every_stage_trains_from_streamed_arrays(trained: Workspace, copy_of: Co
     assert (workspace.run_folder(run) / "weights.safetensors").read_bytes() == before
 
 
+def test_blocks_are_neighbouring_shards(untrained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = recording_visits(untrained.data).row
+    monkeypatch.setattr(sources, "_BLOCK_BYTES", 1)  # one shard of 16 records is a block
+    streamed = StreamedArray(untrained.data, NAME, rows, CPU)
+    assert streamed.block is not None
+    assert streamed.block.tolist() == (rows // 16).tolist()
+    assert len(set(streamed.block.tolist())) > 1
+
+
+def test_training_over_several_blocks_shows_every_recording_once(
+    trained: Workspace, copy_of: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = copy_of(trained)
+    monkeypatch.setattr(sources, "_BLOCK_BYTES", 1)
+    asked: list[int] = []
+    true = StreamedArray.batch
+
+    def spy(self: StreamedArray, positions: np.ndarray) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            asked.extend(positions.tolist())
+            # What is asked for has been announced: it is being read already.
+            assert np.array_equal(self._reading[0][0], positions)
+        return true(self, positions)
+
+    monkeypatch.setattr(StreamedArray, "batch", spy)
+    assert train(workspace, "pretrain_ecg", "--arrays", "streamed") == 0
+    train_count = recording_visits(workspace.data).select("train", (2, 3)).size
+    assert sorted(asked) == sorted([*range(train_count)] * 2)  # two epochs
+    before = (trained.run_folder("pretrain_ecg") / "weights.safetensors").read_bytes()
+    assert (workspace.run_folder("pretrain_ecg") / "weights.safetensors").read_bytes() != before  # another order
+
+
 def test_a_guard_refuses_rows_of_the_test_split(untrained: Workspace) -> None:
     visits = recording_visits(untrained.data)
     guarded = GuardedSource(ResidentArray(untrained.data, NAME, visits.row, CPU), visits.split)

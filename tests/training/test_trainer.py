@@ -141,6 +141,30 @@ def test_the_rate_follows_optimiser_steps_over_the_whole_run(monkeypatch: pytest
     assert found.metrics["best"]["learning_rate"] == true(7, 24, 8, 0.05)  # the rate at the best epoch is recorded
 
 
+def test_accumulated_batches_move_the_weights_like_one_large_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Plain gradient descent: Adam would hide a wrong scale of the gradient.
+    monkeypatch.setattr(trainer, "_optimiser", lambda module, config: torch.optim.SGD(module.parameters(), lr=0.1))
+
+    def moved(accumulate: int, size: int) -> Mapping[str, Tensor]:
+        torch.manual_seed(0)
+        module = nn.Linear(3, 1)
+        given, _ = plan(module)
+        whole = replace(
+            given,
+            batches=lambda epoch: [np.arange(start, start + size) for start in range(0, 16, size)],
+            inputs=lambda batch, generator: (X[batch], Y[batch]),
+        )
+        config = replace(CONFIG, accumulate=accumulate, epochs=2, warmup_epochs=0)
+        found = fit(whole, config, 0, CPU)
+        # Two steps an epoch either way, and the rate follows them.
+        assert found.metrics["history"][0]["learning_rate"] == trainer.learning_rate(1, 4, 0, CONFIG.learning_rate)
+        return {name: one.detach().clone() for name, one in module.state_dict().items()}
+
+    large, small = moved(1, 8), moved(2, 4)
+    for name, one in large.items():
+        torch.testing.assert_close(small[name], one)
+
+
 def test_a_diverged_run_is_refused() -> None:
     module = network()
     given, _ = plan(module)

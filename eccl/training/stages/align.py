@@ -82,11 +82,12 @@ def run(session: Session) -> Run | None:
     guarded = GuardedSource(ecg, recordings.split)
     alignment = _Alignment(module, guarded, teacher, pairs, targets, config, val, rule, session.runtime)
     plan = alignment.plan(identity.run, train)
-    saved = carry_out(session, identity, plan, config.optimiser, config.seed, ecg, record)
-    if saved is not None:
+
+    def describe(saved: Run) -> None:
         write_ecg_views(session, identity, module, recordings, ecg, targets, append=False)
         write_cmr_view(session, identity, module, teacher, append=False)
-    return saved
+
+    return carry_out(session, identity, plan, config.optimiser, config.seed, ecg, record, describe)
 
 
 def encoder_spec(mae: Run) -> EcgEncoderSpec:
@@ -192,6 +193,7 @@ class _Alignment:
 
         def announce(batches: Sequence[Positions]) -> None:
             self.ecg.expect([self.pairs.ecg[batch] for batch in batches])
+            self.teacher.expect([self.pairs.cmr[batch] for batch in batches])
 
         return TrainingPlan(name, self.module, task, shown, self.inputs, self.validate, announce)
 
@@ -207,7 +209,10 @@ class _Alignment:
         config, val = self.config, self.val
         outputs = torch.zeros(len(val), self.targets.width, dtype=torch.float64)
         contrastive = torch.zeros(1, dtype=torch.float64)
-        for batch in self.runtime.share_list(chunks(len(val), config.optimiser.batch_size)):
+        todo = self.runtime.share_list(chunks(len(val), config.optimiser.batch_size))
+        self.ecg.expect([self.pairs.ecg[val[batch]] for batch in todo])
+        self.teacher.expect([self.pairs.cmr[val[batch]] for batch in todo])
+        for batch in todo:
             with self.runtime.autocast():
                 scaled = scale_ecg(self.ecg.batch(self.pairs.ecg[val[batch]]), config.augment.scaling)
                 _, z_ecg, values = self.module(scaled)

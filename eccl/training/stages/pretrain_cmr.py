@@ -59,10 +59,11 @@ def run(session: Session) -> Run | None:
         **targets.record(),
     }
     plan = _plan(identity.run, module, cines.guarded(), targets, config, val, rule, session.runtime)
-    saved = carry_out(session, identity, plan, config.optimiser, config.seed, cines.frames, record)
-    if saved is not None:
+
+    def describe(saved: Run) -> None:
         write_views(session, identity, saved, module, cines, targets, append=False)
-    return saved
+
+    return carry_out(session, identity, plan, config.optimiser, config.seed, cines.frames, record, describe)
 
 
 def write_views(
@@ -82,11 +83,10 @@ def write_views(
     config, visits, folder = session.params.preset.pretrain_cmr, cines.visits, session.workspace.features
     teacher = FrozenEncoder(module.encoder)
     # From here on the network is a teacher; the training weights are already saved.
-    clean = _features(teacher, cines, config, session.runtime, None)
-    key = teacher_key(saved.record["weights_sha256"], config, session.data_version)
-    views = None if append else reusable_views(folder, identity.run, key, visits, config.teacher_views)
-    if views is None:
-        views = [_features(teacher, cines, config, session.runtime, n) for n in range(config.teacher_views)]
+    key = teacher_key(saved.record["weights_sha256"], config, session.data_version, session.runtime.precision)
+    known = None if append else reusable_views(folder, identity.run, key, visits, config.teacher_views)
+    wanted = (None, *range(config.teacher_views))
+    clean, *views = known or [_features(teacher, cines, config, session.runtime, number) for number in wanted]
     with torch.no_grad():
         outputs = module.head(torch.from_numpy(clean).to(session.device)).float().cpu().numpy()
     if targets.scaler is not None:
@@ -141,7 +141,9 @@ def _plan(
 
     def validate() -> dict[str, Any]:
         outputs = torch.zeros(len(val), targets.width, dtype=torch.float64)
-        for batch in runtime.share_list(chunks(len(val), config.optimiser.batch_size)):
+        todo = runtime.share_list(chunks(len(val), config.optimiser.batch_size))
+        cines.frames.expect([val[batch] for batch in todo])
+        for batch in todo:
             with runtime.autocast():
                 values = module(cines.batch(val[batch], clean_view(len(batch))))[1]
             outputs[torch.from_numpy(batch)] = values.double().cpu()
@@ -156,6 +158,5 @@ def _plan(
         drop_last=False,
         block=cines.frames.block,
     )
-    return TrainingPlan(
-        name, module, SupervisedTask(module, targets.task), shown, inputs, validate, cines.frames.expect
-    )
+    task = SupervisedTask(module, targets.task, runtime.gather)
+    return TrainingPlan(name, module, task, shown, inputs, validate, cines.frames.expect)

@@ -63,7 +63,9 @@ def _plan(
 
     def validate() -> dict[str, Any]:
         sums, count = torch.zeros(3, device=ecg.device), len(ecg) - train_count
-        for batch in runtime.share_list(chunks(count, size)):
+        todo = runtime.share_list(chunks(count, size))
+        ecg.expect([train_count + batch for batch in todo])
+        for batch in todo:
             # The same masks every epoch, so that epochs can be compared; one seed per batch, whoever computes it.
             seed = np.random.SeedSequence([config.seed, _MASK_PURPOSE, int(batch[0])]).generate_state(1)[0]
             noise = module.draw_noise(len(batch), torch.Generator().manual_seed(int(seed)))
