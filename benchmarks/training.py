@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.measure import Row, median_pair, median_seconds
@@ -18,14 +20,14 @@ from eccl.models.losses import masked_mse
 from eccl.models.mae import MaskedAutoencoder
 from eccl.models.projection import Aligned, Supervised
 from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, DecoderSpec, EcgEncoderSpec, MaskingSpec
-from eccl.store.arrays import ecg_specs, prepare_array, write_shard
+from eccl.store.arrays import ArraySpec, cine_specs, ecg_specs, prepare_array, write_shard
 from eccl.training.augment import augment_ecg, draw_views, sample_cine, scale_ecg
 from eccl.training.config import load_params
 from eccl.training.frozen import FrozenEncoder
 from eccl.training.runtime import Runtime
 from eccl.training.sampling import disease_groups, epoch_batches
 from eccl.training.sources import ResidentArray, StreamedArray
-from eccl.training.tasks import AlignTask
+from eccl.training.tasks import AlignTask, SupervisedTask
 from eccl.training.visits import CineGeometry
 from eccl.workspace import shipped
 
@@ -81,40 +83,60 @@ def aligned_steps() -> list[Row]:
 
 
 def waiting() -> list[Row]:
-    """Seconds a step waits for its records, against the step, with arrays in memory and read ahead."""
-    rows = []
-    module = MaskedAutoencoder(SMALL, MaskingSpec(decoder=DecoderSpec(96, 2, 3)))
-    config = load_params(shipped("params.yaml"), "paper").preset.pretrain_ecg.augment
-    generator = torch.Generator().manual_seed(0)
-    rng = np.random.default_rng(0)
+    """Seconds a step waits for its records, against the step: arrays in memory and read ahead, recordings and cines."""
+    params = load_params(shipped("params.yaml"), "paper").preset
+    mae = MaskedAutoencoder(SMALL, MaskingSpec(decoder=DecoderSpec(96, 2, 3)))
+    supervised = SupervisedTask(Supervised(CmrEncoder(SWIN), TRAITS), "traits")
+    generator, target = torch.Generator().manual_seed(0), torch.randn(BATCH, TRAITS)
+
+    def of_ecg(ecg: Tensor) -> tuple[Tensor, ...]:
+        augment = params.pretrain_ecg.augment
+        return scale_ecg(augment_ecg(ecg, augment, generator), augment.scaling), mae.draw_noise(len(ecg), generator)
+
+    def of_cine(frames: Tensor) -> tuple[Tensor, ...]:
+        cine = params.pretrain_cmr.cine
+        views = draw_views(len(frames), cine, generator)
+        return sample_cine(frames, _geometry(len(frames)), SWIN.image_size, cine, views), target
+
+    ecg, frames = ecg_specs(64)[1], cine_specs(64, 50, 112, {})[0]
+    return [
+        _wait(kind, where, spec, task, inputs)
+        for spec, task, inputs in ((ecg, mae, of_ecg), (frames, supervised, of_cine))
+        for kind, where in ((ResidentArray, "in memory"), (StreamedArray, "read ahead"))
+    ]
+
+
+def _wait(kind: Any, where: str, spec: ArraySpec, task: nn.Module, inputs: Any) -> Row:
+    """One epoch over four shards, which are dropped from the page cache first."""
+    records, rng = 256, np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
-        data, spec = Path(folder), ecg_specs(256)[1]
-        prepare_array(data, spec, 1)
-        write_shard(data, spec, 0, {row: rng.normal(0, 200, (12, 5000)).astype(np.int16) for row in range(256)})
-        for kind, name in ((ResidentArray, "in memory"), (StreamedArray, "read ahead from disk")):
-            source = kind(data, spec.name, np.arange(256), torch.device("cpu"))
-            batches = epoch_batches(
-                np.arange(256), None, batch_size=BATCH, negatives_per_case=1, seed=0, drop_last=True, block=source.block
-            )(0)
-            source.expect(batches)
-            start = time.perf_counter()
-            for batch in batches:
-                ecg = scale_ecg(augment_ecg(source.batch(batch), config, generator), config.scaling)
-                _step(module, module(ecg, module.draw_noise(len(ecg), generator))["loss"])
-            spent = (time.perf_counter() - start) / len(batches)
-            waited = source.waited_s / len(batches)
-            rows.append(
-                Row(
-                    f"waiting for data, {name}",
-                    "waiting for records",
-                    "whole training step",
-                    waited,
-                    spent,
-                    "s",
-                    f"masked autoencoder {SMALL.width}/{SMALL.depth}, batch {BATCH}: {waited / spent:.2%} of the step",
-                )
-            )
-    return rows
+        data = Path(folder)
+        prepare_array(data, spec, records // spec.shard_rows)
+        for shard in range(records // spec.shard_rows):
+            rows = range(shard * spec.shard_rows, (shard + 1) * spec.shard_rows)
+            write_shard(data, spec, shard, {row: _record(spec, rng) for row in rows})
+            with spec.shard_path(data, shard).open("rb") as stream:
+                os.fsync(stream.fileno())
+                os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        source = kind(data, spec.name, np.arange(records), torch.device("cpu"))
+        block = None if kind is ResidentArray else np.arange(records) // spec.shard_rows
+        order = epoch_batches(
+            np.arange(records), None, batch_size=BATCH, negatives_per_case=1, seed=0, drop_last=True, block=block
+        )(0)
+        source.expect(order)
+        start = time.perf_counter()
+        for batch in order:
+            _step(task, task(*inputs(source.batch(batch)))["loss"])
+        spent = (time.perf_counter() - start) / len(order)
+    waited = source.waited_s / len(order)
+    what = f"{spec.name}, {type(task).__name__}, batch {BATCH}: {waited / spent:.2%} of the step"
+    return Row(f"waiting, {spec.name} {where}", "waiting for records", "whole training step", waited, spent, "s", what)
+
+
+def _record(spec: ArraySpec, rng: np.random.Generator) -> NDArray[Any]:
+    if spec.dtype == "uint8":
+        return rng.integers(0, 255, spec.record_shape, dtype=np.uint8)
+    return rng.normal(0, 200, spec.record_shape).astype(np.int16)
 
 
 def groups() -> Row:
