@@ -91,7 +91,7 @@ def draw_cohort(config: SimulationConfig) -> tuple[Participant, ...]:
                 index=index,
                 eid=FIRST_EID + int(offsets[index]),
                 birth=_first_of_month(day - timedelta(days=round(365.25 * state.age_years))),
-                baseline=_random_day(rng, FIRST_BASELINE, LAST_BASELINE),
+                baseline=_draw_baseline(rng, day, state.age_years),
                 centre=int(rng.choice(CENTRES)),
                 visits=tuple(visits),
                 onset_years={
@@ -110,6 +110,14 @@ def _exact_share(rng: np.random.Generator, count: int, share: float) -> np.ndarr
     chosen = np.zeros(count, dtype=np.bool_)
     chosen[rng.permutation(count)[: round(share * count)]] = True
     return chosen
+
+
+def _draw_baseline(rng: np.random.Generator, imaging: date, age_years: float) -> date:
+    """A day of recruitment on which the person was 40 to 69 years old."""
+    youngest, oldest = ph.RECRUITMENT_AGE
+    first = max(FIRST_BASELINE, imaging - timedelta(days=int(365.25 * (age_years - youngest))))
+    last = min(LAST_BASELINE, imaging - timedelta(days=int(365.25 * (age_years - oldest))))
+    return _random_day(rng, first, max(last, first + timedelta(days=1)))
 
 
 def _random_day(rng: np.random.Generator, first: date, last: date) -> date:

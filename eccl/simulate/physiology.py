@@ -190,6 +190,8 @@ INCIDENT_PER_STATE = {
     "I48": {"la_max": math.log(1.47), "la_ef": math.log(0.64)},
     "I50": {"lv_ef": -0.3, "la_ef": -0.2},
 }
+RECRUITMENT_AGE = (40.1, 69.9)  # [S] UK Biobank invited people of 40 to 69
+RECORDS_AFTER_RECRUITMENT_YEARS = (14.1, 18.3)  # from recruitment between 2006 and 2010 to the end of the records
 FOLLOW_UP_YEARS = (1.8, 9.9)  # [M] from imaging between 2014 and 2022 to the end of the records
 # Mean of the exponential before imaging [M]: medians of about 8, 5, 5 and 3.5 years. (A median of 9 years and a rate of
 # .09 a year for infarction cannot both hold; the mean lies between.)

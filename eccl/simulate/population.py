@@ -76,8 +76,16 @@ def _draw_covariates(rng: np.random.Generator, count: int) -> Columns:
         "size": rng.standard_normal(count),
         "concentricity": rng.standard_normal(count) + ph.LIABILITY_CONCENTRIC * liability,
         "contractility": rng.standard_normal(count),
-        "follow_up_years": rng.uniform(*ph.FOLLOW_UP_YEARS, count),
+        "follow_up_years": _draw_follow_up(rng, age),
     }
+
+
+def _draw_follow_up(rng: np.random.Generator, age_years: Floats) -> Floats:
+    """Years from imaging to the end of the records, such that everybody was 40 to 69 when recruited in 2006 to 2010."""
+    shortest, longest = ph.FOLLOW_UP_YEARS
+    low = np.maximum(shortest, ph.RECORDS_AFTER_RECRUITMENT_YEARS[0] + ph.RECRUITMENT_AGE[0] - age_years)
+    high = np.minimum(longest, ph.RECORDS_AFTER_RECRUITMENT_YEARS[1] + ph.RECRUITMENT_AGE[1] - age_years)
+    return np.asarray(low + (high - low) * rng.random(len(age_years)))
 
 
 def _draw_treatment(rng: np.random.Generator, c: Columns) -> Columns:

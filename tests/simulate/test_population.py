@@ -133,3 +133,13 @@ def test_mid_slice_area_follows_the_volume(states: list[HeartState]) -> None:
             np.pi * cavity_radius(state.lv_edv, state.lv_length) ** 2, rel=0.02
         )
         assert plane.blood_area_mm2[1] < plane.blood_area_mm2[0]
+
+
+def test_everybody_was_of_recruitment_age_when_recruited() -> None:
+    # The gate refuses birth years and ages that UK Biobank cannot have.
+    for person in draw_cohort(SimulationConfig(participants=2000, seed=5)):
+        age = (person.baseline - person.birth).days / 365.25
+        assert 40 <= age < 70
+        assert 1936 <= person.birth.year <= 1970
+        assert person.baseline < person.imaging.day
+        assert abs((person.imaging.day - person.birth).days / 365.25 - person.imaging.state.age_years) < 0.2
