@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from eccl.store.database import open_store
 from eccl.store.parts import data_version
+from eccl.store.publish import publish
 from eccl.store.versions import list_versions
 from eccl.workspace import Workspace
 
@@ -36,6 +39,20 @@ def test_pull_brings_the_recorded_version_and_what_was_trained_on_it(clone: Work
     assert (clone.features / "ecg_embedding" / "align-traits.parquet").is_file()
     assert (clone.run_folder("align-I50") / "weights.safetensors").is_file()
     assert sum(path.stat().st_size for path in clone.data.rglob("*") if path.is_file()) <= 10_000_000
+
+
+def test_the_sample_can_be_published(clone: Workspace) -> None:
+    # What was recorded must fit the schemas of today.
+    counts = publish(clone)
+    with open_store(clone.root) as store:
+        rows = store.sql("SELECT count(*), count(DISTINCT teacher_key) FROM features.cmr_teacher").fetchall()
+        newest = store.sql("SELECT count(DISTINCT data_version) FROM runs").fetchall()
+    assert rows[0][0] > 0
+    assert rows[0][1] == 5  # one frozen teacher per task
+    assert newest == [(1,)]
+    assert counts["features.ecg_embedding"] > 0
+    metrics = json.loads((clone.curves("align-traits") / "metrics.json").read_text())
+    assert metrics["best_epoch"] >= 1
 
 
 def test_nothing_but_the_store_is_left_to_do(clone: Workspace) -> None:
