@@ -5,7 +5,8 @@
     WORKSPACE/
       params.yaml  dvc.yaml  data.dvc      what git versions
       data/        models/  features/  reports/  eccl.duckdb
-      .eccl/                               locks, caches, the flows' own database: never versioned, safe to delete when idle
+      .eccl/                               locks, caches, checkpoints, the flows' own database: never versioned. Deleting it
+                                           when idle costs what is cached, and the note of which simulation filled data/
 """
 
 from __future__ import annotations

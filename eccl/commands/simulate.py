@@ -15,22 +15,28 @@ if TYPE_CHECKING:
 
 
 def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder for the raw files; with --into for the tables.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the raw files and tables; with --into for the tables alone.")],
     participants: Annotated[int | None, typer.Option(min=1, help="Participants; default from params.yaml.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; default from params.yaml.")] = None,
     into: Annotated[
         Path | None,
         typer.Option(
             "--into",
-            help="Workspace that gets the arrays without raw files: tables to OUT, ECGs and cines straight into its data/.",
+            help="Workspace whose params.yaml counts and whose data/ gets the arrays, without raw files.",
         ),
     ] = None,
     workers: WorkersOption = 2,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be written and write nothing.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Write a simulated cohort: ECG XML, cine DICOM zips, tables in two dialects, a withdrawal list.
+    """Write a simulated cohort in UK Biobank's formats.
 
-    With --into the XML and DICOM are left out, which is many times faster; the arrays and tables under data/ are the same.
+    Without --into, OUT gets everything that an export holds: ECG XML, cine DICOM zips, tables in two dialects and a
+    withdrawal list, for `eccl ingest OUT`.
+
+    With --into, OUT gets the tables and the withdrawal list, and the workspace the same data/ as from raw files, many
+    times faster. As after `eccl ingest`, the store is published where none was. A workspace with data of any other
+    origin, real or simulated, is refused. --workspace cannot be given as well.
 
     Example: eccl simulate raw --participants 64
 
@@ -39,16 +45,22 @@ def simulate(
     from eccl.commands.progress import bar
     from eccl.simulate import simulate_cohort
 
+    if into is not None and workspace is not None:
+        raise typer.BadParameter("--into names the workspace already; leave --workspace out")
     config, place = _recipe(into or workspace, participants, seed)
-    if into is not None and place is not None:
+    if into is None:
+        place = None  # only its params.yaml counts
+    if dry_run:
+        _plan(out, config, place)
+        return
+    if place is not None:
         _simulate_into(out, config, place, workers)
         return
     with bar("Simulate") as on_progress:
         summary = simulate_cohort(out, config, workers=workers, on_progress=on_progress)
-    corrupt = sum(count.files for count in summary.corruptions if count.corruption != "none")
     typer.echo(
         f"Simulated cohort {_state(summary)}: {_people(summary)}, {summary.ecg_files} ECGs, "
-        f"{summary.cine_files} cines, {corrupt} files corrupted on purpose, {summary.withdrawn} withdrawn"
+        f"{summary.cine_files} cines, {_corrupted(summary)} files corrupted on purpose, {summary.withdrawn} withdrawn"
     )
 
 
@@ -72,6 +84,20 @@ def _recipe(
     return read_section(SimulationConfig, {**params.simulate, **changes}, "simulate"), place
 
 
+def _plan(out: Path, config: SimulationConfig, place: Workspace | None) -> None:
+    from eccl.simulate.direct import plan_simulation_into
+    from eccl.simulate.simulation import plan_simulation
+
+    summary = plan_simulation(out, config) if place is None else plan_simulation_into(out, config, place)
+    where = f"raw files and tables to {out}" if place is None else f"tables to {out}, arrays to {place.data}"
+    there = " (there already)" if summary.reused else ""
+    typer.echo(
+        f"{where}{there}: {_people(summary)}, {summary.second_visits} second visits, {summary.ecg_files} ECGs, "
+        f"{summary.cine_files} cines, {_corrupted(summary)} files corrupted on purpose, {summary.withdrawn} withdrawn. "
+        "Nothing was written."
+    )
+
+
 def _simulate_into(out: Path, config: SimulationConfig, place: Workspace, workers: int) -> None:
     from eccl.commands.progress import bar
     from eccl.simulate.direct import simulate_into
@@ -91,6 +117,10 @@ def _simulate_into(out: Path, config: SimulationConfig, place: Workspace, worker
 
 def _state(summary: SimulationSummary) -> str:
     return "was there already" if summary.reused else "written"
+
+
+def _corrupted(summary: SimulationSummary) -> int:
+    return sum(count.files for count in summary.corruptions)
 
 
 def _people(summary: SimulationSummary) -> str:

@@ -7,6 +7,8 @@
 The tables are written to a raw folder and ingested as any export. Recordings and studies are built in memory as the
 readers of :mod:`eccl.ukb` would give them back, and only the slices that the ingest asks for are rendered, so the arrays
 and every measured column are those of raw files. What describes a file describes its recipe instead.
+
+A workspace belongs to one cohort. Which recipe fills it is noted in ``.eccl/simulated`` before the first array is written.
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
+from eccl.errors import ConfigError
 from eccl.ingest.discover import Discovery, RawFile, discover
 from eccl.ingest.modality import EcgReader, Modality, Record
 from eccl.ingest.report import IngestReport
@@ -29,8 +34,13 @@ from eccl.simulate.cohort_plan import CohortPlan, plan_cohort
 from eccl.simulate.config import SimulationConfig
 from eccl.simulate.corruption import Modality as Kind
 from eccl.simulate.read_back import SimulatedStudy, to_recording
-from eccl.simulate.simulation import SimulationSummary, simulate_tables
+from eccl.simulate.simulation import SimulationSummary, plan_simulation, simulate_tables
+from eccl.store.files import replace_file
+from eccl.store.lock import writing
+from eccl.store.parts import PARTED, table_files
 from eccl.workspace import Workspace
+
+PROOF_NAME = "simulated"  # in .eccl: the hash of the recipe that fills the workspace
 
 
 def simulate_into(
@@ -55,11 +65,44 @@ def simulate_into(
     Raises
     ------
     ConfigError
-        `out` holds another cohort, raw files, or anything else.
+        `out` holds another cohort, raw files, or anything else; or the workspace holds data that this recipe did not make.
     """
-    summary = simulate_tables(out, config)
     source = SimulatedCohort(Path(out), config)
+    _require_own(workspace, source)
+    summary = simulate_tables(out, config)
+    with writing(workspace.state, "simulate"):
+        _require_own(workspace, source)
+        replace_file(workspace.state / PROOF_NAME, f"{config.digest()}\n".encode())
     return summary, run_ingest(workspace, source, workers=workers, on_progress=on_progress)
+
+
+def plan_simulation_into(out: Path, config: SimulationConfig, workspace: Workspace) -> SimulationSummary:
+    """Tell what :func:`simulate_into` would simulate; nothing is written.
+
+    Raises
+    ------
+    ConfigError
+        The simulation itself would refuse the folder or the workspace.
+    """
+    _require_own(workspace, SimulatedCohort(Path(out), config))
+    return plan_simulation(out, config, "tables")
+
+
+def _require_own(workspace: Workspace, source: SimulatedCohort) -> None:
+    tables = ("participants", *PARTED)
+    files = {table: len(table_files(workspace.data, table)) for table in tables}
+    if not any(files.values()):
+        return
+    proof = workspace.state / PROOF_NAME
+    noted = proof.read_text().strip() if proof.is_file() else None
+    if noted == source.config.digest() and source.made(workspace.data):
+        return
+    found = ", ".join(f"{table}: {count}" for table, count in files.items() if count)
+    origin = "another simulated cohort" if noted not in {None, source.config.digest()} else "data of another origin"
+    raise ConfigError(
+        f"{workspace.root} holds {origin} (table files: {found}), which a simulation would replace; expected a workspace "
+        "without data, or one that this very recipe filled; make a new one with `eccl init FOLDER` and name it instead"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +136,26 @@ class SimulatedCohort:
         """SHA-256 of the recipe."""
         person, _ = _visits(self.config)[file.eid, file.instance]
         return hashlib.sha256(self._recipe(person, file.instance, _kind_of(file))).hexdigest()
+
+    def made(self, data: Path) -> bool:
+        """Whether every participant and every recipe under data/ is one of this cohort's.
+
+        A note of the recipe is not enough: raw files may have been ingested since.
+        """
+        eids = {person.eid for person in _plan(self.config).people}
+        known = {
+            hashlib.sha256(self._recipe(person, visit.instance, kind)).hexdigest()
+            for person in _plan(self.config).people
+            for visit in person.visits
+            for kind in visit_modalities(visit)
+        }
+        for file in table_files(data, "participants"):
+            if not eids.issuperset(pq.read_table(file, columns=["eid"]).column("eid").to_pylist()):
+                return False
+        parts = [file for table in ("recordings", "cines") for file in table_files(data, table)]
+        parts += [file for file in table_files(data, "quarantine") if file.name.startswith(("ecg-", "cine-"))]
+        hashes = (pq.read_table(file, columns=["file_sha256"]).column("file_sha256").to_pylist() for file in parts)
+        return all(known.issuperset(those) for those in hashes)
 
     def read(self, file: RawFile, modality: Modality) -> Record:
         """Render one visit's recording or study.

@@ -94,6 +94,17 @@ def simulate_tables(out: Path, config: SimulationConfig) -> SimulationSummary:
     return _simulate(Path(out), config, "tables", tabulate_participant, 1, None)
 
 
+def plan_simulation(out: Path, config: SimulationConfig, content: Content = "files") -> SimulationSummary:
+    """Tell what a simulation would write into a folder; nothing is written.
+
+    Raises
+    ------
+    ConfigError
+        The simulation itself would refuse the folder.
+    """
+    return _earlier_run(Path(out), config, content) or _summarise(config, plan_cohort(config))
+
+
 def _simulate(
     out: Path,
     config: SimulationConfig,
@@ -118,7 +129,7 @@ def _simulate(
     write_tables(out / "tables", [person.eid for person in plan.people], [product.row for product in products])
     (out / WITHDRAWAL_NAME).write_bytes(withdrawal_list(list(plan.withdrawn)))
     (out / TRUTH_NAME).write_text(_truth_table(files))
-    summary = _summarise(config, plan, files)
+    summary = _summarise(config, plan)
     _finish(out, config, content, summary)
     return summary
 
@@ -171,15 +182,15 @@ def _truth_table(files: list[WrittenFile]) -> str:
     return buffer.getvalue()
 
 
-def _summarise(config: SimulationConfig, plan: CohortPlan, files: list[WrittenFile]) -> SimulationSummary:
-    modalities = Counter(file.modality for file in files)
-    corrupted = Counter((f.modality, f.corruption, f.expected) for f in files if f.corruption != "none")
+def _summarise(config: SimulationConfig, plan: CohortPlan) -> SimulationSummary:
+    visits = [visit for person in plan.people for visit in person.visits]
+    corrupted = Counter((c.modality, c.kind, c.expected) for those in plan.corruptions.values() for c in those)
     return SimulationSummary(
         config_sha256=config.digest(),
         participants=len(plan.people),
         second_visits=sum(len(person.visits) > 1 for person in plan.people),
-        ecg_files=modalities["ecg"],
-        cine_files=modalities["cine"],
+        ecg_files=sum(visit.has_ecg for visit in visits),
+        cine_files=sum(visit.has_cine for visit in visits),
         withdrawn=len(plan.withdrawn),
         cases={code: sum(code in person.onset_years for person in plan.people) for code in DISEASES},
         corruptions=tuple(CorruptionCount(*key, count) for key, count in sorted(corrupted.items())),

@@ -65,7 +65,44 @@ def test_a_workspace_that_is_none_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "tables").exists()
 
 
+def test_a_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(SMALL)
+    counted = (
+        r"5 participants \(.*\), 1 second visits, (\d+) ECGs, (\d+) cines, 2 files corrupted on purpose, 1 withdrawn"
+    )
+    for extra, where in (((), "raw files and tables to out"), (("--into", "."), "tables to out, arrays to ")):
+        done = run("simulate", "out", *extra, "--dry-run", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(where)
+        assert re.search(counted, done.stdout), done.stdout
+        assert "Nothing was written" in done.stdout
+        assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_a_workspace_with_other_data_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(SMALL)
+    table = tmp_path / "data" / "tables" / "participants.parquet"
+    table.parent.mkdir(parents=True)
+    table.write_bytes(b"a study")
+    for extra in ((), ("--dry-run",)):
+        done = run("simulate", "out", "--into", ".", *extra, cwd=tmp_path)
+        assert done.returncode == 1
+        assert "which a simulation would replace" in done.stderr
+    assert table.read_bytes() == b"a study"
+    assert {path.name for path in tmp_path.iterdir()} == {"params.yaml", "data"}
+
+
+def test_one_workspace_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(SMALL)
+    done = run("simulate", "out", "--into", ".", "--workspace", ".", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "leave --workspace out" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_help_shows_both_ways(tmp_path: Path) -> None:
     text = run("simulate", "--help", cwd=tmp_path).stdout
-    assert "Example: eccl simulate raw" in text
-    assert "--into study" in text
+    assert "\n\n  Example: eccl simulate raw" in text
+    assert "\n\n  Example: eccl simulate tables --participants 5000 --into study" in text
+    for said in ("Without --into, OUT gets", "With --into, OUT gets", "published", "is refused", "--dry-run"):
+        assert said in " ".join(text.split()), said

@@ -22,7 +22,8 @@ from eccl.ingest.run import run_ingest
 from eccl.simulate import SimulationConfig, SimulationSummary, simulate_cohort
 from eccl.simulate.cohort_files import draw_cine_file
 from eccl.simulate.cohort_plan import plan_cohort
-from eccl.simulate.direct import SimulatedCohort, simulate_into
+from eccl.simulate.direct import SimulatedCohort, plan_simulation_into, simulate_into
+from eccl.simulate.simulation import plan_simulation, simulate_tables
 from eccl.store.lock import writing
 from eccl.store.parts import read_table, table_files
 from eccl.workspace import Workspace
@@ -40,6 +41,7 @@ CONFIG = SimulationConfig(
     frames=12,
     full_disclosure_share=0.0,
 )
+OTHER = CONFIG.model_copy(update={"matrix_sizes": ((192, 208),)})
 CORRUPTED = CONFIG.model_copy(update={"corruption_share": 0.5})
 OF_THE_FILE = ["file_sha256", "file_bytes"]
 COMMAND = (
@@ -176,10 +178,61 @@ def test_a_folder_of_raw_files_is_not_taken_for_one_of_tables(
 
 
 def test_a_changed_recipe_gets_new_slots(tmp_path: Path, direct: Direct) -> None:
-    shutil.copytree(direct.place.root, tmp_path / "workspace")
-    other = CONFIG.model_copy(update={"matrix_sizes": ((192, 208),)})
-    _, report = simulate_into(tmp_path / "tables", other, Workspace(tmp_path / "workspace"), workers=1)
+    place = Workspace(shutil.copytree(direct.place.root, tmp_path / "workspace"))
+    simulate_tables(tmp_path / "tables", OTHER)
+    report = run_ingest(place, SimulatedCohort(tmp_path / "tables", OTHER), workers=1)
     assert all(kind.changed == kind.written > 0 for kind in report.kinds)
+    # The note of the first recipe is still there, but no longer the whole truth.
+    refused(direct.out, CONFIG, place, "data of another origin")
+
+
+def refused(out: Path, config: SimulationConfig, place: Workspace, message: str) -> None:
+    """Both the plan and the run refuse, and leave everything under the workspace and `out` as it was."""
+    before = tree_of(place.root), tree_of(out) if out.exists() else None
+    with pytest.raises(ConfigError, match=message):
+        plan_simulation_into(out, config, place)
+    with pytest.raises(ConfigError, match="eccl init FOLDER"):
+        simulate_into(out, config, place, workers=1)
+    assert (tree_of(place.root), tree_of(out) if out.exists() else None) == before
+
+
+def test_a_workspace_of_another_recipe_is_refused(tmp_path: Path, direct: Direct) -> None:
+    refused(tmp_path / "tables", OTHER, direct.place, "another simulated cohort")
+    refused(tmp_path / "tables", CONFIG.model_copy(update={"seed": 24}), direct.place, "another simulated cohort")
+    assert not (tmp_path / "tables").exists()
+
+
+def test_a_workspace_of_ingested_files_is_refused(tmp_path: Path, from_files: Workspace) -> None:
+    refused(tmp_path / "tables", CONFIG, from_files, "data of another origin")
+
+
+def test_files_ingested_later_are_not_taken_for_simulated(
+    tmp_path: Path, direct: Direct, small_cohort: tuple[Path, object]
+) -> None:
+    place = Workspace(shutil.copytree(direct.place.root, tmp_path / "workspace"))
+    run_ingest(place, small_cohort[0], workers=1)
+    refused(direct.out, CONFIG, place, "data of another origin")
+
+
+def test_tables_alone_are_data(tmp_path: Path, direct: Direct) -> None:
+    place = small_workspace(tmp_path / "workspace")
+    place.tables.mkdir(parents=True)
+    shutil.copy(direct.place.tables / "participants.parquet", place.tables)
+    refused(tmp_path / "tables", CONFIG, place, "participants: 1")
+
+
+def test_the_plan_counts_what_the_run_writes(tmp_path: Path, direct: Direct) -> None:
+    place = small_workspace(tmp_path / "workspace")
+    assert plan_simulation_into(tmp_path / "tables", CONFIG, place) == direct.summary
+    planned = plan_simulation(tmp_path / "raw", CORRUPTED)
+    assert [path.name for path in tmp_path.rglob("*")] == ["workspace", "params.yaml"]
+    assert planned == simulate_cohort(tmp_path / "raw", CORRUPTED)
+    rows = list(csv.DictReader((tmp_path / "raw" / "truth.txt").read_text().splitlines()))
+    assert [sum(row["kind"] == kind for row in rows) for kind in ("ecg", "cine")] == [
+        planned.ecg_files,
+        planned.cine_files,
+    ]
+    assert sum(row["corruption"] != "none" for row in rows) == sum(count.files for count in planned.corruptions) > 0
 
 
 def test_no_id_in_names_attributes_or_reports(direct: Direct) -> None:
