@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from eccl.models.specs import SAMPLES
 from eccl.training.config import CineConfig, EcgAugmentConfig
+from eccl.training.resample import resample
 from eccl.training.visits import CineGeometry
 
 FLAT_UV = 1.0
@@ -138,23 +139,7 @@ def sample_cine(frames: Tensor, geometry: CineGeometry, size: int, config: CineC
     Tensor
         (batch, 50, size, size) float32 in [-1, 1].
     """
-    theta = _transform(geometry, frames.shape[-2:], config, view)
-    grid = _grid(theta, size)  # (batch, size, size, 2)
-    # Scaled before it is enlarged: outside of the window the interpolation gives 0, which becomes black, -1.
-    scaled = frames.float().mul_(1 / 127.5)
-    sampled = functional.grid_sample(scaled, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return sampled.sub_(1)
-
-
-def _grid(theta: Tensor, size: int) -> Tensor:
-    """Window coordinates of every pixel of the result, (batch, size, size, 2) float32 in [-1, 1].
-
-    Sums instead of a matrix product: it would be computed in bfloat16 under autocast, and half a pixel be lost.
-    """
-    centre = (2 * torch.arange(size, device=theta.device, dtype=torch.float32) + 1) / size - 1
-    along_x = theta[:, None, None, :, 0] * centre[None, None, :, None]  # (batch, 1, size, 2)
-    along_y = theta[:, None, None, :, 1] * centre[None, :, None, None] + theta[:, None, None, :, 2]
-    return along_x + along_y
+    return resample(frames, _transform(geometry, frames.shape[-2:], config, view), size)
 
 
 def _transform(geometry: CineGeometry, window: torch.Size, config: CineConfig, view: CineView) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from eccl.training import resample
 from eccl.training.augment import CineView, clean_view, draw_views, sample_cine, stable_views
 from eccl.training.config import CineConfig
 from eccl.training.visits import CineGeometry
@@ -184,3 +185,17 @@ def test_cached_views_depend_on_slot_number_and_seed_and_on_nothing_else() -> No
     assert len(set(one.angle.tolist())) == 3
     assert not torch.equal(one.angle, stable_views(rows, 0, TIGHT, 7).angle)
     assert not torch.equal(one.angle, stable_views(rows, 1, TIGHT, 8).angle)
+
+
+@pytest.mark.parametrize("size", [8, 30, 77])
+def test_both_ways_of_resampling_agree(size: int) -> None:
+    generator = torch.Generator().manual_seed(size)
+    frames = torch.randint(0, 256, (5, 7, 33, 21), dtype=torch.uint8, generator=generator)
+    # Turned, enlarged, shrunk, and far enough out to leave the window.
+    theta = torch.randn(5, 2, 3, generator=generator)
+    one, other = (way(frames, theta, size) for way in (resample._by_grid, resample._by_gather))
+    assert one.shape == other.shape == (5, 7, size, size)
+    torch.testing.assert_close(one, other, rtol=0, atol=2e-4)
+    away = torch.tensor([[[0.1, 0.0, 50.0], [0.0, 0.1, -50.0]]])
+    for way in (resample._by_grid, resample._by_gather):
+        assert (way(frames[:1], away, size) == -1).all()
