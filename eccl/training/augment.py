@@ -38,9 +38,10 @@ def scale_ecg(ecg: Tensor, scaling: str) -> Tensor:
     ecg = ecg.float()
     if scaling == "millivolt":
         return (ecg / 1000).clamp(-5, 5)
-    low, high = ecg.amin(dim=-1, keepdim=True), ecg.amax(dim=-1, keepdim=True)
+    low, high = ecg.aminmax(dim=-1, keepdim=True)
     span = high - low
-    return torch.where(span < FLAT_UV, 0.0, 2 * (ecg - low) / span.clamp(min=FLAT_UV) - 1)
+    scaled = (ecg - low).div_(span.clamp(min=FLAT_UV)).mul_(2).sub_(1)
+    return scaled.masked_fill_(span < FLAT_UV, 0.0)
 
 
 def augment_ecg(ecg: Tensor, config: EcgAugmentConfig, generator: torch.Generator, *, flips: bool = True) -> Tensor:
@@ -66,18 +67,18 @@ def augment_ecg(ecg: Tensor, config: EcgAugmentConfig, generator: torch.Generato
     inverted = _draw(len(ecg), config.sign_flip, generator, ecg.device)
     if not flips:
         return ecg
-    ecg = torch.where(backwards[:, None, None], ecg.flip(-1), ecg)
-    return torch.where(inverted[:, None, None], -ecg, ecg)
+    ecg = torch.where(backwards[:, None, None], ecg.flip(-1), ecg) if config.time_flip else ecg
+    return ecg * torch.where(inverted, -1.0, 1.0)[:, None, None] if config.sign_flip else ecg
 
 
 def crop_ecg(ecg: Tensor, config: EcgAugmentConfig, generator: torch.Generator) -> Tensor:
     """Random crop, brought back to 5000 samples by the stated policy; the start may be any valid one."""
     length = config.crop_samples
-    start = torch.randint(0, SAMPLES - length + 1, (len(ecg), 1), generator=generator).to(ecg.device)
+    start = torch.randint(0, SAMPLES - length + 1, (len(ecg),), generator=generator).to(ecg.device)
     if length == SAMPLES:
         return ecg
-    index = start + torch.arange(length, device=ecg.device)  # (batch, length)
-    crop = ecg.gather(2, index.unsqueeze(1).expand(-1, ecg.shape[1], -1))
+    windows = ecg.unfold(2, length, 1)  # (batch, 12, starts, length), a view
+    crop = windows[torch.arange(len(ecg), device=ecg.device), :, start]
     if config.crop_policy == "pad":
         return functional.pad(crop, (0, SAMPLES - length))
     return functional.interpolate(crop, size=SAMPLES, mode="linear", align_corners=False)

@@ -1,7 +1,7 @@
 """One affine, bilinear resampling of a batch of cines: all frames of a cine share one grid.
 
 A GPU has a kernel for it. On a CPU that kernel interpolates frame by frame; reading the fifty frames of a pixel together
-is about twice as fast, and the two agree to rounding.
+takes less than half of the time, and the two agree to rounding.
 """
 
 from __future__ import annotations
@@ -52,26 +52,38 @@ def _by_grid(frames: Tensor, theta: Tensor, size: int) -> Tensor:
 
 def _by_gather(frames: Tensor, theta: Tensor, size: int) -> Tensor:
     count, channels, height, width = frames.shape
-    # A black border, so that every point has four neighbours: one pixel before the window, two behind it.
-    table = torch.full((count, height + 3, width + 3, channels), -1.0)
-    inside = table[:, 1:-2, 1:-2]
-    inside.copy_(frames.permute(0, 2, 3, 1)).mul_(1 / 127.5).sub_(1)
+    table = _table(frames)
     x, y = _pixels(theta, size, height, width)
     column, row = x.int(), y.int()
     right, down = x.sub_(column).view(-1), y.sub_(row).view(-1)
     step = width + 3
     first = row.mul_(step).add_(column)
     first += (torch.arange(count, dtype=torch.int32) * ((height + 3) * step))[:, None, None]
-    neighbours = first.view(-1, 1) + torch.tensor([0, 1, step, step + 1], dtype=torch.int32)
+    neighbours = (first.view(-1, 1) + torch.tensor([0, 1, step, step + 1], dtype=torch.int32)).view(-1)
     weights = torch.empty(len(right), 4)
     torch.mul(right, down, out=weights[:, 3])
     torch.sub(down, weights[:, 3], out=weights[:, 2])
     torch.sub(right, weights[:, 3], out=weights[:, 1])
     torch.sub(1 - right, weights[:, 2], out=weights[:, 0])
-    found = functional.embedding_bag(
-        neighbours, table.view(-1, channels), per_sample_weights=weights, mode="sum"
+    starts = torch.arange(0, len(neighbours), 4, dtype=torch.int32)
+    # Sums of four weighted rows; the rows stay bytes, and scale and offset are applied on the way.
+    found: Tensor = torch.ops.quantized.embedding_bag_byte_rowwise_offsets(
+        table, neighbours, starts, mode=0, per_sample_weights=weights.view(-1)
     )  # (batch * size * size, frames)
     return found.view(count, size, size, channels).permute(0, 3, 1, 2)
+
+
+def _table(frames: Tensor) -> Tensor:
+    """Pixels as rows of bytes: (batch * (height + 3) * (width + 3), frames + 8) uint8.
+
+    A black border gives every point four neighbours: one pixel before the window, two behind it. Each row ends with its
+    scale and offset, two float32: 0 to 255 are -1 to 1.
+    """
+    count, channels, height, width = frames.shape
+    table = torch.zeros(count, height + 3, width + 3, channels + 8, dtype=torch.uint8)
+    table[:, 1:-2, 1:-2, :channels] = frames.permute(0, 2, 3, 1)
+    table[..., channels:] = torch.tensor([1 / 127.5, -1.0]).view(torch.uint8)
+    return table.view(-1, channels + 8)
 
 
 def _pixels(theta: Tensor, size: int, height: int, width: int) -> tuple[Tensor, Tensor]:
