@@ -62,6 +62,12 @@ class QualityParams(_Section):
     override: str | None = Field(None, description="reason for training behind a red gate; recorded in every run")
 
 
+class PublishParams(_Section):
+    """How long published stores are kept."""
+
+    keep_releases: int = Field(8, ge=0, description="releases kept beside those with an alias; 0 keeps all")
+
+
 class Params(_Section):
     """All of params.yaml but the training presets."""
 
@@ -70,6 +76,7 @@ class Params(_Section):
     cine: CineParams = Field(default=CineParams())
     cohort: CohortParams = Field(default=CohortParams())
     quality: QualityParams = Field(default=QualityParams())
+    publish: PublishParams = Field(default=PublishParams())
     simulate: dict[str, Any] = Field(default_factory=dict, description="read by eccl.simulate")
     presets: dict[str, Any] = Field(default_factory=dict, description="read by eccl.training")
 

@@ -49,6 +49,10 @@ class FeatureError(EcclError, LookupError):
     """A feature view or run does not exist, or was computed on other data."""
 
 
+class WithdrawalError(EcclError, RuntimeError):
+    """A withdrawal was interrupted, its tombstones cannot be read, or something was left behind."""
+
+
 class SplitError(EcclError, PermissionError):
     """A training stage asked for rows of the test split."""
 

@@ -4,7 +4,9 @@
 
     WORKSPACE/
       params.yaml  dvc.yaml  data.dvc      what git versions
-      data/        models/  features/  reports/  eccl.duckdb
+      data/        models/  features/  reports/
+      releases/    eccl.duckdb             published stores: immutable releases, and the latest one under its short name
+      ledger/                              who did what when: releases, exports, withdrawals; beside the data, not inside its version
       .eccl/                               locks, caches, checkpoints, the flows' own database: never versioned. Deleting it
                                            when idle costs what is cached, and the note of which simulation filled data/
 """
@@ -57,6 +59,16 @@ class Workspace:
     @property
     def database(self) -> Path:
         return self.root / "eccl.duckdb"
+
+    @property
+    def releases(self) -> Path:
+        """Published stores, one immutable file each."""
+        return self.root / "releases"
+
+    @property
+    def ledger(self) -> Path:
+        """Records of what happened when: releases, exports, tombstones, withdrawals."""
+        return self.root / "ledger"
 
     @property
     def state(self) -> Path:

@@ -12,9 +12,12 @@ from flows.console import say
 
 
 @flow(name="publish")
-def publish(workspace: Path) -> dict[str, int]:
-    """Publish what the workspace holds now."""
-    rows = publish_store(find_workspace(workspace))
-    features = sum(count for table, count in rows.items() if table.startswith("features."))
-    say(f"Published eccl.duckdb: {sum(rows.values()) - features} rows in tables, {features} rows of features")
-    return rows
+def publish(workspace: Path) -> str:
+    """Publish what the workspace holds now; returns the release's name."""
+    published = publish_store(find_workspace(workspace))
+    features = sum(count for table, count in published.rows.items() if table.startswith("features."))
+    say(
+        f"{'Published' if published.is_new else 'Nothing new since'} release {published.release.name}: "
+        f"{sum(published.rows.values()) - features} rows in tables, {features} rows of features"
+    )
+    return published.release.name

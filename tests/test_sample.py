@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from eccl.store.database import open_store
+from eccl.store.feature_store import open_store
 from eccl.store.parts import data_version
 from eccl.store.publish import publish
 from eccl.store.versions import list_versions
@@ -43,7 +43,7 @@ def test_pull_brings_the_recorded_version_and_what_was_trained_on_it(clone: Work
 
 def test_the_sample_can_be_published(clone: Workspace) -> None:
     # What was recorded must fit the schemas of today.
-    counts = publish(clone)
+    counts = publish(clone).rows
     with open_store(clone.root) as store:
         rows = store.sql("SELECT count(*), count(DISTINCT teacher_key) FROM features.cmr_teacher").fetchall()
         newest = store.sql("SELECT count(DISTINCT data_version) FROM runs").fetchall()

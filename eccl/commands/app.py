@@ -34,9 +34,39 @@ def root(
 
 def _register() -> None:
     # Verbs register themselves; the order here is the order of `eccl --help`.
-    from eccl.commands import demo, ingest, init, publish, simulate, sql, stage, train, validate, versions
+    from eccl.commands import (
+        demo,
+        features,
+        ingest,
+        init,
+        lineage,
+        publish,
+        releases,
+        similar,
+        simulate,
+        sql,
+        stage,
+        train,
+        validate,
+        versions,
+    )
 
-    for module in (demo, init, simulate, ingest, validate, train, publish, sql, versions, stage):
+    for module in (
+        demo,
+        init,
+        simulate,
+        ingest,
+        validate,
+        train,
+        publish,
+        sql,
+        features,
+        similar,
+        lineage,
+        versions,
+        releases,
+        stage,
+    ):
         module.register(app)
 
 

@@ -45,13 +45,14 @@ def demo(
 
 
 def _answers(root: Path) -> None:
-    from eccl.commands.sql import render_table
-    from eccl.store.database import open_store, schema_sql
+    from eccl.commands.output import render_table
+    from eccl.store.database import schema_sql
+    from eccl.store.feature_store import open_store
 
     with open_store(root) as store:
         for name, title in QUERIES.items():
             typer.echo(f"\n{title}  (schemas/queries/{name}.sql)")
-            typer.echo(render_table(store.sql(schema_sql("queries", name)), 20), nl=False)
+            typer.echo(render_table(store.sql(schema_sql("queries", name)).pl(), 20), nl=False)
 
 
 def _next(folder: Path) -> str:

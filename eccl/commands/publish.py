@@ -1,22 +1,35 @@
-"""``eccl publish``: tables and features into eccl.duckdb."""
+"""``eccl publish``: tables and features into a release."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
 from eccl.commands.options import WorkspaceOption
 
 
-def publish(workspace: WorkspaceOption = None) -> None:
-    """Build eccl.duckdb aside and swap it in.
+def publish(
+    alias: Annotated[str | None, typer.Option("--as", help="Alias for it besides `latest`, e.g. stable.")] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Build a release of the store aside and swap it in; nothing happens where the latest shows everything already.
 
-    Example: eccl publish
+    Example: eccl publish --as stable
     """
     from eccl.store.publish import publish as publish_store
+    from eccl.store.releases import promote
     from eccl.workspace import find_workspace
 
-    for table, rows in publish_store(find_workspace(workspace)).items():
-        typer.echo(f"{rows:>9} {table}")
+    place = find_workspace(workspace)
+    published = publish_store(place)
+    if alias:
+        promote(place, published.release.name, alias)
+    if published.is_new:
+        for table, rows in published.rows.items():
+            typer.echo(f"{rows:>9} {table}")
+    state = "Published" if published.is_new else "Nothing new since"
+    typer.echo(f"{state} release {published.release.name}" + (f", now {alias}" if alias else ""))
 
 
 def register(app: typer.Typer) -> None:

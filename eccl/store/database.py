@@ -1,22 +1,20 @@
 """The one place that opens DuckDB.
 
 Library code asks an in-memory connection over the Parquet parts (:func:`connect_data`); analysts open the published
-file, read-only (:func:`open_store`).
+file, read-only (:mod:`eccl.store.feature_store`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from eccl.errors import SchemaError, WorkspaceError
+from eccl.errors import SchemaError
 from eccl.store.parts import current_rows, read_table, table_files, write_parquet
-from eccl.workspace import Workspace, find_workspace, shipped
+from eccl.workspace import Workspace, shipped
 
 COHORT_TABLES = (
     "recordings",
@@ -31,6 +29,7 @@ COHORT_TABLES = (
     "labels",
     "pairs",
     "exclusions",
+    "deletions",
 )
 """Tables under data/, in the order in which they can be filled."""
 
@@ -47,6 +46,7 @@ SORT_KEYS = {
     "labels": ("eid", "instance", "code", "definition"),
     "pairs": ("eid", "instance"),
     "exclusions": ("eid", "instance", "reason"),
+    "deletions": ("modality", "row"),
 }
 
 
@@ -149,58 +149,8 @@ def connect_data(workspace: Workspace, tables: Iterable[str] = COHORT_TABLES) ->
     return connection
 
 
-def open_store(path: Path | str | None = None) -> FeatureStore:
-    """Open the published feature store, read-only.
-
-    Parameters
-    ----------
-    path
-        An ``eccl.duckdb`` file, or a folder in a workspace; default is the workspace around the current folder.
-
-    Raises
-    ------
-    WorkspaceError
-        There is no published store.
-    """
-    file = Path(path) if path is not None and Path(path).is_file() else find_workspace(path).database
-    if not file.is_file():
-        raise WorkspaceError(f"no published store at {file}; run `eccl publish`")
-    return FeatureStore(file)
-
-
-class FeatureStore:
-    """A published store: labels, traits, features and their lineage, read with SQL.
-
-    Examples
-    --------
-    >>> with eccl.open() as store:
-    ...     store.sql("SELECT split, count(*) FROM pairs GROUP BY 1").pl()
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._connection = duckdb.connect(str(path), read_only=True)
-
-    def sql(self, query: str, parameters: Any = None) -> duckdb.DuckDBPyRelation:
-        """Ask the store; the relation has ``.pl()``, ``.df()``, ``.to_arrow_table()`` and ``.fetchall()``."""
-        return self._connection.sql(query, params=parameters)
-
-    def close(self) -> None:
-        """Release the file."""
-        self._connection.close()
-
-    def __enter__(self) -> FeatureStore:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
 __all__ = [
     "COHORT_TABLES",
-    "FeatureStore",
     "conform",
     "connect_data",
     "create_tables",
@@ -208,7 +158,6 @@ __all__ = [
     "empty_table",
     "fill_table",
     "memory",
-    "open_store",
     "schema_sql",
     "write_if_changed",
     "write_table",

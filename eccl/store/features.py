@@ -13,23 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eccl.errors import FeatureError, SchemaError
+from eccl.store.feature_views import KEYS, declared_view
 from eccl.store.files import TEMPORARY_PREFIX
 from eccl.store.parts import write_parquet
-
-KEYS = ("eid", "instance", "split", "run_id", "data_version", "array_row")
-
-VIEWS: dict[str, tuple[str, ...]] = {
-    "ecg_embedding": ("vector",),
-    "ecg_projection": ("vector",),
-    "cmr_embedding": ("vector",),
-    "cmr_projection": ("vector",),
-    "cmr_teacher": ("augmentation", "teacher_key", "vector"),
-    "trait_prediction": ("field_id", "value"),
-    "disease_prediction": ("code", "probability", "logit"),
-    "cmr_trait_prediction": ("field_id", "value"),
-    "cmr_disease_prediction": ("code", "probability", "logit"),
-}
-"""Own columns of every view; DDL and comments are in schemas/features."""
 
 
 def write_features(features: Path, view: str, run: str, table: pa.Table) -> Path:
@@ -42,7 +28,7 @@ def write_features(features: Path, view: str, run: str, table: pa.Table) -> Path
     SchemaError
         The columns are not those of the view.
     """
-    expected = (*KEYS, *_own_columns(view))
+    expected = (*KEYS, *declared_view(view).own_columns)
     if set(table.column_names) != set(expected):
         raise SchemaError(f"view {view} has columns {sorted(expected)}, found {sorted(table.column_names)}")
     order = [
@@ -61,7 +47,7 @@ def read_features(features: Path, view: str, run: str, columns: list[str] | None
     FeatureError
         The view is not declared, or the run has not written it.
     """
-    _own_columns(view)
+    declared_view(view)
     path = features / view / f"{run}.parquet"
     if not path.is_file():
         found = ", ".join(runs_of(features, view)) or "none"
@@ -73,10 +59,3 @@ def runs_of(features: Path, view: str) -> list[str]:
     """Runs that have written a view, sorted."""
     files = (features / view).glob("*.parquet")
     return sorted(file.stem for file in files if not file.name.startswith(TEMPORARY_PREFIX))
-
-
-def _own_columns(view: str) -> tuple[str, ...]:
-    try:
-        return VIEWS[view]
-    except KeyError:
-        raise FeatureError(f"no feature view {view}; declared are {', '.join(sorted(VIEWS))}") from None

@@ -1,182 +1,200 @@
-"""Build eccl.duckdb from the Parquet parts, the features and the runs, aside, and swap it in.
+"""Publish: build a release aside, swap it in, and let the aliases follow.
 
-Readers that hold the old file keep reading it; whoever opens the store next gets the new one.
+Readers that hold an older release keep reading it; whoever opens the store next gets the new one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from eccl.store import database, features, versions
-from eccl.store.files import aside
+from eccl import __version__
+from eccl.config import load_params
+from eccl.errors import VersionError
+from eccl.store import database, versions
+from eccl.store.build import fill_store
+from eccl.store.feature_store import FeatureStore
+from eccl.store.files import aside, sweep
 from eccl.store.lock import writing
-from eccl.store.parts import current_rows, data_version, read_table, table_files
-from eccl.workspace import Workspace
-
-RECORD_SHA256 = {"recordings": "clean_sha256", "cines": "frames_sha256"}
-"""Checksum column of what models read, by table of slots."""
-MODALITY_OF_TABLE = {"recordings": "ecg", "cines": "cine"}
-MODALITY = {view: "cine" if view.startswith("cmr_") else "ecg" for view in features.VIEWS}
+from eccl.store.parts import data_version
+from eccl.store.releases import LATEST, Ledger, Release, next_name, open_release, read_ledger, to_stamp, write_ledger
+from eccl.store.tombstones import require_no_pending_withdrawal
+from eccl.workspace import Workspace, shipped
 
 
-def publish(workspace: Workspace) -> dict[str, int]:
-    """Publish what the workspace holds now as one DuckDB file.
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Outcome of a publication.
 
-    Works right after an ingest, before any model exists: the feature tables are then empty.
-
-    Returns
-    -------
-    dict
-        Rows per table, in the order of publication.
+    Parameters
+    ----------
+    rows
+        Rows per table.
+    is_new
+        False where the latest release shows all of this already.
     """
-    with writing(workspace.state, "publish"), aside(workspace.database) as temporary:
-        connection = duckdb.connect(str(temporary))
-        try:
-            rows = _fill(connection, workspace)
-        finally:
-            connection.close()
-    return rows
+
+    release: Release
+    rows: dict[str, int]
+    is_new: bool
+
+
+def publish(workspace: Workspace) -> Published:
+    """Publish what the workspace holds now as a release, unless the latest one shows it already.
+
+    Raises
+    ------
+    LockedError
+        Somebody else is writing.
+    WithdrawalError
+        A withdrawal was interrupted; what it left must not be published.
+    VersionError
+        A release of exactly this content was retracted.
+    """
+    with writing(workspace.state, "publish"):
+        require_no_pending_withdrawal(workspace)
+        ledger = read_ledger(workspace)
+        fingerprint = _fingerprint(workspace)
+        latest = _latest(workspace, ledger)
+        if latest and latest.fingerprint == fingerprint:
+            _expose(workspace, latest)
+            return Published(latest, _count_rows(latest.path(workspace)), is_new=False)
+        _refuse_retracted(ledger, fingerprint)
+        now = datetime.now(UTC)
+        release = Release(next_name(ledger, now), to_stamp(now), data_version(workspace.data), fingerprint)
+        _build(workspace, release, now)
+        ledger = replace(ledger, releases=(*ledger.releases, release), aliases={**ledger.aliases, LATEST: release.name})
+        write_ledger(workspace, _make_room(workspace, ledger, to_stamp(now)))
+        _expose(workspace, release)
+    return Published(release, _count_rows(release.path(workspace)), is_new=True)
+
+
+def retract(workspace: Workspace, wanted: str, reason: str, replacement: str | None = None) -> Release:
+    """Take a release back: its file stays, but nobody opens it by name any more.
+
+    Its aliases go to the replacement; ``latest`` goes to the newest release that stands where there is none, and
+    eccl.duckdb follows it.
+
+    Raises
+    ------
+    VersionError
+        There is no such release, the replacement may not be read, or no reason was given.
+    """
+    if not reason.strip():
+        raise VersionError("a retraction needs a reason that its readers will see; give --reason TEXT")
+    with writing(workspace.state, "retract"):
+        ledger = read_ledger(workspace)
+        release = ledger.find(wanted)
+        instead = open_release(workspace, replacement) if replacement else None
+        if instead and instead.name == release.name:
+            raise VersionError(f"release {release.name} cannot replace itself; give another one")
+        note = {
+            "at": to_stamp(datetime.now(UTC)),
+            "reason": reason.strip(),
+            "replacement": instead.name if instead else None,
+        }
+        retracted = replace(release, retraction=note)
+        ledger = ledger.with_release(retracted).without_aliases(release.name, instead)
+        write_ledger(workspace, ledger)
+        if LATEST in ledger.aliases:
+            _expose(workspace, ledger.find(LATEST))
+        else:
+            workspace.database.unlink(missing_ok=True)
+    return retracted
 
 
 def is_published(workspace: Workspace) -> bool:
-    """Whether the published store shows the data version that the workspace holds."""
-    if not workspace.database.is_file():
-        return False
-    try:
-        with database.open_store(workspace.root) as store:
-            found = store.sql("SELECT data_version FROM data_versions WHERE is_current").fetchall()
-    except duckdb.Error:  # made by another version of this package, or damaged: publish anew
-        return False
-    return found == [(data_version(workspace.data),)]
+    """Whether the latest release shows the data version that the workspace holds."""
+    latest = _latest(workspace, read_ledger(workspace))
+    return bool(latest and workspace.database.is_file() and latest.data_version == data_version(workspace.data))
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for table, incoming in _tables(workspace):
-        database.create_tables(connection, [table])
-        if incoming is not None:
-            database.fill_table(connection, table, incoming)
-        counts[table] = _count(connection, table)
-    connection.execute("CREATE SCHEMA features").fetchall()
-    for view in features.VIEWS:
-        _fill_view(connection, workspace.features, view)
-        counts[f"features.{view}"] = _count(connection, f"features.{view}")
-    _create_views(connection)
-    return counts
+def _refuse_retracted(ledger: Ledger, fingerprint: str) -> None:
+    for release in ledger.releases:
+        if release.retraction and release.fingerprint == fingerprint:
+            raise VersionError(
+                f"nothing changed since release {release.name}, which was retracted ({release.retraction['reason']}); mend what was "
+                "wrong (ingest, train, materialize), then publish"
+            )
 
 
-def _tables(workspace: Workspace) -> Iterable[tuple[str, pa.Table | None]]:
-    known = _participants(workspace)
-    slots: list[pa.Table] = []
-    gone: set[int] = set()
-    for table in database.COHORT_TABLES:
-        files = table_files(workspace.data, table)
-        rows = pa.concat_tables([pq.read_table(file) for file in files]) if files else None
-        if rows is not None and table in RECORD_SHA256:
-            is_known = pc.is_in(rows.column("eid"), value_set=known)
-            gone |= set(rows.filter(pc.invert(is_known)).column("eid").to_pylist())
-            rows = rows.filter(is_known)
-            current = current_rows(rows)
-            slots.append(_slots(table, rows, current))
-            rows = current
-        if rows is not None and table == "quarantine":
-            rows = read_table(workspace.data, table)
-            rows = rows.filter(pc.invert(pc.is_in(rows.column("eid"), value_set=pa.array(sorted(gone), pa.int64()))))
-        yield table, rows
-    yield "slots", pa.concat_tables(slots) if slots else None
-    yield "runs", _runs(workspace.models)
-    yield "data_versions", _data_versions(workspace)
-    results = workspace.gate / "results.parquet"
-    yield "validation_results", pq.read_table(results) if results.is_file() else None
+def _latest(workspace: Workspace, ledger: Ledger) -> Release | None:
+    name = ledger.aliases.get(LATEST)
+    release = ledger.find(name) if name else None
+    return release if release and release.path(workspace).is_file() else None
 
 
-def _participants(workspace: Workspace) -> pa.Array:
-    # Whoever withdrew since is in no table but the parts of the arrays, and must not come back through those.
-    if not table_files(workspace.data, "participants"):
-        return pa.array([], pa.int64())
-    return read_table(workspace.data, "participants", ["eid"]).column(0).combine_chunks()
-
-
-def _slots(table: str, rows: pa.Table, current: pa.Table) -> pa.Table:
-    return pa.table(
-        {
-            "modality": pa.array([MODALITY_OF_TABLE[table]] * rows.num_rows, pa.string()),
-            **{name: rows.column(name) for name in ("row", "eid", "instance", "path", "file_sha256")},
-            "record_sha256": rows.column(RECORD_SHA256[table]),
-            "is_current": pc.is_in(rows.column("row"), value_set=current.column("row").combine_chunks()),
-        }
-    )
-
-
-def _runs(models: Path) -> pa.Table | None:
-    columns = [column.name for column in database.empty_table("runs").schema]
-    rows: list[dict[str, Any]] = []
-    for file in sorted(models.glob("*/run.json")):
-        if file.parent.name.startswith("."):
-            continue
-        found = json.loads(file.read_text())
-        gate = found["gate"]
-        rows.append(
-            {
-                **{name: found.get(name) for name in columns},
-                "gate_status": gate["status"],
-                "gate_sha256": gate["sha256"],
-                "gate_override": gate["override"],
-                "parents": ",".join(parent["run_id"] for parent in found["parents"]),
-                # Every epoch's values stay in run.json; the table holds the chosen ones.
-                "metrics": json.dumps({k: v for k, v in found["metrics"].items() if k != "history"}, sort_keys=True),
+def _build(workspace: Workspace, release: Release, now: datetime) -> None:
+    sweep(workspace.releases)  # what a killed publication left
+    with aside(release.path(workspace)) as temporary:
+        connection = duckdb.connect(str(temporary))
+        try:
+            database.create_tables(connection, ["release"])
+            row = {
+                "name": release.name,
+                "published_at": now.replace(tzinfo=None, microsecond=0),
+                "data_version": release.data_version,
+                "package_version": __version__,
             }
-        )
-    return pa.Table.from_pylist(rows) if rows else None
+            database.fill_table(connection, "release", pa.Table.from_pylist([row]))
+            fill_store(connection, workspace)
+        finally:
+            connection.close()
+    release.path(workspace).chmod(0o444)
 
 
-def _data_versions(workspace: Workspace) -> pa.Table | None:
-    rows = [version.to_row() for version in versions.list_versions(workspace)]
-    return pa.Table.from_pylist(rows) if rows else None
+def _expose(workspace: Workspace, release: Release) -> None:
+    """Let eccl.duckdb be a copy of a release: whoever opens that file for writing spoils a copy."""
+    source = release.path(workspace)
+    if workspace.database.is_file():
+        try:
+            with FeatureStore(workspace.database) as store:
+                if store.release == release.name and workspace.database.stat().st_size == source.stat().st_size:
+                    return
+        except duckdb.Error:  # damaged, or made by another version of this package
+            pass
+    with aside(workspace.database) as temporary:
+        shutil.copyfile(source, temporary)
 
 
-def _fill_view(connection: duckdb.DuckDBPyConnection, folder: Path, view: str) -> None:
-    tables = []
-    for run in features.runs_of(folder, view):
-        table = features.read_features(folder, view, run)
-        tables.append(table.append_column("run", pa.array([run] * table.num_rows, pa.string())))
-    # Runs of one view may have vectors of different lengths (other encoders); only equal ones get a fixed type.
-    lengths = {_length(table) for table in tables if "vector" in table.column_names}
-    vector = f"FLOAT[{lengths.pop()}]" if len(lengths) == 1 else "FLOAT[]"
-    connection.execute(database.schema_sql("features", view).replace("{vector}", vector)).fetchall()
-    for table in tables:
-        database.fill_table(connection, f"features.{view}", table)
-    connection.execute(f"DELETE FROM features.{view} WHERE eid NOT IN (SELECT eid FROM participants)").fetchall()
+def _make_room(workspace: Workspace, ledger: Ledger, now: str) -> Ledger:
+    """Remove the oldest releases without an alias beyond those to keep; the ledger remembers them."""
+    keep = load_params(workspace.params_file).publish.keep_releases
+    there = [one for one in ledger.releases if not one.removed_at and not ledger.aliases_of(one.name)]
+    for release in there[: len(there) - keep] if keep else []:
+        ledger = ledger.with_release(replace(release, removed_at=now))
+        release.path(workspace).unlink(missing_ok=True)
+    return ledger
 
 
-def _length(table: pa.Table) -> int:
-    lengths = pc.unique(pc.list_value_length(table.column("vector"))).to_pylist()
-    return int(lengths[0]) if len(lengths) == 1 else 0
+def _fingerprint(workspace: Workspace) -> str:
+    """Hash of what a store is built from. Large files count by size and time: a copy of them is published anew."""
+    digest = hashlib.sha256(f"{__version__}\0{data_version(workspace.data)}\n".encode())
+    for version in versions.list_versions(workspace):
+        digest.update(json.dumps(version.to_row(), default=str, sort_keys=True).encode())
+    for file in _inputs(workspace):
+        status = file.stat()
+        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
-    selects = "\n    UNION ALL ".join(
-        f"SELECT DISTINCT '{view}' AS feature_view, '{MODALITY[view]}' AS modality, run, run_id, eid, instance, data_version, array_row "
-        f"FROM features.{view}"
-        for view in features.VIEWS
-    )
-    connection.execute(database.schema_sql("views", "lineage").replace("{views}", selects)).fetchall()
-    traits = connection.execute(
-        "SELECT field_id, short_name FROM fields WHERE trait_index IS NOT NULL ORDER BY trait_index"
-    ).fetchall()
-    if traits:
-        columns = ",\n    ".join(f'max("value") FILTER (field_id = {field}) AS "{name}"' for field, name in traits)
-        connection.execute(database.schema_sql("views", "traits_wide").replace("{columns}", columns)).fetchall()
+def _inputs(workspace: Workspace) -> Iterator[Path]:
+    for folder in (workspace.features, workspace.gate, workspace.ledger / "withdrawals", shipped("schemas")):
+        yield from sorted(path for path in folder.rglob("*") if path.is_file())
+    yield from sorted(workspace.models.glob("*/run.json"))
 
 
-def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0]
-    return int(row[0])
+def _count_rows(path: Path) -> dict[str, int]:
+    with FeatureStore(path) as store:
+        tables = store.sql(
+            "SELECT schema_name, table_name, estimated_size FROM duckdb_tables() ORDER BY table_oid"
+        ).fetchall()
+    return {name if schema == "main" else f"{schema}.{name}": int(rows) for schema, name, rows in tables}

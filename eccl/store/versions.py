@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -207,8 +206,3 @@ def _current(workspace: Workspace) -> str | None:
 
 def _history(workspace: Workspace) -> list[str]:
     return run_git(workspace.root, "log", "--format=%H %ct", "--", DVC_FILE, check=False).splitlines()
-
-
-def to_json(versions: list[DataVersion]) -> str:
-    """Versions as JSON, newest first."""
-    return json.dumps([version.to_row() | {"command": version.command} for version in versions], default=str, indent=2)

@@ -1,6 +1,6 @@
 CREATE TABLE data_versions (
     data_version VARCHAR NOT NULL, dvc_md5 VARCHAR, git_commit VARCHAR, recorded_at TIMESTAMP, is_current BOOLEAN NOT NULL,
-    participants BIGINT, recordings BIGINT, cines BIGINT, quarantined BIGINT
+    participants BIGINT, recordings BIGINT, cines BIGINT, quarantined BIGINT, deleted_on DATE
 );
 COMMENT ON TABLE data_versions IS 'Versions of data/ in the history of data.dvc, and the one in the workspace.';
 COMMENT ON COLUMN data_versions.data_version IS 'Content id of data/: a hash of its tables, which hold every array slot''s checksum';
@@ -12,3 +12,4 @@ COMMENT ON COLUMN data_versions.participants IS 'Participants in it';
 COMMENT ON COLUMN data_versions.recordings IS 'ECGs in it';
 COMMENT ON COLUMN data_versions.cines IS 'Cines in it';
 COMMENT ON COLUMN data_versions.quarantined IS 'Files and rows in quarantine';
+COMMENT ON COLUMN data_versions.deleted_on IS 'Date of the withdrawal that purged it from cache and remote: it cannot be brought back whole; null otherwise';

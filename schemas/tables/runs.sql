@@ -2,7 +2,7 @@ CREATE TABLE runs (
     run VARCHAR NOT NULL PRIMARY KEY, run_id VARCHAR NOT NULL, stage VARCHAR NOT NULL, task VARCHAR, preset VARCHAR NOT NULL,
     data_version VARCHAR NOT NULL, params_sha256 VARCHAR NOT NULL, weights_sha256 VARCHAR NOT NULL, parameter_count BIGINT NOT NULL,
     gate_status VARCHAR NOT NULL, gate_sha256 VARCHAR NOT NULL, gate_override VARCHAR,
-    parents VARCHAR NOT NULL, best_epoch INTEGER, metrics VARCHAR NOT NULL, device VARCHAR NOT NULL, code_version VARCHAR NOT NULL
+    parents VARCHAR NOT NULL, best_epoch INTEGER, metrics VARCHAR NOT NULL, device VARCHAR NOT NULL, code_version VARCHAR NOT NULL, tainted_since DATE
 );
 COMMENT ON TABLE runs IS 'Every finished training run: what it read, with which parameters, and what came out.';
 COMMENT ON COLUMN runs.run IS 'Name of the run: stage and task, e.g. align-I50';
@@ -22,3 +22,4 @@ COMMENT ON COLUMN runs.best_epoch IS 'Epoch with the best validation score; null
 COMMENT ON COLUMN runs.metrics IS 'Metrics of the run, JSON';
 COMMENT ON COLUMN runs.device IS 'Device it ran on';
 COMMENT ON COLUMN runs.code_version IS 'Version of this package';
+COMMENT ON COLUMN runs.tainted_since IS 'Date of the first withdrawal of somebody the model was trained or selected on, or descends from a model that was; null otherwise';

@@ -6,6 +6,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+import eccl
 from eccl.errors import SchemaError, WorkspaceError
 from eccl.store import database
 from eccl.workspace import Workspace, shipped
@@ -25,7 +26,9 @@ def test_every_table_and_column_has_a_comment(table: str) -> None:
 
 
 def test_cohort_tables_are_the_schemas_under_data() -> None:
-    assert set(database.COHORT_TABLES) | {"runs", "slots", "data_versions", "validation_results"} == set(ALL_TABLES)
+    published = {"runs", "slots", "data_versions", "validation_results", "release", "materializations", "withdrawals"}
+    registry = {"feature_views", "feature_fields", "label_definitions"}
+    assert set(database.COHORT_TABLES) | published | registry == set(ALL_TABLES)
     assert set(database.SORT_KEYS) == set(database.COHORT_TABLES)
 
 
@@ -51,4 +54,4 @@ def test_a_wrong_table_is_refused_without_quoting_values(tmp_path: Path) -> None
 def test_open_store_says_what_to_do_when_nothing_is_published(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("preset: demo\n")
     with pytest.raises(WorkspaceError, match="eccl publish"):
-        database.open_store(tmp_path)
+        eccl.open(tmp_path)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import shutil
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 import pytest
@@ -15,77 +12,32 @@ import pytest
 import eccl
 from eccl.store import database
 from eccl.store.arrays import checksum, read_rows
-from eccl.store.features import VIEWS, write_features
+from eccl.store.feature_views import computed_views
 from eccl.store.parts import data_version, read_table, write_parquet
 from eccl.store.publish import publish
 from eccl.workspace import Workspace
-
-
-@pytest.fixture
-def place(ingested: Workspace, tmp_path: Path) -> Workspace:
-    shutil.copyfile(ingested.params_file, tmp_path / "params.yaml")
-    shutil.copytree(ingested.data, tmp_path / "data")
-    return Workspace(tmp_path)
-
-
-def finish_a_run(place: Workspace, run: str = "align-traits") -> str:
-    """Write what a finished run leaves: run.json and one feature view of every recording."""
-    version = data_version(place.data)
-    run_id = f"{run}-{version[:12]}"
-    keys = read_table(place.data, "recordings", ["eid", "instance", "row"]).rename_columns(
-        ["eid", "instance", "array_row"]
-    )
-    count = keys.num_rows
-    vectors = np.random.default_rng(0).normal(size=(count, 8)).astype(np.float32)
-    table = keys.append_column("split", pa.array(["train"] * count)).append_column("run_id", pa.array([run_id] * count))
-    table = table.append_column("data_version", pa.array([version] * count))
-    flat = pa.array(vectors.ravel())
-    table = table.append_column("vector", pa.FixedSizeListArray.from_arrays(flat, 8))
-    write_features(place.features, "ecg_embedding", run, table)
-    content = {
-        "run": run, "run_id": run_id, "stage": "align", "task": "traits", "preset": "demo", "data_version": version,
-        "params_sha256": "p" * 64, "weights_sha256": "w" * 64, "parameter_count": 7, "parents": [], "best_epoch": 1,
-        "gate": {"status": "green", "sha256": "g" * 64, "override": None}, "metrics": {}, "device": "cpu", "code_version": "0",
-    }  # fmt: skip
-    folder = place.run_folder(run)
-    folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps(content))
-    return run_id
+from tests.store.runs import finish_run
 
 
 def test_splits_labels_and_quarantine_are_there_before_any_model(place: Workspace) -> None:
-    rows = publish(place)
+    rows = publish(place).rows
     assert all(
         rows[table] > 0 for table in ("splits", "labels", "traits", "pairs", "quarantine", "fields", "data_versions")
     )
-    assert all(rows[f"features.{view}"] == 0 for view in VIEWS)
+    assert all(rows[f"features.{view.name}"] == 0 for view in computed_views())
     with eccl.open(place.root) as store:
         assert store.sql("SELECT count(*) FROM lineage").fetchall() == [(0,)]
         wide = store.sql("SELECT count(*), count(LVEF) FROM traits_wide").fetchall()[0]
         assert 0 < wide[1] <= wide[0]
 
 
-def test_every_published_table_view_and_column_has_a_comment(place: Workspace) -> None:
-    publish(place)
-    with eccl.open(place.root) as store:
-        query = (
-            "SELECT table_name FROM duckdb_tables() WHERE comment IS NULL UNION SELECT view_name FROM duckdb_views() \
-            WHERE comment IS NULL AND NOT internal"
-        )
-        assert store.sql(query).fetchall() == []
-        columns = (
-            "SELECT c.table_name, c.column_name FROM duckdb_columns() c JOIN duckdb_tables() t USING (schema_name, table_name) \
-            WHERE c.comment IS NULL"
-        )
-        assert store.sql(columns).fetchall() == []
-
-
 def test_lineage_of_every_feature_row_ends_in_the_raw_files_hash(place: Workspace, raw_cohort: Path) -> None:
-    run_id = finish_a_run(place)
+    run_id = finish_run(place, "align-traits")
     publish(place)
     with eccl.open(place.root) as store:
         rows = store.sql("FROM lineage").pl().to_dicts()
-    assert len(rows) == read_table(place.data, "recordings").num_rows
+    recordings, cines = (read_table(place.data, table).num_rows for table in ("recordings", "cines"))
+    assert len(rows) == 3 * recordings + cines  # embedding, projection and prediction of ECGs; projection of cines
     for row in rows:
         assert row["raw_sha256"] == hashlib.sha256((raw_cohort / row["raw_path"]).read_bytes()).hexdigest()
         (record,) = read_rows(place.data, row["array"].removeprefix("data/"), [row["array_row"]])
@@ -95,7 +47,7 @@ def test_lineage_of_every_feature_row_ends_in_the_raw_files_hash(place: Workspac
 
 
 def test_lineage_stays_with_the_slot_a_row_was_computed_from(place: Workspace) -> None:
-    finish_a_run(place)
+    finish_run(place, "align-traits")
     rows = read_table(place.data, "recordings")
     first = rows.slice(0, 1)
     later = first.set_column(2, "row", pa.array([90], pa.int64()))
@@ -104,13 +56,16 @@ def test_lineage_stays_with_the_slot_a_row_was_computed_from(place: Workspace) -
     publish(place)
     with eccl.open(place.root) as store:
         eid, instance = first.column("eid")[0].as_py(), first.column("instance")[0].as_py()
-        query = f"SELECT array_row, raw_sha256, is_current FROM lineage WHERE eid = {eid} AND instance = {instance}"
-        found = store.sql(query).fetchall()
+        found = [
+            (row["array_row"], row["raw_sha256"], row["is_current"])
+            for row in store.lineage(eid, instance)
+            if row["feature_view"] == "ecg_embedding"
+        ]
     assert found == [(first.column("row")[0].as_py(), first.column("file_sha256")[0].as_py(), False)]
 
 
 def test_who_withdrew_is_not_published(place: Workspace) -> None:
-    finish_a_run(place)
+    finish_run(place, "align-traits")
     people = read_table(place.data, "participants")
     gone = read_table(place.data, "pairs", ["eid"]).column(0)[0].as_py()
     stays = people.filter(pa.compute.not_equal(people.column("eid"), gone))
@@ -135,7 +90,7 @@ def test_who_withdrew_is_not_published(place: Workspace) -> None:
 
 
 def test_vectors_have_a_fixed_length_and_join(place: Workspace) -> None:
-    finish_a_run(place)
+    finish_run(place, "align-traits")
     publish(place)
     with eccl.open(place.root) as store:
         assert store.sql("SELECT DISTINCT typeof(vector) FROM features.ecg_embedding").fetchall() == [("FLOAT[8]",)]
@@ -150,7 +105,7 @@ def test_a_reader_keeps_its_version_while_a_new_one_is_swapped_in(place: Workspa
     with eccl.open(place.root) as reader:
         before = reader.sql("SELECT count(*) FROM runs").fetchall()
         inode = place.database.stat().st_ino
-        finish_a_run(place)
+        finish_run(place, "align-traits")
         publish(place)
         assert place.database.stat().st_ino != inode
         assert reader.sql("SELECT count(*) FROM runs").fetchall() == before == [(0,)]

@@ -1,0 +1,79 @@
+"""The prompt of ``eccl sql``. Its history is not written anywhere: queries name participants."""
+
+from __future__ import annotations
+
+import cmd
+
+import duckdb
+import typer
+
+from eccl.commands.output import Output, render
+from eccl.store.feature_store import FeatureStore
+from eccl.store.feature_views import quote
+
+_TABLES = """
+    SELECT if(schema_name = 'main', name, schema_name || '.' || name) AS name, comment FROM (
+        SELECT schema_name, table_name AS name, comment FROM duckdb_tables()
+        UNION ALL SELECT schema_name, view_name, comment FROM duckdb_views() WHERE NOT internal
+    ) ORDER BY name
+"""
+
+
+class Prompt(cmd.Cmd):
+    """Read SQL line by line; a statement ends with a semicolon, a line that starts with a dot is a command."""
+
+    intro = "Read-only. End a query with a semicolon; .tables, .describe TABLE, .format table|csv|json, .quit"
+    prompt = "eccl> "
+
+    def __init__(self, store: FeatureStore, rows: int) -> None:
+        super().__init__()
+        self._store = store
+        self._rows = rows
+        self._output = Output.TABLE
+        self._lines: list[str] = []
+
+    def onecmd(self, line: str) -> bool:
+        """Take a line of SQL, or a dot command; none of the words is one of cmd's own."""
+        if not line.strip():
+            return False
+        if not self._lines and line.startswith("."):
+            return self._command(*line[1:].split(maxsplit=1))
+        if line == "EOF":
+            return True
+        self._lines.append(line)
+        if line.rstrip().endswith(";"):
+            query = "\n".join(self._lines)
+            self._reset()
+            self._answer(query)
+        else:
+            self.prompt = "  ... "
+        return False
+
+    def _command(self, name: str = "", argument: str = "") -> bool:
+        if name in {"quit", "exit"}:
+            return True
+        if name == "tables":
+            self._answer(_TABLES)
+        elif name == "describe" and argument:
+            schema, _, table = argument.rpartition(".")
+            self._answer(
+                f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = {quote(table)} "
+                f"AND schema_name = {quote(schema or 'main')} ORDER BY column_index"
+            )
+        elif name == "format" and argument in {"table", "csv", "json"}:
+            self._output = Output(argument)
+        else:
+            typer.echo(self.intro)
+        return False
+
+    def _answer(self, query: str) -> None:
+        try:
+            answer = self._store.sql(query)
+            if answer is not None:
+                typer.echo(render(answer.pl(), self._output, self._rows), nl=False)
+        except duckdb.Error as error:
+            typer.echo(f"eccl: {error}", err=True)
+
+    def _reset(self) -> None:
+        self._lines = []
+        self.prompt = "eccl> "

@@ -1,0 +1,159 @@
+"""The joins behind point-in-time features: one per view asked for, as SQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from eccl.store.feature_views import FeatureView, quote
+from eccl.store.references import FeatureColumn
+
+_ARRAY = re.compile(r"FLOAT\[(\d+)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One join: columns of one view (and of one key, for events).
+
+    Parameters
+    ----------
+    alias
+        Name of the join in the query.
+    source
+        SELECT with the join's keys, ``known_on`` where rows are dated, ``state``, ``data_version`` and the columns.
+    is_dated
+        Joined by date instead of by visit.
+    lengths
+        Length of every column that is a vector; 0 for others.
+    """
+
+    alias: str
+    view: FeatureView
+    columns: tuple[FeatureColumn, ...]
+    source: str
+    is_dated: bool
+    lengths: tuple[int, ...]
+
+    def join(self) -> str:
+        """SQL of the join."""
+        if self.is_dated:
+            return f"ASOF LEFT JOIN ({self.source}) {self.alias} ON e.eid = {self.alias}.eid AND e.__at >= {self.alias}.known_on"
+        return (
+            f"LEFT JOIN ({self.source}) {self.alias} ON e.eid = {self.alias}.eid AND e.instance = {self.alias}.instance"
+        )
+
+    def outputs(self, max_age_days: int | None) -> dict[str, str]:
+        """SQL of every output column by name."""
+        named = {
+            column.name: f"{self.alias}.c{number}" + (f"::FLOAT[{length}]" if length else "")
+            for number, (column, length) in enumerate(zip(self.columns, self.lengths, strict=True))
+        }
+        if not self.is_dated:
+            return named
+        named[f"{self.name}_known_on"] = f"{self.alias}.known_on"
+        if max_age_days is None:
+            return named
+        fresh = f"date_diff('day', {self.alias}.known_on, e.__at) <= {max_age_days}"
+        return {name: f"CASE WHEN {fresh} THEN {sql} END" for name, sql in named.items()}
+
+    @property
+    def name(self) -> str:
+        """Name of the group in an answer."""
+        return self.columns[0].name if len(self.columns) == 1 else self.view.name
+
+
+def group_columns(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[FeatureColumn], *, at_visit: bool, include_stale: bool
+) -> list[Group]:
+    """One group per view and @run, of events one per view and key; in the order in which they were asked for.
+
+    Parameters
+    ----------
+    at_visit
+        Join rows of the entity's own visit only; otherwise the latest one known.
+    include_stale
+        Take rows of runs that were not brought up to the store's data version, too.
+    """
+
+    def place(column: FeatureColumn) -> tuple[Any, ...]:
+        at = column.name.partition("@")[2]
+        return (column.view.name, at, column.key) if column.view.time else (column.view.name, at)
+
+    found: dict[tuple[Any, ...], list[FeatureColumn]] = {}
+    for column in columns:
+        found.setdefault(place(column), []).append(column)
+    groups = []
+    for number, mine in enumerate(found.values()):
+        view = mine[0].view
+        is_dated = view.time is not None or not at_visit
+        lengths = tuple(_length(connection, column) for column in mine)
+        source = _event_source(mine[0]) if view.time else _visit_source(view, mine, lengths, is_dated, include_stale)
+        groups.append(Group(f"g{number}", view, tuple(mine), source, is_dated, lengths))
+    return groups
+
+
+def _length(connection: duckdb.DuckDBPyConnection, column: FeatureColumn) -> int:
+    if column.column.type != "vector":
+        return 0
+    query = (
+        "SELECT data_type FROM duckdb_columns() WHERE schema_name = 'features' AND table_name = ? AND column_name = ?"
+    )
+    found = connection.execute(query, [column.view.name, column.column.name]).fetchall()
+    match = _ARRAY.fullmatch(found[0][0])
+    return int(match[1]) if match else 0
+
+
+def _event_source(column: FeatureColumn) -> str:
+    """SELECT of dated events: of one date the latest record counts, and a date counts once."""
+    view = column.view
+    where = f" WHERE {view.key} = {column.key}" if view.key else ""
+    return (
+        f'SELECT eid, "{view.time}" AS known_on, any_value("{column.column.name}") AS c0, NULL AS data_version '
+        f"FROM features.{view.name}{where} GROUP BY eid, known_on"
+    )
+
+
+def _visit_source(
+    view: FeatureView, columns: Sequence[FeatureColumn], lengths: Sequence[int], is_dated: bool, include_stale: bool
+) -> str:
+    """SELECT of one row per visit."""
+    rows = _rows(view, columns, include_stale)
+    marks = ["data_version", "state"] if view.source is None else []
+    # Vectors go through joins as lists: DuckDB 2.0 fails on the nulls of two fixed-size arrays in one chain of outer joins.
+    cast = {i: "::FLOAT[]" if length else "" for i, length in enumerate(lengths)}
+    if view.key is None:
+        values = [f'"{column.column.name}"{cast[i]} AS c{i}' for i, column in enumerate(columns)]
+        found = f"SELECT eid, instance, {', '.join(values + marks)} FROM ({rows})"
+    else:
+        values = [
+            f'any_value("{column.column.name}"{cast[i]}) FILTER ({_is_key(column)}) AS c{i}'
+            for i, column in enumerate(columns)
+        ]
+        marks = [f"any_value({mark}) AS {mark}" for mark in marks]
+        found = f"SELECT eid, instance, {', '.join(values + marks)} FROM ({rows}) GROUP BY eid, instance"
+    if view.source is not None:
+        found = f"SELECT *, NULL AS data_version FROM ({found})"
+    if not is_dated:
+        return found
+    return f"SELECT r.*, v.visit_date AS known_on FROM ({found}) r JOIN visits v USING (eid, instance) WHERE v.visit_date IS NOT NULL"
+
+
+def _rows(view: FeatureView, columns: Sequence[FeatureColumn], include_stale: bool) -> str:
+    if view.source is not None:
+        return f"SELECT * FROM features.{view.name}"
+    runs = ", ".join(sorted({quote(str(column.run)) for column in columns}))
+    rows = f"SELECT * FROM features.{view.name} WHERE run IN ({runs})"
+    if not include_stale:
+        return f"{rows} AND state = 'current'"
+    # Of several stale rows of a visit the one of the newest slot counts; current ones are unique already.
+    partition = ", ".join(["eid", "instance", "run", *([view.key] if view.key else [])])
+    return f"{rows} AND state <> 'superseded' QUALIFY row_number() OVER (PARTITION BY {partition} ORDER BY array_row DESC) = 1"
+
+
+def _is_key(column: FeatureColumn) -> str:
+    run = f" AND run = {quote(str(column.run))}" if column.run else ""
+    return f'"{column.view.key}" = {column.key}{run}'

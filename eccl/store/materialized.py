@@ -1,0 +1,113 @@
+"""Data versions a finished run was brought up to without training: one folder each, written whole or not at all.
+
+::
+
+    features/materialized/<run>/<data_version>/record.json        what was added, behind which gate, for which run id
+    features/materialized/<run>/<data_version>/<view>.parquet     the added rows, as in features/<view>/<run>.parquet
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from eccl.store.features import read_features
+from eccl.store.files import TEMPORARY_PREFIX, aside
+from eccl.store.parts import write_parquet
+
+FOLDER = "materialized"
+RECORD = "record.json"
+WITHDRAWAL = "withdrawal"
+
+
+@dataclass(frozen=True, slots=True)
+class Materialization:
+    """One data version that a run covers beside the one it was trained on.
+
+    Parameters
+    ----------
+    reason
+        ``materialized``, or ``withdrawal``: rows were taken away and the others stay valid.
+    added
+        Rows by view.
+    """
+
+    run: str
+    run_id: str
+    data_version: str
+    reason: str
+    gate_status: str | None
+    gate_sha256: str | None
+    gate_override: str | None
+    added: Mapping[str, int]
+    folder: Path
+
+
+def list_materializations(features: Path, run: str, run_id: str) -> list[Materialization]:
+    """Data versions that this very run was brought up to; those of an earlier training under its name are left out."""
+    records = sorted((features / FOLDER / run).glob(f"*/{RECORD}"))
+    found = [_read(file) for file in records if not file.parent.name.startswith(TEMPORARY_PREFIX)]
+    return [one for one in found if one.run_id == run_id]
+
+
+def write_materialization(features: Path, record: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Materialization:
+    """Write one folder of rows, aside and renamed."""
+    folder = features / FOLDER / record["run"] / record["data_version"]
+    with aside(folder) as temporary:
+        temporary.mkdir()
+        for view, table in tables.items():
+            write_parquet(table, temporary / f"{view}.parquet")
+        (temporary / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+    return _read(folder / RECORD)
+
+
+def remove_leftovers(features: Path, run: str, run_id: str) -> int:
+    """Remove what was materialized from an earlier training under the run's name; return how many folders that were."""
+    kept = {one.folder for one in list_materializations(features, run, run_id)}
+    gone = [file.parent for file in (features / FOLDER / run).glob(f"*/{RECORD}") if file.parent not in kept]
+    for folder in gone:
+        shutil.rmtree(folder)
+    return len(gone)
+
+
+def read_all_features(features: Path, view: str, run: str, columns: list[str] | None = None) -> pa.Table:
+    """A run's rows of a view: the stage's own, then those that were materialized later.
+
+    Raises
+    ------
+    FeatureError
+        The view is not declared, or the run has not written it.
+    """
+    own = read_features(features, view, run)
+    run_ids = own.column("run_id").unique().to_pylist()
+    later = [one for run_id in run_ids for one in list_materializations(features, run, run_id)]
+    files = [one.folder / f"{view}.parquet" for one in later]
+    # Lists keep their fixed length only within one file; equal types are needed to put them together.
+    rows = pa.concat_tables([own, *(pq.read_table(file).cast(own.schema) for file in files if file.is_file())])
+    return rows if columns is None else rows.select(columns)
+
+
+def is_covered(features: Path, run: str, run_id: str, trained_on: str, data_version: str) -> bool:
+    """Whether a run's rows hold for a data version: it was trained on it, or brought up to it later."""
+    later = {one.data_version for one in list_materializations(features, run, run_id)}
+    return data_version in {trained_on, *later}
+
+
+def _read(file: Path) -> Materialization:
+    content = json.loads(file.read_text())
+    gate = content["gate"] or {"status": None, "sha256": None, "override": None}
+    named = {name: content[name] for name in ("run", "run_id", "data_version", "reason", "added")}
+    return Materialization(
+        **named,
+        gate_status=gate["status"],
+        gate_sha256=gate["sha256"],
+        gate_override=gate["override"],
+        folder=file.parent,
+    )
