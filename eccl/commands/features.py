@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from eccl.store.historical import Stale
 
 _LIST = """
-    SELECT v.feature_view, v.entity, v.stage, v.default_run, v.owner,
-        count(DISTINCT c.run) AS runs, max(c.visits) AS visits,
-        max(c.visits - c.without_feature) FILTER (starts_with(c.run, split_part(v.default_run, '{', 1))) AS with_feature,
-        coalesce(max(c.stale), 0) AS stale, v.description
-    FROM feature_views v LEFT JOIN coverage c USING (feature_view)
+    WITH counted AS (
+        SELECT feature_view, count(DISTINCT run) AS runs, max(visits) AS visits,
+            max(visits - without_feature) FILTER (starts_with(run, split_part(default_run, '{', 1))) AS with_feature, max(stale) AS stale
+        FROM coverage JOIN feature_views USING (feature_view) GROUP BY feature_view
+    )
+    SELECT v.feature_view, v.entity, v.stage, v.default_run, v.owner, c.runs, c.visits, c.with_feature, c.stale, v.description
+    FROM feature_views v LEFT JOIN counted c USING (feature_view)
     WHERE NOT v.is_cache
-    GROUP BY ALL ORDER BY v.default_run IS NULL, v.feature_view
+    ORDER BY v.default_run IS NULL, v.feature_view
 """
 _FIELDS = "SELECT field, type, dimension, unit, description FROM feature_fields WHERE feature_view = $view"
 _COVERAGE = "SELECT * EXCLUDE (feature_view) FROM coverage WHERE feature_view = $view ORDER BY run, data_version"
@@ -40,7 +42,8 @@ def list_features(
 
     place = find_workspace(workspace)
     with open_store(place.root, version=version) as store:
-        show(place, store, store.sql(_LIST), output, None, 1000)
+        shown = "* EXCLUDE (description)" if output is Output.TABLE else "*"
+        show(place, store, store.sql(f"SELECT {shown} FROM ({_LIST})"), output, None, 1000)
 
 
 def show_feature(

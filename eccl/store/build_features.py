@@ -39,47 +39,46 @@ def fill_features(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -
 
 
 def _fill_view(connection: duckdb.DuckDBPyConnection, workspace: Workspace, view: FeatureView) -> None:
-    runs = features.runs_of(workspace.features, view.name)
-    files = {run: feature_files(connection, workspace.features, view.name, run) for run in runs}
+    """Make a view's table and fill it from the files of all runs, in one statement, which reads them side by side."""
+    current = data_version(workspace.data) if features.runs_of(workspace.features, view.name) else ""
+    known = dict(connection.execute("SELECT run, (run_id, data_version) FROM runs").fetchall())
+    files: dict[str, list[Path]] = {}
+    origins: list[str] = []
+    for run in features.runs_of(workspace.features, view.name):
+        run_id, trained_on = known.get(run, (None, ""))
+        files[run] = _files(workspace.features, view.name, run, run_id)
+        is_current = run_id is not None and is_covered(workspace.features, run, run_id, trained_on, current)
+        covered = quote(run_id) if is_current else "NULL"
+        origins += [f"({quote(str(file))}, {quote(run)}, {covered})" for file in files[run]]
     # Runs of one view may have vectors of different lengths (other encoders); only equal ones get a fixed type.
-    lengths = {_length(file) for mine in files.values() for file in mine[:1] if view.is_vector}
+    lengths = {_length(mine[0]) for mine in files.values() if view.is_vector}
     for statement in view.table_sql(f"FLOAT[{lengths.pop()}]" if len(lengths) == 1 else "FLOAT[]"):
         connection.execute(statement).fetchall()
-    current = data_version(workspace.data) if runs else ""
-    for run, mine in files.items():
-        _insert(connection, view, run, mine, _covered_run_id(connection, workspace.features, run, current))
+    if origins:
+        every = [str(file) for mine in files.values() for file in mine]
+        connection.execute(
+            f"INSERT INTO features.{view.name} BY NAME {_SELECT.replace('{origins}', ', '.join(origins))}",
+            [every, view.modality],
+        ).fetchall()
 
 
-def feature_files(connection: duckdb.DuckDBPyConnection, folder: Path, view: str, run: str) -> list[Path]:
+# A row is current if its run was brought up to the data and its slot is its visit's current one.
+_SELECT = """
+    SELECT f.* EXCLUDE (filename), o.run, CASE
+        WHEN o.covered IS NULL OR f.run_id <> o.covered THEN 'stale' WHEN s.is_current THEN 'current' ELSE 'superseded'
+    END AS state
+    FROM read_parquet(?, filename = true) f
+    JOIN (VALUES {origins}) o(file, run, covered) ON o.file = f.filename
+    LEFT JOIN slots s ON s.modality = ? AND s."row" = f.array_row AND s.eid = f.eid AND s.instance = f.instance
+    WHERE f.eid IN (SELECT eid FROM participants)
+"""
+
+
+def _files(folder: Path, view: str, run: str, run_id: str | None) -> list[Path]:
     """Files that hold a run's rows of a view: the stage's own, then those materialized later."""
-    found = connection.execute("SELECT run_id FROM runs WHERE run = ?", [run]).fetchall()
-    later = list_materializations(folder, run, found[0][0]) if found else []
+    later = list_materializations(folder, run, run_id) if run_id else []
     extra = [one.folder / f"{view}.parquet" for one in later]
     return [folder / view / f"{run}.parquet", *(file for file in extra if file.is_file())]
-
-
-def _covered_run_id(connection: duckdb.DuckDBPyConnection, folder: Path, run: str, current: str) -> str | None:
-    """Run id whose rows hold for the current data; None where the run was not brought up to it."""
-    found = connection.execute("SELECT run_id, data_version FROM runs WHERE run = ?", [run]).fetchall()
-    if not found or not is_covered(folder, run, found[0][0], found[0][1], current):
-        return None
-    return str(found[0][0])
-
-
-def _insert(
-    connection: duckdb.DuckDBPyConnection, view: FeatureView, run: str, files: list[Path], covered: str | None
-) -> None:
-    state = (
-        "'stale'"
-        if covered is None
-        else f"CASE WHEN f.run_id <> {quote(covered)} THEN 'stale' WHEN s.is_current THEN 'current' ELSE 'superseded' END"
-    )
-    connection.execute(
-        f"INSERT INTO features.{view.name} BY NAME SELECT f.*, ? AS run, {state} AS state FROM read_parquet(?) f "
-        'LEFT JOIN slots s ON s.modality = ? AND s."row" = f.array_row AND s.eid = f.eid AND s.instance = f.instance '
-        "WHERE f.eid IN (SELECT eid FROM participants)",
-        [run, [str(file) for file in files], view.modality],
-    ).fetchall()
 
 
 def _length(file: Path) -> int:

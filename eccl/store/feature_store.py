@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eccl.errors import FeatureError, WorkspaceError
 from eccl.store import historical, lineage, nearest
+from eccl.store.catalog import Catalog
 from eccl.store.historical import HistoricalFeatures, Stale
 from eccl.store.nearest import Matrix, Metric
 from eccl.store.releases import LATEST, open_release, read_ledger
@@ -62,6 +63,7 @@ class FeatureStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection = duckdb.connect(str(path), read_only=True)
+        self._catalog = Catalog(self._connection)
         self._matrices: dict[tuple[str, str | None], tuple[Matrix, str]] = {}
 
     @property
@@ -120,7 +122,14 @@ class FeatureStore:
             A reference is not there or not understood, or a run is stale.
         """
         return historical.get_historical_features(
-            self._connection, entities, features, labels=labels, as_of=as_of, max_age_days=max_age_days, stale=stale
+            self._connection,
+            self._catalog,
+            entities,
+            features,
+            labels=labels,
+            as_of=as_of,
+            max_age_days=max_age_days,
+            stale=stale,
         )
 
     def find_nearest(

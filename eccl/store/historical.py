@@ -18,7 +18,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from eccl.errors import FeatureError
-from eccl.store.feature_views import FeatureView, quote
+from eccl.store.catalog import Catalog
+from eccl.store.feature_views import quote
 from eccl.store.joins import Group, group_columns
 from eccl.store.numbers import to_numpy
 from eccl.store.references import LabelColumn, parse_feature, parse_label
@@ -42,9 +43,14 @@ class HistoricalFeatures:
         self, connection: duckdb.DuckDBPyConnection, query: str, coverage: str, columns: Sequence[str]
     ) -> None:
         self._connection = connection
+        self._query = query
         self._coverage = coverage
-        self.query = query
         self.columns = tuple(columns)
+
+    @property
+    def query(self) -> str:
+        """SQL of the answer, in the order of the entities."""
+        return f"SELECT * EXCLUDE (__position) FROM ({self._query}) ORDER BY __position"
 
     @property
     def relation(self) -> duckdb.DuckDBPyRelation:
@@ -70,11 +76,13 @@ class HistoricalFeatures:
 
     def numpy(self) -> dict[str, NDArray[Any]]:
         """The answer as arrays by column: vectors (n, d) float32, numbers with NaN for missing, texts as objects."""
-        return to_numpy(self.relation)
+        # Sorting rows with long vectors is what costs; here every row is put where it belongs instead.
+        return to_numpy(self._connection.sql(self._query), "__position")
 
 
 def get_historical_features(
     connection: duckdb.DuckDBPyConnection,
+    catalog: Catalog,
     entities: Any,
     features: Sequence[str],
     *,
@@ -85,17 +93,17 @@ def get_historical_features(
 ) -> HistoricalFeatures:
     """Build the point-in-time join; see :meth:`eccl.FeatureStore.get_historical_features`."""
     names, entity = _entities(connection, entities, as_of)
-    parsed = [column for reference in features for column in parse_feature(reference, lambda v: keys_of(connection, v))]
+    parsed = [column for reference in features for column in parse_feature(reference, catalog.keys)]
     wanted = [parse_label(reference) for reference in labels]
     at_visit = as_of == "visit"
     if wanted and not at_visit:
         raise FeatureError("labels belong to visits; ask for them with as_of='visit'")
     _refuse_doubles([*names, *(column.name for column in parsed), *(label.name for label in wanted)])
     groups = group_columns(
-        connection, parsed, at_visit=at_visit and max_age_days is None, include_stale=stale == "include"
+        catalog, parsed, at_visit=at_visit and max_age_days is None, include_stale=stale == "include"
     )
     for group in groups:
-        _check_runs(connection, group, refuse_stale=stale == "refuse")
+        _check_runs(catalog, group, refuse_stale=stale == "refuse")
     outputs = {name: sql for group in groups for name, sql in group.outputs(max_age_days).items()}
     if stale == "include":
         outputs |= {f"{g.name}_state": f"{g.alias}.state" for g in groups if g.view.source is None}
@@ -103,21 +111,9 @@ def get_historical_features(
     outputs |= {label.name: f'l{i}."value"' for i, label in enumerate(wanted)}
     kept = [f'e."{name}"' for name in names]
     select = ", ".join([*kept, *(f'{sql} AS "{name}"' for name, sql in outputs.items())])
-    query = f"WITH e AS ({entity}) SELECT {select} FROM e {' '.join(joins)} ORDER BY e.__position"
+    query = f"WITH e AS ({entity}) SELECT {select}, e.__position FROM e {' '.join(joins)}"
     coverage = _coverage_sql(entity, groups, wanted, max_age_days)
     return HistoricalFeatures(connection, query, coverage, [*names, *outputs])
-
-
-def keys_of(connection: duckdb.DuckDBPyConnection, view: FeatureView) -> dict[str, str]:
-    """Keys that a view has in a store: name as analysts write it -> SQL literal."""
-    if view.key == "field_id":
-        rows = connection.execute(
-            "SELECT short_name, field_id FROM fields WHERE trait_index IS NOT NULL AND field_id IN "
-            f"(SELECT field_id FROM features.{view.name}) ORDER BY trait_index"
-        ).fetchall()
-        return {name: str(field) for name, field in rows}
-    rows = connection.execute(f"SELECT DISTINCT {view.key} FROM features.{view.name} ORDER BY 1").fetchall()
-    return {str(key): quote(key) if isinstance(key, str) else str(key) for (key,) in rows}
 
 
 def _entities(connection: duckdb.DuckDBPyConnection, entities: Any, as_of: str | date) -> tuple[list[str], str]:
@@ -146,24 +142,19 @@ def _entities(connection: duckdb.DuckDBPyConnection, entities: Any, as_of: str |
     )
 
 
-def _check_runs(connection: duckdb.DuckDBPyConnection, group: Group, *, refuse_stale: bool) -> None:
+def _check_runs(catalog: Catalog, group: Group, *, refuse_stale: bool) -> None:
     if group.view.source is not None:
         return
-    view = group.view.name
-    known = connection.execute(
-        f"SELECT run, count(*) FILTER (state = 'stale'), any_value(data_version) FILTER (state = 'stale') FROM features.{view} GROUP BY run"
-    ).fetchall()
-    stale = {run: (count, version) for run, count, version in known}
+    view, known = group.view.name, catalog.runs(group.view)
     for run in sorted({str(column.run) for column in group.columns}):
-        if run not in stale:
+        if run not in known:
+            there = ", ".join(known) or "none: train first (`eccl train`)"
+            raise FeatureError(f"{view} has no run {run} in this store; there are {there}")
+        if known[run].stale and refuse_stale:
             raise FeatureError(
-                f"{view} has no run {run} in this store; there are {', '.join(sorted(stale)) or 'none: train first (`eccl train`)'}"
-            )
-        count, version = stale[run]
-        if count and refuse_stale:
-            raise FeatureError(
-                f"{count} rows of {view}@{run} were computed on data version {version} and not brought up to the one this store shows; "
-                f"run `eccl materialize {run}` and `eccl publish`, or ask with stale='include' to get them marked"
+                f"{known[run].stale} rows of {view}@{run} were computed on data version {known[run].stale_version} and not brought up "
+                f"to the one this store shows; run `eccl materialize {run}` and `eccl publish`, or ask with stale='include' to get them "
+                "marked"
             )
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
-
+from eccl.store.catalog import Catalog
 from eccl.store.feature_views import FeatureView, quote
 from eccl.store.references import FeatureColumn
-
-_ARRAY = re.compile(r"FLOAT\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +24,7 @@ class Group:
     is_dated
         Joined by date instead of by visit.
     lengths
-        Length of every column that is a vector; 0 for others.
+        Length of every vector that travels as a list and is made an array again at the end; 0 for other columns.
     """
 
     alias: str
@@ -67,7 +63,7 @@ class Group:
 
 
 def group_columns(
-    connection: duckdb.DuckDBPyConnection, columns: Sequence[FeatureColumn], *, at_visit: bool, include_stale: bool
+    catalog: Catalog, columns: Sequence[FeatureColumn], *, at_visit: bool, include_stale: bool
 ) -> list[Group]:
     """One group per view and @run, of events one per view and key; in the order in which they were asked for.
 
@@ -86,35 +82,25 @@ def group_columns(
     found: dict[tuple[Any, ...], list[FeatureColumn]] = {}
     for column in columns:
         found.setdefault(place(column), []).append(column)
+    # DuckDB 2.0 fails on the nulls of two fixed-size arrays in one chain of outer joins: several travel as lists.
+    has_lists = sum(column.column.type == "vector" for column in columns) > 1
     groups = []
     for number, mine in enumerate(found.values()):
         view = mine[0].view
         is_dated = view.time is not None or not at_visit
-        lengths = tuple(_length(connection, column) for column in mine)
+        lengths = tuple(
+            catalog.vector_length(view) if has_lists and column.column.type == "vector" else 0 for column in mine
+        )
         source = _event_source(mine[0]) if view.time else _visit_source(view, mine, lengths, is_dated, include_stale)
         groups.append(Group(f"g{number}", view, tuple(mine), source, is_dated, lengths))
     return groups
 
 
-def _length(connection: duckdb.DuckDBPyConnection, column: FeatureColumn) -> int:
-    if column.column.type != "vector":
-        return 0
-    query = (
-        "SELECT data_type FROM duckdb_columns() WHERE schema_name = 'features' AND table_name = ? AND column_name = ?"
-    )
-    found = connection.execute(query, [column.view.name, column.column.name]).fetchall()
-    match = _ARRAY.fullmatch(found[0][0])
-    return int(match[1]) if match else 0
-
-
 def _event_source(column: FeatureColumn) -> str:
-    """SELECT of dated events: of one date the latest record counts, and a date counts once."""
+    """SELECT of dated events of one key."""
     view = column.view
-    where = f" WHERE {view.key} = {column.key}" if view.key else ""
-    return (
-        f'SELECT eid, "{view.time}" AS known_on, any_value("{column.column.name}") AS c0, NULL AS data_version '
-        f"FROM features.{view.name}{where} GROUP BY eid, known_on"
-    )
+    dated = f'"{view.time}" AS known_on, "{column.column.name}" AS c0, NULL AS data_version'
+    return f"SELECT eid, {dated} FROM features.{view.name} WHERE {_is_key(column)}"
 
 
 def _visit_source(
@@ -123,18 +109,20 @@ def _visit_source(
     """SELECT of one row per visit."""
     rows = _rows(view, columns, include_stale)
     marks = ["data_version", "state"] if view.source is None else []
-    # Vectors go through joins as lists: DuckDB 2.0 fails on the nulls of two fixed-size arrays in one chain of outer joins.
-    cast = {i: "::FLOAT[]" if length else "" for i, length in enumerate(lengths)}
-    if view.key is None:
-        values = [f'"{column.column.name}"{cast[i]} AS c{i}' for i, column in enumerate(columns)]
-        found = f"SELECT eid, instance, {', '.join(values + marks)} FROM ({rows})"
-    else:
+    values = [
+        f'"{column.column.name}"{"::FLOAT[]" if length else ""}'
+        for column, length in zip(columns, lengths, strict=True)
+    ]
+    is_pivot = len({column.key for column in columns}) > 1
+    if is_pivot:
         values = [
-            f'any_value("{column.column.name}"{cast[i]}) FILTER ({_is_key(column)}) AS c{i}'
-            for i, column in enumerate(columns)
+            f"any_value({value}) FILTER ({_is_key(column)})" for value, column in zip(values, columns, strict=True)
         ]
         marks = [f"any_value({mark}) AS {mark}" for mark in marks]
-        found = f"SELECT eid, instance, {', '.join(values + marks)} FROM ({rows}) GROUP BY eid, instance"
+    named = [f"{value} AS c{number}" for number, value in enumerate(values)]
+    found = f"SELECT eid, instance, {', '.join(named + marks)} FROM ({rows})" + (
+        " GROUP BY eid, instance" if is_pivot else ""
+    )
     if view.source is not None:
         found = f"SELECT *, NULL AS data_version FROM ({found})"
     if not is_dated:
@@ -143,15 +131,19 @@ def _visit_source(
 
 
 def _rows(view: FeatureView, columns: Sequence[FeatureColumn], include_stale: bool) -> str:
-    if view.source is not None:
-        return f"SELECT * FROM features.{view.name}"
-    runs = ", ".join(sorted({quote(str(column.run)) for column in columns}))
-    rows = f"SELECT * FROM features.{view.name} WHERE run IN ({runs})"
-    if not include_stale:
-        return f"{rows} AND state = 'current'"
-    # Of several stale rows of a visit the one of the newest slot counts; current ones are unique already.
-    partition = ", ".join(["eid", "instance", "run", *([view.key] if view.key else [])])
-    return f"{rows} AND state <> 'superseded' QUALIFY row_number() OVER (PARTITION BY {partition} ORDER BY array_row DESC) = 1"
+    conditions = []
+    if view.key:
+        conditions.append(f"{view.key} IN ({', '.join(sorted({str(column.key) for column in columns}))})")
+    newest = ""
+    if view.source is None:
+        conditions.append(f"run IN ({', '.join(sorted({quote(str(column.run)) for column in columns}))})")
+        conditions.append("state <> 'superseded'" if include_stale else "state = 'current'")
+        if include_stale:
+            # Of several stale rows of a visit the one of the newest slot counts; current ones are unique already.
+            partition = ", ".join(["eid", "instance", "run", *([view.key] if view.key else [])])
+            newest = f" QUALIFY row_number() OVER (PARTITION BY {partition} ORDER BY array_row DESC) = 1"
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT * FROM features.{view.name}{where}{newest}"
 
 
 def _is_key(column: FeatureColumn) -> str:

@@ -26,6 +26,8 @@ class Matrix:
     ----------
     eid, instance
         (n,) int64, sorted.
+    split
+        (n,) text: split of the visit when the model was trained.
     vectors
         (n, d) float32.
     scale
@@ -34,6 +36,7 @@ class Matrix:
 
     eid: NDArray[np.int64]
     instance: NDArray[np.int64]
+    split: NDArray[np.object_]
     vectors: NDArray[np.float32]
     scale: NDArray[np.float32]
 
@@ -59,7 +62,7 @@ def load_matrix(connection: duckdb.DuckDBPyConnection, view: str, run: str | Non
     chosen = run or str(declared.default_run)
     columns = to_numpy(
         connection.sql(
-            f"SELECT eid, instance, vector FROM features.{view} WHERE run = ? AND state = 'current' ORDER BY eid, instance",
+            f"SELECT eid, instance, split, vector FROM features.{view} WHERE run = ? AND state = 'current' ORDER BY eid, instance",
             params=[chosen],
         )
     )
@@ -71,7 +74,7 @@ def load_matrix(connection: duckdb.DuckDBPyConnection, view: str, run: str | Non
     vectors = columns["vector"]
     length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
     scale = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
-    return Matrix(columns["eid"], columns["instance"].astype(np.int64), vectors, scale), chosen
+    return Matrix(columns["eid"], columns["instance"].astype(np.int64), columns["split"], vectors, scale), chosen
 
 
 def top(
@@ -136,19 +139,20 @@ def neighbours(
             "rank": np.arange(1, len(rows) + 1),
             "eid": matrix.eid[rows],
             "instance": matrix.instance[rows].astype(np.int8),
+            "split": pa.array(matrix.split[rows], pa.string()),
             "similarity": similarity,
         }
     )
     wanted = [parse_label(label) for label in labels]
+    if not wanted:
+        return connection.from_arrow(table)
     selected = "".join(f', l{i}."value" AS {label.name}' for i, label in enumerate(wanted))
     joins = "".join(
         f" LEFT JOIN labels l{i} ON l{i}.eid = n.eid AND l{i}.instance = n.instance AND l{i}.code = {quote(label.code)} "
         f"AND l{i}.definition = {quote(label.definition)}"
         for i, label in enumerate(wanted)
     )
-    shown = f'SELECT n.rank, n.eid, n.instance, s."split", n.similarity{selected}'
-    query = f"{shown} FROM n LEFT JOIN splits s USING (eid){joins} ORDER BY n.rank"
-    relation = connection.from_arrow(table).query("n", query)
+    relation = connection.from_arrow(table).query("n", f"SELECT n.*{selected} FROM n{joins} ORDER BY n.rank")
     assert relation is not None  # a SELECT
     return relation
 

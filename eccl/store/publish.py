@@ -22,12 +22,15 @@ from eccl.errors import VersionError
 from eccl.store import database, versions
 from eccl.store.build import fill_store
 from eccl.store.feature_store import FeatureStore
+from eccl.store.feature_views import quote
 from eccl.store.files import aside, sweep
 from eccl.store.lock import writing
 from eccl.store.parts import data_version
 from eccl.store.releases import LATEST, Ledger, Release, next_name, open_release, read_ledger, to_stamp, write_ledger
 from eccl.store.tombstones import require_no_pending_withdrawal
 from eccl.workspace import Workspace, shipped
+
+ROW_GROUP = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +138,11 @@ def _latest(workspace: Workspace, ledger: Ledger) -> Release | None:
 def _build(workspace: Workspace, release: Release, now: datetime) -> None:
     sweep(workspace.releases)  # what a killed publication left
     with aside(release.path(workspace)) as temporary:
-        connection = duckdb.connect(str(temporary))
+        connection = duckdb.connect()
         try:
+            # Small row groups: a question about one visit or one run reads little, and long columns are read by all cores.
+            connection.execute(f"ATTACH {quote(str(temporary))} AS store (ROW_GROUP_SIZE {ROW_GROUP})").fetchall()
+            connection.execute("USE store").fetchall()
             database.create_tables(connection, ["release"])
             row = {
                 "name": release.name,
@@ -146,6 +152,8 @@ def _build(workspace: Workspace, release: Release, now: datetime) -> None:
             }
             database.fill_table(connection, "release", pa.Table.from_pylist([row]))
             fill_store(connection, workspace)
+            connection.execute("USE memory").fetchall()
+            connection.execute("DETACH store").fetchall()
         finally:
             connection.close()
     release.path(workspace).chmod(0o444)

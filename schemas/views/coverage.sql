@@ -11,7 +11,7 @@ counted AS (
     FROM feature_rows GROUP BY ALL
 )
 SELECT c.feature_view, c.run, c.run_id, c.data_version, r.visits, c.with_feature, c.stale, c.superseded,
-    r.visits - sum(c.with_feature) OVER (PARTITION BY c.feature_view, c.run) AS without_feature
+    (r.visits - sum(c.with_feature) OVER (PARTITION BY c.feature_view, c.run))::BIGINT AS without_feature
 FROM counted c JOIN reachable r USING (modality);
 COMMENT ON VIEW coverage IS 'How many visits every feature view and run describes, by the data version the rows were computed on.';
 COMMENT ON COLUMN coverage.feature_view IS 'Feature view';

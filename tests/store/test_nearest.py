@@ -15,7 +15,7 @@ RNG = np.random.default_rng(5)
 def test_both_metrics_agree_with_sorting_everything() -> None:
     vectors = RNG.normal(size=(300, 16)).astype(np.float32)
     scale = 1 / np.linalg.norm(vectors, axis=1)
-    matrix = Matrix(np.arange(300), np.full(300, 2), vectors, scale.astype(np.float32))
+    matrix = Matrix(np.arange(300), np.full(300, 2), np.full(300, "train", object), vectors, scale.astype(np.float32))
     query = RNG.normal(size=16).astype(np.float32)
     inner = vectors.astype(np.float64) @ query.astype(np.float64)
     for metric, exact in (("inner_product", inner), ("cosine", inner * scale / np.linalg.norm(query))):
@@ -27,7 +27,7 @@ def test_both_metrics_agree_with_sorting_everything() -> None:
 
 def test_ties_are_settled_by_row() -> None:
     vectors = np.ones((6, 2), dtype=np.float32)
-    matrix = Matrix(np.arange(6), np.full(6, 2), vectors, np.full(6, 2**-0.5, np.float32))
+    matrix = Matrix(np.arange(6), np.full(6, 2), np.full(6, "train", object), vectors, np.full(6, 2**-0.5, np.float32))
     assert top(matrix, vectors[0], 3, "cosine")[0].tolist() == [0, 1, 2]
     allowed = np.array([False, True, False, True, False, False])
     assert top(matrix, vectors[0], 3, "cosine", allowed)[0].tolist() == [1, 3]

@@ -1,0 +1,295 @@
+"""The feature store at UK Biobank's size against the usual ways.
+
+Feast and FAISS are peers that do not share an environment with this project: ``$ECCL_PEERS_PYTHON`` names the Python of
+one that has ``feast`` and ``faiss-cpu``; without it their rows are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import eccl
+from benchmarks.big_store import FIRST, TASKS, VISITS, add_run, copy_with_sync, filled, make_workspace
+from benchmarks.measure import Row, median_pair, median_seconds
+from eccl.store import database
+from eccl.store.feature_store import FeatureStore
+from eccl.store.publish import publish
+from eccl.workspace import Workspace
+
+PEERS = os.environ.get("ECCL_PEERS_PYTHON")
+RUNS = 20
+ENTITIES, EVENTS = 100_000, 2_000_000
+
+
+def measure() -> list[Row]:
+    """All rows of this suite."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        rng = np.random.default_rng(0)
+        workspace = _workspace(root / "store", VISITS)
+        for task in TASKS:
+            views = {
+                "ecg_embedding": {"vector": rng.normal(size=(VISITS, 768)).astype(np.float32)},
+                "ecg_projection": {"vector": _unit(rng.normal(size=(VISITS, 256)).astype(np.float32))},
+            }
+            add_run(workspace, f"align-{task}", views)
+        rows = [_publication(workspace, root)]
+        with eccl.open(workspace.root) as store:
+            rows += [*_nearest(store, root), *_lineage(store), _to_numpy(store, root)]
+        return [*rows, *_joins(root)]
+
+
+def _workspace(folder: Path, visits: int) -> Workspace:
+    folder.mkdir()
+    return make_workspace(folder, visits)
+
+
+def _unit(vectors: Any) -> Any:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def _publication(workspace: Workspace, root: Path) -> Row:
+    files = sorted(workspace.features.rglob("*.parquet"))
+    target = root / "copies"
+    target.mkdir()
+
+    def again() -> None:
+        files[0].touch()  # something new to publish
+        publish(workspace)
+
+    ours, theirs = median_pair(again, lambda: copy_with_sync(files, target), 3)
+    size = sum(file.stat().st_size for file in files)
+    config = f"{VISITS} visits x (768 + 256 floats) x {len(TASKS)} tasks, {size / 1e6:.0f} MB"
+    return Row("publish", "eccl publish", "read, write and fsync the same bytes", ours, theirs, "s", config)
+
+
+def _nearest(store: FeatureStore, root: Path) -> list[Row]:
+    matrix, _ = store._matrix("ecg_projection", None)
+    vectors = matrix.vectors
+    query = vectors[17]
+
+    def ours() -> Any:
+        return store.find_nearest(vector=query, k=10, metric="inner_product", labels=[]).fetchall()
+
+    def numpy_way() -> Any:
+        similarity = vectors @ query
+        best = np.argpartition(-similarity, 10)[:10]
+        return best[np.argsort(-similarity[best])]
+
+    exact = [FIRST + int(row) for row in numpy_way()]
+    assert [row[1] for row in ours()] == exact
+    size = f"{len(vectors)} x {vectors.shape[1]}"
+    rows = [
+        Row(
+            "top 10, search alone",
+            "store.nearest.top",
+            "numpy matmul + argpartition",
+            *_search(matrix, query, numpy_way),
+            "s",
+            size,
+        )
+    ]
+    rows.append(
+        Row(
+            "top 10 as a relation",
+            "store.find_nearest",
+            "numpy matmul + argpartition",
+            *median_pair(ours, numpy_way, 15),
+            "s",
+            size,
+        )
+    )
+    where = "sex = 'F' AND split <> 'train'"
+    filtered = median_pair(
+        lambda: store.find_nearest(vector=query, k=10, where=where, labels=[]).fetchall(), numpy_way, 15
+    )
+    rows.append(
+        Row("top 10, filtered by SQL", "store.find_nearest(where)", "numpy matmul, unfiltered", *filtered, "s", size)
+    )
+    eid = FIRST + 17
+    sql = f"FROM nearest('ecg_projection', {eid}, 2, 10)"
+    joined = (
+        f"SELECT n.* FROM nearest('ecg_projection', {eid}, 2, {len(vectors)}) n JOIN participants USING (eid) "
+        "WHERE sex = 'F' AND split <> 'train' ORDER BY similarity DESC LIMIT 10"
+    )
+    for name, text in (("top 10 in SQL", sql), ("top 10 in SQL, filtered", joined)):
+        rows.append(
+            Row(
+                name,
+                "macro nearest",
+                "numpy matmul + argpartition",
+                *median_pair(lambda text=text: store.sql(text).fetchall(), numpy_way, 9),
+                "s",
+                size,
+            )
+        )
+    if PEERS:
+        np.save(root / "vectors.npy", vectors)
+        found = _peer("nearest", {"vectors": str(root / "vectors.npy"), "row": 17})
+        assert [FIRST + row for row in found["rows"]] == exact
+        ours_s, _ = _search(matrix, query, numpy_way)
+        rows.append(
+            Row("top 10, search alone", "store.nearest.top", "faiss.IndexFlatIP", ours_s, found["seconds"], "s", size)
+        )
+    return rows
+
+
+def _search(matrix: Any, query: Any, reference: Callable[[], Any]) -> tuple[float, float]:
+    from eccl.store.nearest import top
+
+    return median_pair(lambda: top(matrix, query, 10, "inner_product"), reference, 31)
+
+
+def _lineage(store: FeatureStore) -> list[Row]:
+    def every() -> Any:
+        return store.sql(
+            "SELECT count(*), bit_xor(hash(raw_sha256, weights_sha256, dvc_md5, gate_sha256, params_sha256)) FROM lineage"
+        ).fetchall()
+
+    total = every()[0][0]
+    one = median_seconds(lambda: store.lineage(FIRST + 17, 2), 15)
+    return [
+        Row("lineage of one visit", "store.lineage", "limit of 50 ms", one, 0.05, "s", f"of {total} rows"),
+        Row(
+            "lineage of every row", "view lineage", "limit of 1 s", median_seconds(every, 5), 1.0, "s", f"{total} rows"
+        ),
+    ]
+
+
+def _to_numpy(store: FeatureStore, root: Path) -> Row:
+    train = "SELECT eid, instance FROM pairs WHERE \"split\" = 'train' ORDER BY eid, instance"
+
+    def ours() -> dict[str, Any]:
+        return store.get_historical_features(train, ["ecg_embedding"], labels=["I50:ever"]).numpy()
+
+    arrays = ours()
+    np.save(root / "x.npy", arrays["ecg_embedding"])
+    np.save(root / "y.npy", arrays["label_I50_ever"])
+    times = median_pair(ours, lambda: (np.load(root / "x.npy"), np.load(root / "y.npy")), 7)
+    return Row(
+        "a split's embeddings and labels",
+        "get_historical_features().numpy()",
+        "np.load of the same arrays",
+        *times,
+        "s",
+        f"{len(arrays['eid'])} x 768",
+    )
+
+
+def _joins(root: Path) -> list[Row]:
+    workspace = _workspace(root / "joins", VISITS)
+    rng = np.random.default_rng(2)
+    history = {
+        "eid": rng.integers(FIRST, FIRST + VISITS, EVENTS),
+        "code": ["I489"] * EVENTS,
+        "date": np.datetime64("2005-01-01") + rng.integers(0, 7000, EVENTS),
+        "date_status": ["known"] * EVENTS,
+        "array_index": np.arange(EVENTS) % 30_000,
+    }
+    database.write_table(workspace.data, "diagnoses", filled("diagnoses", history))
+    for number in range(RUNS):
+        own = {"code": ["I50"] * VISITS, "probability": rng.random(VISITS), "logit": rng.normal(size=VISITS)}
+        add_run(workspace, f"align-{number:02d}", {"disease_prediction": own})
+    publish(workspace)
+    with eccl.open(workspace.root) as store:
+        return [_visits_by_views(store, root), _entities_by_events(store, root)] if PEERS else []
+
+
+def _visits_by_views(store: FeatureStore, root: Path) -> Row:
+    features = [f"disease_prediction:I50@align-{number:02d}" for number in range(RUNS)]
+    entities = store.sql("SELECT eid, visit_date AS event_timestamp FROM visits ORDER BY eid").pl()
+
+    def ours() -> pl.DataFrame:
+        frame: pl.DataFrame = store.get_historical_features(entities, features, as_of="event_timestamp").pl()
+        return frame
+
+    folder = root / "views"
+    folder.mkdir()
+    entities.with_columns(pl.col("event_timestamp").cast(pl.Datetime("us", "UTC"))).write_parquet(
+        folder / "entities.parquet"
+    )
+    for number in range(RUNS):
+        rows = store.sql(
+            f"SELECT f.eid, v.visit_date AS event_timestamp, f.probability AS p{number} FROM features.disease_prediction f "
+            f"JOIN visits v USING (eid, instance) WHERE run = 'align-{number:02d}'"
+        ).pl()
+        rows.with_columns(pl.col("event_timestamp").cast(pl.Datetime("us", "UTC"))).write_parquet(
+            folder / f"view{number}.parquet"
+        )
+    fields = {f"view{number}": f"p{number}" for number in range(RUNS)}
+    found = _peer("join", {"folder": str(folder), "views": fields})
+    mine = ours().sort("eid")
+    theirs = pl.read_parquet(found["answer"]).sort("eid")
+    for number in range(RUNS):
+        np.testing.assert_array_equal(mine[f"disease_prediction_I50@align-{number:02d}"], theirs[f"p{number}"])
+    return Row(
+        "point-in-time join, visits x views",
+        "get_historical_features",
+        f"feast {found['version']}, file store",
+        median_seconds(ours, 5),
+        found["seconds"],
+        "s",
+        f"{VISITS} visits x {RUNS} views",
+    )
+
+
+def _entities_by_events(store: FeatureStore, root: Path) -> Row:
+    rng = np.random.default_rng(3)
+    asked = pl.DataFrame(
+        {
+            "eid": rng.integers(FIRST, FIRST + VISITS, ENTITIES),
+            "event_timestamp": np.datetime64("2015-01-01") + rng.integers(0, 2500, ENTITIES),
+        }
+    )
+    entities = asked.unique(maintain_order=True).with_columns(pl.col("event_timestamp").cast(pl.Date))
+
+    def ours() -> pl.DataFrame:
+        frame: pl.DataFrame = store.get_historical_features(
+            entities, ["diagnosis_history:I48"], as_of="event_timestamp"
+        ).pl()
+        return frame
+
+    folder = root / "events"
+    folder.mkdir()
+    stamp = pl.col("event_timestamp").cast(pl.Datetime("us", "UTC"))
+    entities.with_columns(stamp).write_parquet(folder / "entities.parquet")
+    events = store.sql("SELECT eid, date AS event_timestamp, date AS last FROM features.diagnosis_history").pl()
+    events.with_columns(stamp, pl.col("last").cast(pl.Datetime("us", "UTC"))).write_parquet(folder / "events.parquet")
+    found = _peer("join", {"folder": str(folder), "views": {"events": "last"}})
+    keys = ["eid", "event_timestamp"]
+    theirs = pl.read_parquet(found["answer"]).with_columns(pl.col("event_timestamp", "last").cast(pl.Date)).sort(keys)
+    assert ours().sort(keys)["diagnosis_history_I48"].equals(theirs["last"].alias("diagnosis_history_I48"))
+    return Row(
+        "point-in-time join, dates x events",
+        "get_historical_features",
+        f"feast {found['version']}, file store",
+        median_seconds(ours, 5),
+        found["seconds"],
+        "s",
+        f"{entities.height} entities x {EVENTS} events",
+    )
+
+
+def _peer(what: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Run one peer in its own environment; its answer is JSON on the last line."""
+    script = Path(__file__).with_name("peers.py")
+    start = time.perf_counter()
+    done = subprocess.run(
+        [str(PEERS), str(script), what, json.dumps(options)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        print(done.stderr[-3000:], file=sys.stderr)
+        raise RuntimeError(f"peer {what} failed after {time.perf_counter() - start:.0f} s")
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
