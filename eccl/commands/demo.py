@@ -61,7 +61,9 @@ Next:
   cd {folder}
   eccl sql "SELECT code, definition, count(*) FILTER (\\"value\\") AS cases, count(*) AS visits FROM labels GROUP BY ALL ORDER BY ALL"
   eccl sql "SELECT kind, reason, remedy, count(*) AS files FROM quarantine GROUP BY ALL ORDER BY files DESC"
-  eccl versions                        the recorded version of data/, and how to bring it back
+  eccl features list                   what the models say, and of how many visits
+  eccl features get trait:LVEF trait_prediction:LVEF --label I50:prevalent
+  eccl versions                        the recorded version of data/, and the releases of the store
   open reports/gate/summary.html       what the gate looked at
   eccl ingest RAW                      your own files, once you have them
 """
