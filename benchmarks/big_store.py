@@ -20,6 +20,7 @@ from eccl.workspace import Workspace, shipped
 
 VISITS = 41_519
 FIRST = 9_000_000
+SHARD_ROWS = {"recordings": 1024, "cines": 64}
 TASKS = ("traits", "I21", "I42", "I48", "I50")
 
 
@@ -44,7 +45,8 @@ def make_workspace(folder: Path, visits: int = VISITS) -> Workspace:
     for table in ("recordings", "cines"):
         known = {**keys, "row": rows, "file_sha256": digests, "clean_sha256": digests, "frames_sha256": digests}
         part = database.conform(table, filled(table, known))
-        write_parquet(part, part_path(workspace.data, table, 0))
+        for shard, start in enumerate(range(0, visits, SHARD_ROWS[table])):
+            write_parquet(part.slice(start, SHARD_ROWS[table]), part_path(workspace.data, table, shard))
     return workspace
 
 

@@ -13,7 +13,7 @@ import sys
 # A person watches: the flows print what matters and an error is printed once, below; Prefect's own words stay in its database.
 os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
-NAMES = ("ingest", "validate", "train", "publish", "cohort")
+NAMES = ("ingest", "validate", "train", "publish", "withdraw", "cohort")
 
 
 def main(name: str, parameters: str) -> int:

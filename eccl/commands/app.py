@@ -40,6 +40,7 @@ def _register() -> None:
         ingest,
         init,
         lineage,
+        materialize,
         publish,
         releases,
         similar,
@@ -49,6 +50,7 @@ def _register() -> None:
         train,
         validate,
         versions,
+        withdraw,
     )
 
     for module in (
@@ -56,8 +58,10 @@ def _register() -> None:
         init,
         simulate,
         ingest,
+        withdraw,
         validate,
         train,
+        materialize,
         publish,
         sql,
         features,

@@ -10,7 +10,9 @@ import polars as pl
 
 from eccl.errors import FeatureError
 from eccl.models.scores import mean_defined, pearson_r, roc_auc
+from eccl.store.feature_views import declared_view
 from eccl.store.features import read_features
+from eccl.store.materialized import is_covered, read_all_features
 from eccl.store.parts import data_version, read_table
 from eccl.workspace import Workspace
 
@@ -86,18 +88,28 @@ def mean_r(traits: pl.DataFrame) -> float | None:
 
 
 def _predictions(workspace: Workspace, view: str, run: str, split: str, instances: Sequence[int]) -> pl.DataFrame:
-    table = pl.DataFrame(read_features(workspace.features, view, run))
-    current = data_version(workspace.data)
-    if any(version != current for version in table["data_version"].unique()):
-        raise FeatureError(
-            f"{run} was computed on another data version than {current}, which the workspace holds; run `eccl train` first"
-        )
-    # Every arm is scored on the same visits: those with both an ECG and a cine.
-    pairs = _table(workspace, "pairs").filter(pl.col("instance").is_in(list(instances))).select("eid", "instance")
-    absent = pairs.join(table, on=["eid", "instance"], how="anti").height
+    _require_covered(workspace, view, run)
+    table = pl.DataFrame(read_all_features(workspace.features, view, run))
+    # Every arm is scored on the same visits, those with both an ECG and a cine, and on what their current slots hold:
+    # a visit whose file was replaced keeps the rows of the older one.
+    slot = "recording_row" if declared_view(view).modality == "ecg" else "cine_row"
+    pairs = _table(workspace, "pairs").filter(pl.col("instance").is_in(list(instances)))
+    pairs = pairs.select("eid", "instance", pl.col(slot).alias("array_row"))
+    absent = pairs.join(table, on=pairs.columns, how="anti").height
     if absent:
         raise FeatureError(f"{run} predicts nothing for {absent} of {pairs.height} pairs, expected all; train it again")
-    return table.join(pairs, on=["eid", "instance"], how="semi").filter(pl.col("split") == split)
+    return table.join(pairs, on=pairs.columns, how="semi").filter(pl.col("split") == split)
+
+
+def _require_covered(workspace: Workspace, view: str, run: str) -> None:
+    current = data_version(workspace.data)
+    own = read_features(workspace.features, view, run, ["run_id", "data_version"])
+    for origin in own.group_by(["run_id", "data_version"]).aggregate([]).to_pylist():
+        if not is_covered(workspace.features, run, origin["run_id"], origin["data_version"], current):
+            raise FeatureError(
+                f"{run} was trained on another data version ({origin['data_version']}) than the workspace holds ({current}); run "
+                f"`eccl materialize {run}` to describe the visits that came since, or `eccl train {run.replace('-', '@', 1)}`"
+            )
 
 
 def _table(workspace: Workspace, name: str) -> pl.DataFrame:

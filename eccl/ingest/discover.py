@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eccl.errors import Reason, Rejected, WorkspaceError
@@ -15,6 +18,7 @@ KIND_OF_FIELD = {ECG_FIELD: "ecg", CINE_FIELD: "cine"}
 KIND_OF_SUFFIX = {".xml": "ecg", ".zip": "cine", ".dcm": "cine"}
 TABLE_SUFFIXES = {".csv", ".tab", ".tsv"}
 EID_DIGITS = 7
+_NUMBER = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,7 +55,8 @@ class Discovery:
     files
         Bulk files by kind (``ecg``, ``cine``), one per visit, sorted by visit.
     duplicates, withdrawn
-        Bulk files left out, by kind: further copies of a visit's file, and files of withdrawn participants.
+        Bulk files left out, by kind: further copies of a visit's file, and files of withdrawn participants; a file that
+        cannot be placed is theirs if its path holds their id.
     unplaced
         Files of a bulk kind that get no slot.
     tables
@@ -102,7 +107,7 @@ def discover(raw: Path) -> Discovery:
             found[kind][(file.eid, file.instance)] = file
     tables = [p.relative_to(raw).as_posix() for p in paths if p.suffix.lower() in TABLE_SUFFIXES]
     tables = [table for table in tables if not is_withdrawal_list(Path(table).name)]
-    return Discovery(
+    listed = Discovery(
         files={kind: tuple(sorted(files.values())) for kind, files in found.items()},
         duplicates=duplicates,
         withdrawn=withdrawn,
@@ -110,6 +115,39 @@ def discover(raw: Path) -> Discovery:
         tables=tuple(tables),
         withdrawals=withdrawals,
     )
+    return leave_out(listed, withdrawals.intersection)
+
+
+def leave_out(found: Discovery, select: Callable[[Iterable[int]], Iterable[int]]) -> Discovery:
+    """Leave out the bulk files of withdrawn participants and count them as such.
+
+    Parameters
+    ----------
+    select
+        Tells which of some participants have withdrawn.
+    """
+    named = {file.path: numbers_in(file.path) for file in found.unplaced}
+    seen = {file.eid for files in found.files.values() for file in files}.union(*named.values())
+    gone = set(select(seen))
+    if not gone:
+        return found
+    stays = {kind: tuple(file for file in files if file.eid not in gone) for kind, files in found.files.items()}
+    theirs = [file for file in found.unplaced if named[file.path] & gone]
+    withdrawn = Counter(found.withdrawn)
+    withdrawn.update({kind: len(found.files[kind]) - len(files) for kind, files in stays.items()})
+    withdrawn.update(file.kind for file in theirs)
+    return replace(
+        found,
+        files=stays,
+        withdrawn=dict(withdrawn),
+        unplaced=tuple(file for file in found.unplaced if file not in theirs),
+        withdrawals=found.withdrawals | gone,
+    )
+
+
+def numbers_in(path: str) -> set[int]:
+    """Whole numbers in a path that could be a participant's id."""
+    return {int(digits) for digits in _NUMBER.findall(path) if len(digits) <= 10}
 
 
 def _walk(raw: Path) -> list[Path]:

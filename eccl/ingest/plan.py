@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from eccl.ingest.discover import RawFile
 from eccl.ingest.modality import Modality
 from eccl.ingest.seen import SeenFiles
-from eccl.store.parts import part_path
+from eccl.store.parts import part_path, table_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,9 @@ def known_visits(data: Path, modality: Modality) -> dict[tuple[int, int], Known]
 
 
 def taken_rows(data: Path, modality: Modality) -> set[int]:
-    """Slots that are committed or reserved for a refused file."""
+    """Slots that are committed, reserved for a refused file, or emptied by a withdrawal: none of them is given again."""
     both = itertools.chain(_taken(data, modality, quarantined=True), _taken(data, modality, quarantined=False))
-    return {row for row, _, _ in both}
+    return {row for row, _, _ in both} | _deleted(data, modality)
 
 
 def make_plan(
@@ -124,6 +124,15 @@ def make_plan(
         vanished=len(known.keys() - present),
         shards=last // modality.shard_rows + 1,
     )
+
+
+def _deleted(data: Path, modality: Modality) -> set[int]:
+    rows = [
+        row
+        for file in table_files(data, "deletions")
+        for row in pq.read_table(file, columns=["row"], filters=[("modality", "=", modality.kind)])["row"].to_pylist()
+    ]
+    return set(rows)
 
 
 def _taken(data: Path, modality: Modality, *, quarantined: bool) -> Iterator[tuple[int, tuple[int, int], str]]:

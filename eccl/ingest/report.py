@@ -70,8 +70,8 @@ class IngestReport:
                 lines.append(f"{kind.kind}: {kind.vanished} known visits have no file any more; their slots stay")
         if self.tabular.left_in_arrays:
             lines.append(
-                f"{self.tabular.left_in_arrays} visits of participants who withdrew since are left in the arrays and their parts, and "
-                "in nothing that is published or trained on; the gate stays red until they are gone: move data/ away and ingest again"
+                f"{self.tabular.left_in_arrays} visits of participants who withdrew since are left in the arrays and their parts; "
+                "the gate stays red until they are gone: run `eccl withdraw LIST` with their withdrawal list"
             )
         change = "changed" if self.is_changed else "nothing changed"
         lines.append(f"data version {self.data_version} ({change})")

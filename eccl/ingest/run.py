@@ -22,7 +22,7 @@ from eccl.cohort.derive import derive_cohort
 from eccl.config import Params, load_params
 from eccl.errors import ReconcileError, WorkspaceError
 from eccl.ingest.batch import BatchResult, ingest_batch
-from eccl.ingest.discover import Discovery
+from eccl.ingest.discover import Discovery, leave_out
 from eccl.ingest.modality import Modality, modalities
 from eccl.ingest.plan import Batch, Plan, make_plan, taken_rows
 from eccl.ingest.report import IngestReport, reconcile
@@ -33,6 +33,7 @@ from eccl.store.arrays import prepare_array
 from eccl.store.files import sweep
 from eccl.store.lock import writing
 from eccl.store.parts import data_version
+from eccl.store.tombstones import Tombstones, require_no_pending_withdrawal
 from eccl.workspace import Workspace
 
 Progress = Callable[[int, int], None]
@@ -78,7 +79,8 @@ class IngestSession:
         """
         done = list(results)
         self._remember(done)
-        tabular = ingest_tables(self.source.folder, self.workspace.data, self.workspace.state, self.found)
+        tombstones = Tombstones.load(self.workspace)
+        tabular = ingest_tables(self.source.folder, self.workspace.data, self.workspace.state, self.found, tombstones)
         cohort = derive_cohort(self.workspace, self.params.cohort)
         kinds = tuple(reconcile(kind, self.found, plan, done) for kind, plan in self.plans.items())
         self._check_slots()
@@ -108,9 +110,18 @@ class IngestSession:
 def plan_ingest(
     workspace: Workspace, raw: Path | Source, params: Params, seen: SeenFiles | None = None, *, retry: bool = False
 ) -> tuple[Discovery, dict[str, Plan]]:
-    """Tell what an ingest would do; nothing is written."""
+    """Tell what an ingest would do; nothing is written.
+
+    Whoever withdrew from this workspace stays away, whatever the source still holds.
+
+    Raises
+    ------
+    WithdrawalError
+        A withdrawal was interrupted, or the tombstones cannot be read.
+    """
+    require_no_pending_withdrawal(workspace)
     source = to_source(raw)
-    found = source.discover()
+    found = leave_out(source.discover(), Tombstones.load(workspace).select)
     memory = seen or SeenFiles(source, workspace.state / "seen.json")
     plans = {m.kind: make_plan(workspace.data, m, found.files[m.kind], memory, retry=retry) for m in modalities(params)}
     return found, plans

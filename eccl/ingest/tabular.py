@@ -13,12 +13,13 @@ import pyarrow as pa
 
 from eccl import __version__
 from eccl.errors import Reason, Rejected
-from eccl.ingest.discover import Discovery, Unplaced
+from eccl.ingest.discover import Discovery, Unplaced, numbers_in
 from eccl.remedies import remedy
 from eccl.store import database
 from eccl.store.files import replace_file, sha256_bytes, sha256_file
 from eccl.store.parts import read_table as read_part_table
 from eccl.store.parts import table_files
+from eccl.store.tombstones import Tombstones
 from eccl.ukb import tables as exports
 from eccl.ukb.dictionary import Dictionary, fields_frame, load_dictionary
 
@@ -42,13 +43,13 @@ class TabularReport:
     is_unchanged: bool
 
 
-def ingest_tables(raw: Path, data: Path, state: Path, found: Discovery) -> TabularReport:
+def ingest_tables(raw: Path, data: Path, state: Path, found: Discovery, tombstones: Tombstones) -> TabularReport:
     """Read every tabular export of a raw folder into typed tables.
 
-    Withdrawn participants are dropped at the door. Participants and visits that only have bulk files are added with
-    nothing but their key, so that every key of the data joins.
+    Withdrawn participants, those with a tombstone included, are dropped at the door. Participants and visits that only
+    have bulk files are added with nothing but their key, so that every key of the data joins.
     """
-    mark = _fingerprint(raw, data, found)
+    mark = _fingerprint(raw, data, found, tombstones)
     note = state / "tables.json"
     if (
         note.is_file()
@@ -60,13 +61,15 @@ def ingest_tables(raw: Path, data: Path, state: Path, found: Discovery) -> Tabul
     refused: list[dict[str, Any]] = [_unplaced(file) for file in found.unplaced]
     read = _read_exports(raw, found.tables, dictionary, refused)
     values, conflicts = exports.merge_exports(read)
-    values = values.filter(~pl.col("eid").is_in(sorted(found.withdrawals)))
-    refused += _refusals(raw, [*conflicts, *exports.find_misaligned(values)])
-    refused = [row for row in refused if row["eid"] not in found.withdrawals]
-    eids = {eid for export in read for eid in export.eids} - found.withdrawals
+    refused += _refusals(raw, conflicts)
     bulk = _bulk_keys(data)
-    stays = bulk.filter(~pl.col("eid").is_in(sorted(found.withdrawals)))
-    frames = _to_frames(values, eids, stays, dictionary)
+    eids = {eid for export in read for eid in export.eids}
+    named = {eid for row in refused for eid in _named_in(row)}
+    gone = found.withdrawals | tombstones.select(eids | named | set(bulk["eid"]))
+    values = values.filter(~pl.col("eid").is_in(sorted(gone)))
+    refused = [row for row in refused if not _named_in(row) & gone] + _refusals(raw, exports.find_misaligned(values))
+    stays = bulk.filter(~pl.col("eid").is_in(sorted(gone)))
+    frames = _to_frames(values, eids - gone, stays, dictionary)
     for name, frame in frames.items():
         database.write_table(data, name, frame.to_arrow())
     quarantine = pa.Table.from_pylist(refused) if refused else database.empty_table("quarantine")
@@ -130,6 +133,11 @@ def _bulk_keys(data: Path) -> pl.DataFrame:
     return pl.concat([empty, *(key.cast(schema) for key in keys)]).unique().sort("eid", "instance")  # type: ignore[arg-type]
 
 
+def _named_in(row: dict[str, Any]) -> set[int]:
+    # A file may be refused because its name is no bulk file's name, and hold an id all the same.
+    return numbers_in(row["path"]) | ({row["eid"]} if row["eid"] is not None else set())
+
+
 def _unplaced(file: Unplaced) -> dict[str, Any]:
     origin = {"path": file.path, "file_sha256": None, "file_bytes": file.size}
     return _refusal(file.kind, origin, file.reason, file.detail)
@@ -160,10 +168,11 @@ def _written(data: Path) -> dict[str, str | None]:
     return {path.name: sha256_file(path) if path.is_file() else None for path in paths}
 
 
-def _fingerprint(raw: Path, data: Path, found: Discovery) -> str:
+def _fingerprint(raw: Path, data: Path, found: Discovery, tombstones: Tombstones) -> str:
     parts: list[Any] = [
         __version__,
         sorted(found.withdrawals),
+        tombstones.fingerprint,
         [(file.path, file.size, file.reason) for file in found.unplaced],
     ]
     for path in found.tables:

@@ -18,6 +18,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from eccl.errors import SchemaError
+from eccl.store.feature_views import declared_view
 from eccl.store.features import read_features
 from eccl.store.files import TEMPORARY_PREFIX, aside
 from eccl.store.parts import write_parquet
@@ -37,6 +39,8 @@ class Materialization:
         ``materialized``, or ``withdrawal``: rows were taken away and the others stay valid.
     added
         Rows by view.
+    weights_sha256
+        Weights that computed them; None where nothing was computed.
     """
 
     run: str
@@ -47,6 +51,7 @@ class Materialization:
     gate_sha256: str | None
     gate_override: str | None
     added: Mapping[str, int]
+    weights_sha256: str | None
     folder: Path
 
 
@@ -58,12 +63,18 @@ def list_materializations(features: Path, run: str, run_id: str) -> list[Materia
 
 
 def write_materialization(features: Path, record: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Materialization:
-    """Write one folder of rows, aside and renamed."""
+    """Write one folder of rows, aside and renamed; rows get the columns, types and order of the stage's own.
+
+    Raises
+    ------
+    SchemaError
+        The columns are not those of the view.
+    """
     folder = features / FOLDER / record["run"] / record["data_version"]
     with aside(folder) as temporary:
         temporary.mkdir()
         for view, table in tables.items():
-            write_parquet(table, temporary / f"{view}.parquet")
+            write_parquet(_fit(features, view, record["run"], table), temporary / f"{view}.parquet")
         (temporary / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
     return _read(folder / RECORD)
 
@@ -72,9 +83,16 @@ def remove_leftovers(features: Path, run: str, run_id: str) -> int:
     """Remove what was materialized from an earlier training under the run's name; return how many folders that were."""
     kept = {one.folder for one in list_materializations(features, run, run_id)}
     gone = [file.parent for file in (features / FOLDER / run).glob(f"*/{RECORD}") if file.parent not in kept]
-    for folder in gone:
-        shutil.rmtree(folder)
-    return len(gone)
+    return _remove(gone)
+
+
+def remove_other_weights(features: Path, run: str, run_id: str, weights_sha256: str) -> int:
+    """Remove rows that other weights computed under the same run id; return how many folders that were.
+
+    A run id does not know the device: trained once more on another one, a run has the same id and other weights.
+    """
+    known = list_materializations(features, run, run_id)
+    return _remove([one.folder for one in known if one.weights_sha256 not in {None, weights_sha256}])
 
 
 def read_all_features(features: Path, view: str, run: str, columns: list[str] | None = None) -> pa.Table:
@@ -85,12 +103,15 @@ def read_all_features(features: Path, view: str, run: str, columns: list[str] | 
     FeatureError
         The view is not declared, or the run has not written it.
     """
-    own = read_features(features, view, run)
+    wanted = None if columns is None else list(dict.fromkeys([*columns, "run_id"]))
+    own = read_features(features, view, run, wanted)
     run_ids = own.column("run_id").unique().to_pylist()
     later = [one for run_id in run_ids for one in list_materializations(features, run, run_id)]
     files = [one.folder / f"{view}.parquet" for one in later]
     # Lists keep their fixed length only within one file; equal types are needed to put them together.
-    rows = pa.concat_tables([own, *(pq.read_table(file).cast(own.schema) for file in files if file.is_file())])
+    rows = pa.concat_tables(
+        [own, *(pq.read_table(file, columns=wanted).cast(own.schema) for file in files if file.is_file())]
+    )
     return rows if columns is None else rows.select(columns)
 
 
@@ -98,6 +119,21 @@ def is_covered(features: Path, run: str, run_id: str, trained_on: str, data_vers
     """Whether a run's rows hold for a data version: it was trained on it, or brought up to it later."""
     later = {one.data_version for one in list_materializations(features, run, run_id)}
     return data_version in {trained_on, *later}
+
+
+def _fit(features: Path, view: str, run: str, table: pa.Table) -> pa.Table:
+    schema = pq.read_schema(features / view / f"{run}.parquet")
+    if set(table.column_names) != set(schema.names):
+        raise SchemaError(f"view {view} has columns {sorted(schema.names)}, found {sorted(table.column_names)}")
+    key = declared_view(view).key
+    order = [(name, "ascending") for name in ("eid", "instance", *([key] if key else []))]
+    return table.select(schema.names).cast(schema).sort_by(order)
+
+
+def _remove(folders: list[Path]) -> int:
+    for folder in folders:
+        shutil.rmtree(folder)
+    return len(folders)
 
 
 def _read(file: Path) -> Materialization:
@@ -109,5 +145,6 @@ def _read(file: Path) -> Materialization:
         gate_status=gate["status"],
         gate_sha256=gate["sha256"],
         gate_override=gate["override"],
+        weights_sha256=content.get("weights_sha256"),
         folder=file.parent,
     )

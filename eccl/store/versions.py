@@ -20,6 +20,8 @@ from eccl.workspace import Workspace
 
 DVC_FILE = "data.dvc"
 PIPELINE = "dvc.yaml"
+WITHDRAWN = ("ledger/tombstones.json", "ledger/withdrawals")
+"""Goes with every version: a clone without tombstones would bring back who left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def record_version(workspace: Workspace, *, message: str | None = None) -> DataV
     body = ", ".join(f"{count} {name}" for name, count in counts.items())
     subject = message or f"Data version {gate.data_version}"
     # The parameters go with the data: they say how it was made.
-    _commit(root, (DVC_FILE, PIPELINE, "params.yaml", ".gitignore"), subject, f"{body}; gate {gate.status}")
+    _commit(root, (DVC_FILE, PIPELINE, "params.yaml", ".gitignore", *WITHDRAWN), subject, f"{body}; gate {gate.status}")
     return next(version for version in list_versions(workspace) if version.is_current)
 
 
@@ -132,7 +134,7 @@ def record_runs(workspace: Workspace) -> None:
 
 
 def _commit(root: Path, names: tuple[str, ...], subject: str, body: str) -> None:
-    files = [name for name in names if (root / name).is_file()]
+    files = [name for name in names if (root / name).exists()]
     run_git(root, "add", "--", *files)
     if run_git(root, "status", "--porcelain", "--", *files):
         run_git(root, "commit", "--quiet", "-m", subject, "-m", body, "--", *files)

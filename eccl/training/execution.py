@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from eccl import __version__
+from eccl.store.materialized import remove_other_weights
 from eccl.training.config import OptimiserConfig
 from eccl.training.curves import Curves
 from eccl.training.resume import Checkpoint
@@ -61,6 +62,7 @@ def carry_out(
         runtime.device_name,
         {"best_epoch": result.best_epoch, "metrics": metrics, "runtime": arithmetic, **own},
     )
+    remove_other_weights(session.workspace.features, identity.run, saved.run_id, saved.record["weights_sha256"])
     describe(saved)
     checkpoint.remove()
     return saved

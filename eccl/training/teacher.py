@@ -29,6 +29,7 @@ from eccl.training.config import CineConfig, PretrainCmrConfig
 from eccl.training.filling import from_mapping
 from eccl.training.frozen import FrozenEncoder
 from eccl.training.runs import Run, load_weights, select_prefix
+from eccl.training.runtime import Runtime
 from eccl.training.sampling import Positions
 from eccl.training.session import Session
 from eccl.training.sources import TRAINING_SPLITS, GuardedSource, Source, check_splits, open_source
@@ -56,10 +57,12 @@ class Cines:
         return dataclasses.replace(self, frames=GuardedSource(self.frames, self.visits.split))
 
 
-def load_cines(session: Session, config: PretrainCmrConfig) -> Cines:
-    """Open all cines of the workspace."""
-    visits, geometry = cine_visits(session.workspace.data)
-    frames = open_source(session.workspace.data, "cine.zarr/frames", visits.row, session.runtime)
+def load_cines(data: Path, runtime: Runtime, config: PretrainCmrConfig, wanted: Positions | None = None) -> Cines:
+    """Open the cines at some positions among those of :func:`eccl.training.visits.cine_visits`; default is all."""
+    visits, geometry = cine_visits(data)
+    if wanted is not None:
+        visits, geometry = visits.take(wanted), geometry.at(wanted, torch.device("cpu"))
+    frames = open_source(data, "cine.zarr/frames", visits.row, runtime)
     return Cines(visits, frames, geometry, config.encoder.image_size, config.cine)
 
 
@@ -189,11 +192,11 @@ def open_teacher(session: Session, cmr: Run, mode: str) -> Teacher:
 
 def load_live_teacher(session: Session, cmr: Run) -> LiveTeacher:
     """Rebuild the frozen encoder from a run's weights."""
-    config = _config_of(cmr)
+    config = config_of(cmr)
     encoder = CmrEncoder(config.encoder)
     load_weights(encoder, select_prefix(cmr.weights(), "encoder."), str(cmr.record["run"]))
     frozen = FrozenEncoder(encoder.to(session.device))
-    return LiveTeacher(frozen, load_cines(session, config), session)
+    return LiveTeacher(frozen, load_cines(session.workspace.data, session.runtime, config), session)
 
 
 def load_cached_teacher(session: Session, cmr: Run) -> CachedTeacher:
@@ -210,7 +213,7 @@ def load_cached_teacher(session: Session, cmr: Run) -> CachedTeacher:
     clean = _vectors(read_features(folder, "cmr_embedding", run, columns), visits, cmr.run_id)
     cached = read_features(folder, "cmr_teacher", run, [*columns, "augmentation", "teacher_key"])
     precision = cmr.record["runtime"]["precision"]
-    key = teacher_key(cmr.record["weights_sha256"], _config_of(cmr), session.data_version, precision)
+    key = teacher_key(cmr.record["weights_sha256"], config_of(cmr), session.data_version, precision)
     if set(cached.column("teacher_key").unique().to_pylist()) - {key}:
         raise FeatureError(
             "the teacher cache was computed with other weights, another transform or other data than its model records; "
@@ -239,11 +242,15 @@ def reusable_views(features: Path, run: str, key: str, visits: Visits, views: in
     if cached.column("run_id").unique().to_pylist() != clean.column("run_id").unique().to_pylist():
         return None
     number = cached.column("augmentation").to_numpy()
-    found = [_ordered(clean, visits), *(_ordered(cached.filter(number == view), visits) for view in range(views))]
+    found = [
+        order_vectors(clean, visits),
+        *(order_vectors(cached.filter(number == view), visits) for view in range(views)),
+    ]
     return None if any(np.isnan(one).any() for one in found) else found
 
 
-def _config_of(cmr: Run) -> PretrainCmrConfig:
+def config_of(cmr: Run) -> PretrainCmrConfig:
+    """Parameters a CMR encoder was trained with, from its own record."""
     return from_mapping(PretrainCmrConfig, cmr.params["config"], f"config in models/{cmr.record['run']}/run.json")
 
 
@@ -252,7 +259,7 @@ def _vectors(table: pa.Table, visits: Visits, run_id: str) -> NDArray[np.float32
         raise FeatureError(
             "the teacher's features are of another run than its model; run `eccl train pretrain_cmr` again"
         )
-    ordered = _ordered(table, visits)
+    ordered = order_vectors(table, visits)
     absent = int(np.isnan(ordered).any(axis=1).sum())
     if absent:
         raise FeatureError(
@@ -262,7 +269,7 @@ def _vectors(table: pa.Table, visits: Visits, run_id: str) -> NDArray[np.float32
     return ordered
 
 
-def _ordered(table: pa.Table, visits: Visits) -> NDArray[np.float32]:
+def order_vectors(table: pa.Table, visits: Visits) -> NDArray[np.float32]:
     """Vectors in the order of the visits, (visits, d); NaN for a visit without one."""
     vectors = vectors_of(table)
     position = visits.find(table.column("eid").to_numpy(), table.column("instance").to_numpy())

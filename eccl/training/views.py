@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from eccl.store.features import read_features, write_features
+from eccl.store.features import write_features
 from eccl.training.runs import RunIdentity
 from eccl.training.targets import TraitScaler
 from eccl.training.visits import Visits
@@ -64,20 +65,10 @@ def vectors_of(table: pa.Table) -> NDArray[np.float32]:
     return flat.reshape(len(table), -1)
 
 
-def store_rows(features: Path, view: str, run: str, rows: pa.Table, *, append: bool) -> int:
-    """Write a view's rows of one run; return how many rows were added.
-
-    Parameters
-    ----------
-    append
-        Keep the rows that are there and add the new ones, for visits that were ingested after training.
-    """
-    added = len(rows)
-    if append:
-        existing = read_features(features, view, run)
-        rows = pa.concat_tables([existing, rows.select(existing.column_names).cast(existing.schema)])
-    write_features(features, view, run, rows)
-    return added
+def write_tables(features: Path, run: str, tables: Mapping[str, pa.Table]) -> None:
+    """Write every view of one run, as its stage does."""
+    for view, table in tables.items():
+        write_features(features, view, run, table)
 
 
 def _keys(visits: Visits, identity: RunIdentity) -> dict[str, pa.Array]:

@@ -88,6 +88,11 @@ def split_header(line: str) -> tuple[list[str], str]:
     return [name.strip().removeprefix("\ufeff").strip() for name in names], delimiter
 
 
+def find_id_column(names: list[str]) -> int | None:
+    """Position of the participant's column; None where there is none."""
+    return next((position for position, name in enumerate(names) if _ID.fullmatch(name)), None)
+
+
 def parse_header(names: list[str], dictionary: Dictionary) -> Header:
     """Recognise the dialect of a header and map its columns to fields.
 
@@ -104,7 +109,7 @@ def parse_header(names: list[str], dictionary: Dictionary) -> Header:
         ``TABLE_HEADER_UNKNOWN``: no participant column, or no column in any known dialect. The message repeats no
         cell, because a file without header starts with a participant.
     """
-    id_position = next((position for position, name in enumerate(names) if _ID.fullmatch(name)), None)
+    id_position = find_id_column(names)
     if id_position is None:
         raise _unknown(len(names), "no participant column")
     counts = {dialect: sum(1 for name in names if pattern.fullmatch(name)) for dialect, pattern in _PATTERNS.items()}

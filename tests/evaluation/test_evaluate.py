@@ -16,6 +16,7 @@ from eccl.errors import FeatureError
 from eccl.evaluation.evaluate import evaluate
 from eccl.store import database
 from eccl.store.features import write_features
+from eccl.store.materialized import write_materialization
 from eccl.store.parts import data_version
 from eccl.workspace import Workspace, shipped
 
@@ -36,8 +37,8 @@ def place(tmp_path: Path) -> Workspace:
     write(found, "fields", rows)
     traits = [{"eid": e, "instance": 2, "field_id": f, "value": rng.normal()} for e in eids for f in FIELDS if e % 7]
     write(found, "traits", traits)
-    pair = {"instance": 2, "split": "train", "recording_row": 0, "cine_row": 0, "trait_count": 2}
-    write(found, "pairs", [{"eid": e, **pair} for e in eids])
+    pair = {"instance": 2, "split": "train", "trait_count": 2}
+    write(found, "pairs", [{"eid": e, **pair, "recording_row": row, "cine_row": row} for row, e in enumerate(eids)])
     base = {"instance": 2, "definition": "ever", "horizon_days": None, "date": None, "source": None}
     write(
         found, "labels", [{"eid": e, "code": c, "value": bool(rng.random() < 0.4), **base} for e in eids for c in CODES]
@@ -106,6 +107,54 @@ def test_a_disease_without_cases_is_not_scored(place: Workspace) -> None:
     text = evaluate(place)
     assert "n/a (0/20)" in text
     assert json.loads((place.reports / "metrics.json").read_text())["test"]["ECCL"]["CM_auc"] is None
+
+
+def cover(place: Workspace, version: str) -> None:
+    """Record every run as brought up to a data version."""
+    for path in sorted(place.features.glob("*_prediction/*.parquet")):
+        record = {
+            "run": path.stem, "run_id": "r", "data_version": version, "reason": "materialized", "gate": None, "added": {},
+        }  # fmt: skip
+        write_materialization(place.features, record, {})
+
+
+def replace_recording(place: Workspace) -> None:
+    """Give the first test visit's pair another slot, as a changed file does, and open the gate."""
+    pairs = pl.read_parquet(place.data / "tables/pairs.parquet")
+    slot = pl.when(pl.col("eid") == 9_000_002).then(pl.lit(PEOPLE)).otherwise("recording_row").alias("recording_row")
+    database.write_table(place.data, "pairs", pairs.with_columns(slot).to_arrow())
+    gate = json.loads((place.gate / "gate.json").read_text())
+    (place.gate / "gate.json").write_text(json.dumps({**gate, "data_version": data_version(place.data)}))
+
+
+def test_a_run_counts_once_it_is_brought_up_to_the_data(place: Workspace) -> None:
+    evaluate(place)
+    before = json.loads((place.reports / "metrics.json").read_text())
+    trained_on = before["data_version"]
+    replace_recording(place)
+    current = data_version(place.data)
+    told = rf"align-traits was trained on another data version \({trained_on}\) than the workspace holds \({current}\)"
+    with pytest.raises(FeatureError, match=rf"{told}.*`eccl materialize align-traits`.*`eccl train align@traits`"):
+        evaluate(place)
+    cover(place, current)
+    with pytest.raises(FeatureError, match="nothing for 1 of 60 pairs"):  # the older slot's row does not count
+        evaluate(place)
+    folder = place.features / "materialized"
+    for path in sorted(place.features.glob("*_prediction/align-*.parquet")):
+        view, run = path.parent.name, path.stem
+        old = pl.read_parquet(path).filter(pl.col("eid") == 9_000_002)
+        new = old.with_columns(pl.lit(PEOPLE).alias("array_row"), pl.lit(current).alias("data_version"))
+        if view == "disease_prediction":
+            new = new.with_columns(pl.lit(99.0).alias("logit"))
+        new.write_parquet(folder / run / current / f"{view}.parquet")
+    evaluate(place)
+    after = json.loads((place.reports / "metrics.json").read_text())
+    assert after["data_version"] == current
+    assert after["test"]["ECCL"]["AF_n"] == before["test"]["ECCL"]["AF_n"] == PEOPLE // 3  # one row a visit
+    assert after["test"]["ECCL"]["mean_r"] == before["test"]["ECCL"]["mean_r"]
+    aucs = [[score for name, score in one["test"]["ECCL"].items() if name.endswith("_auc")] for one in (before, after)]
+    assert aucs[0] != aucs[1]  # of the new slot's rows
+    assert after["test"]["CMR_Sup"] == before["test"]["CMR_Sup"]
 
 
 @pytest.mark.parametrize("view", ["disease_prediction/align-I48", "cmr_trait_prediction/pretrain_cmr-traits"])

@@ -15,7 +15,7 @@ from eccl.models.projection import Aligned
 from eccl.store.features import read_features
 from eccl.store.parts import data_version, read_table, write_parquet
 from eccl.training import execution
-from eccl.training.runs import load_run
+from eccl.training.runs import Run, load_run
 from eccl.training.session import open_session
 from eccl.training.stages import align, pretrain_cmr
 from eccl.training.views import vectors_of
@@ -116,9 +116,11 @@ def test_flips_are_left_out_for_diseases_where_asked(trained: Workspace, monkeyp
         asked.clear()
         session = open_session(trained, "align", task)
         assert not session.params.preset.align.augment.flip_for_diseases
-        monkeypatch.setattr(execution, "save_run", lambda *_: None)
-        monkeypatch.setattr(align, "write_ecg_views", lambda *_, **__: 0)
-        monkeypatch.setattr(align, "write_cmr_view", lambda *_, **__: 0)
+        monkeypatch.setattr(
+            execution, "save_run", lambda *_: Run({"run_id": "r", "weights_sha256": "w"}, trained.models)
+        )
+        monkeypatch.setattr(align, "describe_recordings", lambda *_: {})
+        monkeypatch.setattr(align, "project_cines", lambda *_: {})
         align.run(session)
         assert set(asked) == {is_on}
 

@@ -13,7 +13,8 @@ import torch
 
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.projection import Aligned, Supervised
-from eccl.store.features import VIEWS, read_features, runs_of
+from eccl.store.feature_views import computed_views, declared_view
+from eccl.store.features import read_features, runs_of
 from eccl.store.files import sha256_file
 from eccl.store.parts import data_version, read_table
 from eccl.training import execution
@@ -96,14 +97,22 @@ def test_parents_are_those_whose_weights_were_read(trained: Workspace) -> None:
 
 
 def test_every_run_writes_its_views_and_no_other(trained: Workspace) -> None:
-    for view in VIEWS:
+    for view in (one.name for one in computed_views()):
         assert set(runs_of(trained.features, view)) == {run for run, views in VIEWS_OF.items() if view in views}
 
 
 @pytest.mark.parametrize(("run", "view"), [(run, view) for run, views in VIEWS_OF.items() for view in sorted(views)])
 def test_a_view_has_its_columns_and_every_visit_of_its_modality(trained: Workspace, run: str, view: str) -> None:
     table = read_features(trained.features, view, run)
-    assert table.column_names == ["eid", "instance", "split", "run_id", "data_version", "array_row", *VIEWS[view]]
+    assert table.column_names == [
+        "eid",
+        "instance",
+        "split",
+        "run_id",
+        "data_version",
+        "array_row",
+        *declared_view(view).own_columns,
+    ]
     for name in table.column_names:
         if name != "vector":
             assert table.schema.field(name).type == TYPES[name], name
@@ -150,7 +159,7 @@ def rebuilt(workspace: Workspace, task: str) -> tuple[FrozenEncoder, Cines]:
     config = session.params.preset.pretrain_cmr
     module = Supervised(CmrEncoder(config.encoder), len(FIELDS) if task == "traits" else 1)
     load_weights(module, load_run(workspace, f"pretrain_cmr-{task}").weights(), "test")
-    return FrozenEncoder(module.encoder), load_cines(session, config)
+    return FrozenEncoder(module.encoder), load_cines(workspace.data, session.runtime, config)
 
 
 def test_cached_teacher_features_equal_recomputed_ones(trained: Workspace) -> None:

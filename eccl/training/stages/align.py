@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +18,10 @@ from eccl.models.projection import Aligned
 from eccl.models.specs import EcgEncoderSpec
 from eccl.training.augment import augment_ecg, scale_ecg
 from eccl.training.config import AlignConfig
+from eccl.training.describe import count_targets, describe_recordings, project_cines
 from eccl.training.execution import carry_out
 from eccl.training.filling import from_mapping
-from eccl.training.runs import Run, RunIdentity, identify, load_parent, load_weights, run_name, select_prefix
+from eccl.training.runs import Run, identify, load_parent, load_weights, run_name, select_prefix
 from eccl.training.runtime import Runtime
 from eccl.training.sampling import Positions, chunks, epoch_batches
 from eccl.training.scoring import score_task, selection_rule
@@ -31,7 +31,7 @@ from eccl.training.targets import TRAITS, TaskTargets, read_targets
 from eccl.training.tasks import AlignTask
 from eccl.training.teacher import Teacher, open_teacher
 from eccl.training.trainer import TrainingPlan
-from eccl.training.views import disease_rows, store_rows, trait_rows, vector_rows
+from eccl.training.views import write_tables
 from eccl.training.visits import Visits, paired_visits, recording_visits
 
 STAGE = "align"
@@ -84,8 +84,9 @@ def run(session: Session) -> Run | None:
     plan = alignment.plan(identity.run, train)
 
     def describe(saved: Run) -> None:
-        write_ecg_views(session, identity, module, recordings, ecg, targets, append=False)
-        write_cmr_view(session, identity, module, teacher, append=False)
+        tables = describe_recordings(module, recordings, ecg, config, identity, targets.scaler, session.runtime)
+        tables |= project_cines(module, teacher.visits, teacher.describe, config, identity)
+        write_tables(session.workspace.features, identity.run, tables)
 
     return carry_out(session, identity, plan, config.optimiser, config.seed, ecg, record, describe)
 
@@ -101,50 +102,20 @@ def build(spec: EcgEncoderSpec, config: AlignConfig, teacher_dim: int, targets: 
     return Aligned(encoder, teacher_dim, targets, config.alignment)
 
 
-def write_ecg_views(
-    session: Session,
-    identity: RunIdentity,
-    module: Aligned,
-    recordings: Visits,
-    ecg: Source,
-    targets: TaskTargets,
-    *,
-    append: bool,
-) -> int:
-    """Write embeddings, projections and predictions of all given recordings; return the number of rows."""
-    config = session.params.preset.align
-    parts: list[list[NDArray[Any]]] = []
-    module.eval()
-    todo = chunks(len(recordings), config.optimiser.batch_size)
-    ecg.expect(todo)
-    with torch.no_grad():
-        for batch in todo:
-            with session.runtime.autocast():
-                values = module(scale_ecg(ecg.batch(batch), config.augment.scaling))
-            parts.append([one.float().cpu().numpy() for one in values])
-    features, z_ecg, outputs = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    if targets.scaler is not None:
-        view, rows = "trait_prediction", trait_rows(recordings, identity, outputs, targets.scaler)
-    else:
-        view, rows = "disease_prediction", disease_rows(recordings, identity, outputs, targets.task)
-    tables = {
-        "ecg_embedding": vector_rows(recordings, identity, features),
-        "ecg_projection": vector_rows(recordings, identity, z_ecg),
-        view: rows,
-    }
-    folder = session.workspace.features
-    return sum(store_rows(folder, name, identity.run, table, append=append) for name, table in tables.items())
+def rebuild(finished: Run) -> tuple[Aligned, AlignConfig]:
+    """The network of a finished run and how it reads recordings, from the run's own record and weights alone.
 
-
-def write_cmr_view(session: Session, identity: RunIdentity, module: Aligned, teacher: Teacher, *, append: bool) -> int:
-    """Write where every cine lies in the shared space; return the number of rows."""
-    module.eval()
-    parts = []
-    with torch.no_grad():
-        for batch in chunks(len(teacher.visits), session.params.preset.align.optimiser.batch_size):
-            parts.append(module.project_cmr(teacher.describe(batch)).cpu().numpy())
-    rows = vector_rows(teacher.visits, identity, np.concatenate(parts))
-    return store_rows(session.workspace.features, "cmr_projection", identity.run, rows, append=append)
+    Raises
+    ------
+    VersionError
+        The weights are not those of the record, or do not fit this code.
+    """
+    name = str(finished.record["run"])
+    config = from_mapping(AlignConfig, finished.params["config"], f"config in models/{name}/run.json")
+    spec = from_mapping(EcgEncoderSpec, finished.params["encoder"], f"encoder in models/{name}/run.json")
+    network = build(spec, config, int(finished.record["teacher_dim"]), count_targets(finished))
+    load_weights(network, finished.weights(), name)
+    return network, config
 
 
 def _select_pairs(

@@ -8,26 +8,26 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from eccl.errors import ConfigError
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.projection import Supervised
-from eccl.training.augment import clean_view, draw_views, stable_views
+from eccl.training.augment import clean_view, draw_views
 from eccl.training.config import PretrainCmrConfig
+from eccl.training.describe import count_targets, describe_cines, look_at_cines
 from eccl.training.execution import carry_out
 from eccl.training.frozen import FrozenEncoder
-from eccl.training.runs import Run, RunIdentity, identify
+from eccl.training.runs import Run, RunIdentity, identify, load_weights
 from eccl.training.runtime import Runtime
 from eccl.training.sampling import Positions, chunks, epoch_batches
 from eccl.training.scoring import score_task, selection_rule
 from eccl.training.session import Session
 from eccl.training.targets import TRAITS, TaskTargets, read_targets
 from eccl.training.tasks import SupervisedTask
-from eccl.training.teacher import Cines, load_cines, reusable_views, teacher_key
+from eccl.training.teacher import Cines, config_of, load_cines, reusable_views, teacher_key
 from eccl.training.trainer import TrainingPlan
-from eccl.training.views import disease_rows, store_rows, trait_rows, vector_rows
+from eccl.training.views import vector_rows, write_tables
 from eccl.training.visits import cine_visits
 
 STAGE = "pretrain_cmr"
@@ -50,7 +50,7 @@ def run(session: Session) -> Run | None:
     params = {"config": dataclasses.asdict(config), **targets.params()}
     identity = identify(STAGE, task, session.params.name, params, session.data_version)
     session.runtime.seed(config.seed)
-    cines = load_cines(session, config)
+    cines = load_cines(session.workspace.data, session.runtime, config)
     module = Supervised(CmrEncoder(config.encoder), targets.width).to(session.device)
     rule = selection_rule(task, targets.values[val])
     record = {
@@ -61,22 +61,29 @@ def run(session: Session) -> Run | None:
     plan = _plan(identity.run, module, cines.guarded(), targets, config, val, rule, session.runtime)
 
     def describe(saved: Run) -> None:
-        write_views(session, identity, saved, module, cines, targets, append=False)
+        write_views(session, identity, saved, module, cines, targets)
 
     return carry_out(session, identity, plan, config.optimiser, config.seed, cines.frames, record, describe)
 
 
+def rebuild(finished: Run) -> tuple[Supervised, PretrainCmrConfig]:
+    """The network of a finished run and how it sees cines, from the run's own record and weights alone.
+
+    Raises
+    ------
+    VersionError
+        The weights are not those of the record, or do not fit this code.
+    """
+    config = config_of(finished)
+    network = Supervised(CmrEncoder(config.encoder), count_targets(finished))
+    load_weights(network, finished.weights(), str(finished.record["run"]))
+    return network, config
+
+
 def write_views(
-    session: Session,
-    identity: RunIdentity,
-    saved: Run,
-    module: Supervised,
-    cines: Cines,
-    targets: TaskTargets,
-    *,
-    append: bool,
-) -> int:
-    """Write embeddings, teacher cache and predictions of all given cines; return the number of rows.
+    session: Session, identity: RunIdentity, saved: Run, module: Supervised, cines: Cines, targets: TaskTargets
+) -> None:
+    """Write embeddings, teacher cache and predictions of all cines.
 
     Augmented views that an earlier run with the very same weights, transform and data has cached are not computed again.
     """
@@ -84,43 +91,13 @@ def write_views(
     teacher = FrozenEncoder(module.encoder)
     # From here on the network is a teacher; the training weights are already saved.
     key = teacher_key(saved.record["weights_sha256"], config, session.data_version, session.runtime.precision)
-    known = None if append else reusable_views(folder, identity.run, key, visits, config.teacher_views)
+    known = reusable_views(folder, identity.run, key, visits, config.teacher_views)
     wanted = (None, *range(config.teacher_views))
-    clean, *views = known or [_features(teacher, cines, config, session.runtime, number) for number in wanted]
-    with torch.no_grad():
-        outputs = module.head(torch.from_numpy(clean).to(session.device)).float().cpu().numpy()
-    if targets.scaler is not None:
-        view, rows = "cmr_trait_prediction", trait_rows(visits, identity, outputs, targets.scaler)
-    else:
-        view, rows = "cmr_disease_prediction", disease_rows(visits, identity, outputs, targets.task)
+    clean, *views = known or [look_at_cines(teacher, cines, config, session.runtime, number) for number in wanted]
     empty = vector_rows(visits.take(np.arange(0)), identity, clean[:0], 0, key)
     cached = [vector_rows(visits, identity, one, n, key) for n, one in enumerate(views)]
-    tables = {
-        "cmr_embedding": vector_rows(visits, identity, clean),
-        "cmr_teacher": pa.concat_tables([empty, *cached]),
-        view: rows,
-    }
-    return sum(store_rows(folder, name, identity.run, table, append=append) for name, table in tables.items())
-
-
-def _features(
-    teacher: FrozenEncoder, cines: Cines, config: PretrainCmrConfig, runtime: Runtime, augmentation: int | None
-) -> NDArray[np.float32]:
-    """Features of all cines, (cines, d), in one of the augmented views or, for None, in the clean one."""
-    found = np.empty((len(cines.visits), teacher.feature_dim), dtype=np.float32)
-    todo = chunks(len(cines.visits), config.optimiser.batch_size)
-    cines.frames.expect(todo)
-    for batch in todo:
-        rows = cines.visits.row[batch]
-        view = (
-            clean_view(len(rows))
-            if augmentation is None
-            else stable_views(rows, augmentation, config.cine, config.seed)
-        )
-        with runtime.autocast():
-            features = teacher(cines.batch(batch, view))
-        found[batch] = features.float().cpu().numpy()
-    return found
+    tables = describe_cines(module, visits, clean, identity, targets.scaler, session.runtime)
+    write_tables(folder, identity.run, {**tables, "cmr_teacher": pa.concat_tables([empty, *cached])})
 
 
 def _plan(

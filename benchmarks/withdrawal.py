@@ -1,0 +1,85 @@
+"""Withdrawing ten of 41,519 participants against ingesting everybody again.
+
+The tables, features and the published store are of full size; of the arrays only the shards that the ten lie in exist,
+filled with simulated records. Ingesting again is measured on a simulated raw cohort and scaled to the full one.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.big_store import FIRST, SHARD_ROWS, TASKS, VISITS, add_run, make_workspace
+from benchmarks.measure import Row
+from eccl.config import load_params
+from eccl.ingest.modality import modalities
+from eccl.ingest.run import run_ingest
+from eccl.simulate import SimulationConfig, simulate_cohort
+from eccl.store.arrays import prepare_array, read_rows, write_shard
+from eccl.store.initialise import init_workspace
+from eccl.store.parts import read_table
+from eccl.store.publish import publish
+from eccl.withdrawal.run import withdraw
+from eccl.workspace import Workspace
+
+LEAVING = 10
+RAW_PARTICIPANTS = 24
+
+
+def measure() -> list[Row]:
+    """The one row of this suite."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        small, seconds = _ingest(root)
+        visits = max(read_table(small.data, table, ["row"]).num_rows for table in ("recordings", "cines"))
+        workspace = _full_size(root / "full", small)
+        leaving = [FIRST + number * 4001 for number in range(LEAVING)]
+        listed = root / "w1_20260101.csv"
+        listed.write_text("".join(f"{eid}\n" for eid in leaving))
+        start = time.perf_counter()
+        outcome = withdraw(workspace, listed)
+        ours = time.perf_counter() - start
+        assert outcome.is_clean
+        assert outcome.certificate is not None
+    config = (
+        f"{LEAVING} of {VISITS}, {LEAVING} shards of each array, features and store of {len(TASKS)} tasks; ingest of {visits} visits took "
+        f"{seconds:.1f} s on 2 processes and is scaled to {VISITS}"
+    )
+    return [Row("withdrawal", "eccl withdraw", "one full ingest, scaled", ours, seconds / visits * VISITS, "s", config)]
+
+
+def _ingest(root: Path) -> tuple[Workspace, float]:
+    raw = root / "raw"
+    simulate_cohort(raw, SimulationConfig(participants=RAW_PARTICIPANTS, seed=3, corruption_share=0.0), workers=2)
+    small = init_workspace(root / "small", {})
+    start = time.perf_counter()
+    run_ingest(small, raw, workers=2)
+    return small, time.perf_counter() - start
+
+
+def _full_size(folder: Path, small: Workspace) -> Workspace:
+    folder.mkdir()
+    workspace = make_workspace(folder)
+    params = load_params(workspace.params_file)
+    rows = np.arange(0, LEAVING * 4001, 4001)
+    for modality in modalities(params):
+        known = read_table(small.data, modality.table, ["row"]).column("row").to_pylist()
+        length = SHARD_ROWS[modality.table]
+        for spec in modality.specs:
+            records = read_rows(small.data, spec.name, known)
+            prepare_array(workspace.data, spec, -(-VISITS // length))
+            for shard in sorted({int(row) // length for row in rows}):
+                whole = {row: records[row % len(records)] for row in range(shard * length, (shard + 1) * length)}
+                write_shard(workspace.data, spec, shard, whole)
+    rng = np.random.default_rng(0)
+    for task in TASKS:
+        vectors = {
+            name: rng.normal(size=(VISITS, d)).astype(np.float32)
+            for name, d in (("ecg_embedding", 768), ("ecg_projection", 256))
+        }
+        add_run(workspace, f"align-{task}", {name: {"vector": values} for name, values in vectors.items()})
+    publish(workspace)
+    return workspace

@@ -1,0 +1,1 @@
+"""Withdrawal: who leaves the study leaves every store, and a certificate says so in counts."""

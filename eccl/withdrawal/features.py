@@ -1,0 +1,94 @@
+"""features/: rows leave every view, teacher caches included, and what stays is declared valid for the new data version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from eccl import __version__
+from eccl.store.feature_views import computed_views
+from eccl.store.features import runs_of
+from eccl.store.files import TEMPORARY_PREFIX
+from eccl.store.materialized import FOLDER, WITHDRAWAL, is_covered, list_materializations, write_materialization
+from eccl.store.parts import data_version, read_table, table_files, write_parquet
+from eccl.withdrawal.journal import Plan
+from eccl.withdrawal.rows import without
+from eccl.workspace import Workspace
+
+TABLES = {"ecg": "recordings", "cine": "cines"}
+
+
+def feature_files(workspace: Workspace) -> list[Path]:
+    """Every Parquet file of features, those that were materialized later included."""
+    found = [*workspace.features.glob("*/*.parquet"), *workspace.features.glob(f"{FOLDER}/*/*/*.parquet")]
+    return sorted(file for file in found if not file.name.startswith(TEMPORARY_PREFIX))
+
+
+def empty_features(workspace: Workspace, plan: Plan) -> None:
+    """Take the rows out of every feature file, then bring the runs that covered the data before up to the data now."""
+    for file in feature_files(workspace):
+        rows = pq.read_table(file)
+        left = without(rows, plan.select)
+        if left.num_rows < rows.num_rows:
+            write_parquet(left, file)
+    if plan.covered:
+        version = data_version(workspace.data)
+        for run, before in plan.covered.items():
+            if version != plan.data_version:
+                _bring_up(workspace, run, before, version)
+
+
+def covered_runs(workspace: Workspace, version: str | None) -> dict[str, dict[str, Any]]:
+    """Runs with features that hold for a data version: run id, and visits by view."""
+    found: dict[str, dict[str, Any]] = {}
+    for record in run_records(workspace):
+        views = [view.name for view in computed_views() if record["run"] in runs_of(workspace.features, view.name)]
+        identity = (record["run"], record["run_id"], record["data_version"])
+        if views and version and is_covered(workspace.features, *identity, version):
+            visits = {view: _count_visits(workspace, view, record["run"], record["run_id"]) for view in views}
+            found[record["run"]] = {"run_id": record["run_id"], "visits": visits}
+    return found
+
+
+def run_records(workspace: Workspace) -> Iterator[dict[str, Any]]:
+    """run.json of every finished run."""
+    for file in sorted(workspace.models.glob("*/run.json")):
+        if not file.parent.name.startswith("."):
+            yield json.loads(file.read_text())
+
+
+def _bring_up(workspace: Workspace, run: str, before: Mapping[str, Any], version: str) -> None:
+    views = list(before["visits"])
+    record = {
+        "run": run,
+        "run_id": before["run_id"],
+        "data_version": version,
+        "reason": WITHDRAWAL,
+        "gate": None,
+        "added": {},
+        "visits_with_before": before["visits"],
+        "visits_with_after": {view: _count_visits(workspace, view, run, before["run_id"]) for view in views},
+        "visits": {view: _count_all_visits(workspace, view) for view in views},
+        "code_version": __version__,
+    }
+    write_materialization(workspace.features, record, {})
+
+
+def _count_visits(workspace: Workspace, view: str, run: str, run_id: str) -> int:
+    later = [one.folder / f"{view}.parquet" for one in list_materializations(workspace.features, run, run_id)]
+    files = [workspace.features / view / f"{run}.parquet", *(file for file in later if file.is_file())]
+    rows = pa.concat_tables([pq.read_table(file, columns=["eid", "instance"]) for file in files])
+    return int(rows.group_by(["eid", "instance"]).aggregate([]).num_rows)
+
+
+def _count_all_visits(workspace: Workspace, view: str) -> int:
+    modality = next(one.modality for one in computed_views() if one.name == view)
+    table = TABLES[str(modality)]
+    if not table_files(workspace.data, table):
+        return 0
+    return int(read_table(workspace.data, table, ["row"]).num_rows)

@@ -1,0 +1,285 @@
+"""Older versions: objects of DVC's cache and of the user's own remote that held withdrawn participants.
+
+A new version does not remove the bytes of the old ones. What is removed: tables, parts and feature files that hold a row
+of somebody with a tombstone, and the shards that such a part committed; in every version that git's history or the cache
+knows. What the workspace holds now is kept. Folder listings (``.dir``) name paths and hashes only, and stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow.parquet as pq
+import yaml
+
+from eccl.errors import VersionError
+from eccl.store.arrays import open_array
+from eccl.store.lock import writing
+from eccl.store.parts import table_files
+from eccl.store.repository import run_git
+from eccl.store.tombstones import Tombstones, require_no_pending_withdrawal
+from eccl.store.versions import DVC_FILE, default_remote, list_versions
+from eccl.store.withdrawals import Certificate, read_certificates
+from eccl.withdrawal.certificate import write_certificate
+from eccl.withdrawal.data import SLOTS
+from eccl.withdrawal.rows import Select, count_theirs
+from eccl.workspace import Workspace
+
+_PART = re.compile(r"tables/(recordings|cines)/part-([0-9]+)\.parquet")
+_SHARD = re.compile(r"(ecg\.zarr/\w+|cine\.zarr/\w+)/c/([0-9]+)/")
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """What a purge removes.
+
+    Parameters
+    ----------
+    objects
+        Hashes of objects, shards first: what tells that a shard must go, goes after it.
+    versions
+        Data versions that cannot be brought back whole any more.
+    removed
+        Objects by place, once they are removed.
+    left
+        What could not be purged, and why.
+    """
+
+    objects: tuple[str, ...]
+    versions: tuple[str, ...]
+    removed: Mapping[str, int] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
+
+
+def is_versioned(workspace: Workspace) -> bool:
+    """Whether there are versions to purge."""
+    return (workspace.root / DVC_FILE).is_file() and (workspace.root / ".dvc").is_dir()
+
+
+def plan_purge(workspace: Workspace) -> Purge:
+    """Find the objects that a purge would remove; nothing is written."""
+    with _places(workspace) as (places, left):
+        return _find(workspace, places, left)
+
+
+def purge(workspace: Workspace) -> Certificate | None:
+    """Remove the objects from cache and remote, look again, and note it in the latest certificate.
+
+    Run it after the new version was recorded and pushed: what the workspace holds is kept in any case, but only a
+    recorded version can be pulled.
+
+    Returns
+    -------
+    Certificate or None
+        The latest certificate; None where nobody has withdrawn.
+
+    Raises
+    ------
+    WithdrawalError
+        A withdrawal was interrupted, or the tombstones cannot be read.
+    VersionError
+        The workspace has no recorded version.
+    """
+    if not is_versioned(workspace):
+        raise VersionError(
+            f"nothing to purge: the workspace has no {DVC_FILE}, so no older version of data/ is kept by DVC"
+        )
+    with writing(workspace.state, "withdraw --purge"):
+        require_no_pending_withdrawal(workspace)
+        certificates = read_certificates(workspace)
+        if not certificates:
+            return None
+        with _places(workspace) as (places, left):
+            found = _find(workspace, places, left)
+            removed = {name: _remove(store, found.objects) for name, store in places.items()}
+            remain = sum(store.exists(oid) for store in places.values() for oid in found.objects)
+        content = certificates[-1].content
+        before = content["purge"] or {"versions": [], "removed": {}}
+        note = {
+            "versions": sorted({*before["versions"], *found.versions}),
+            "removed": {name: count + before["removed"].get(name, 0) for name, count in removed.items()},
+            "left": [*found.left, *([f"{remain} objects could not be removed"] if remain else [])],
+        }
+        return write_certificate(workspace, {**content, "purge": note})
+
+
+@contextmanager
+def _places(workspace: Workspace) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
+    """Stores of objects by name, and what could not be reached."""
+    from dvc.repo import Repo
+
+    with Repo(str(workspace.root)) as repo:
+        places: dict[str, Any] = {"cache": repo.cache.local}
+        left: tuple[str, ...] = ()
+        try:
+            name = default_remote(workspace)
+            if name is None:
+                left = ("No remote is configured; copies of the cache elsewhere are not known here",)
+            else:
+                places[f"remote {name}"] = repo.cloud.get_remote_odb(name)
+        except VersionError:
+            left = ("The default remote is the sample that ships with the project; it is read-only and was left alone",)
+        yield places, left
+
+
+def _remove(store: Any, objects: tuple[str, ...]) -> int:
+    there = [oid for oid in objects if store.exists(oid)]
+    for oid in there:
+        store.delete(oid)
+    return len(there)
+
+
+def _find(workspace: Workspace, places: Mapping[str, Any], left: tuple[str, ...]) -> Purge:
+    reader = _Reader(places, Tombstones.load(workspace).select)
+    deleted = _deleted_shards(workspace)
+    shards: dict[str, None] = {}
+    tables: dict[str, None] = {}
+    touched: set[str] = set()
+    cached = _own_cache(workspace, places["cache"])
+    for folder in sorted({*_folders(workspace), *(oid for oid in cached if oid.endswith(".dir"))}):
+        listing = reader.listing(folder)
+        mine, theirs = _judge(listing, reader, deleted)
+        kept = _present(workspace, {*mine, *theirs})
+        for chosen, into in ((mine, shards), (theirs, tables)):
+            gone = {path: oid for path, oid in chosen.items() if oid not in kept}
+            into |= dict.fromkeys(gone.values())
+            touched |= {folder} if gone else set()
+    for path, oid in _feature_objects(workspace):
+        if oid != _md5(workspace.root / path) and reader.holds(oid):
+            tables[oid] = None
+    tables |= dict.fromkeys(oid for oid in cached if not oid.endswith(".dir") and reader.holds(oid))
+    versions = {one.dvc_md5: one.data_version for one in list_versions(workspace) if one.dvc_md5}
+    return Purge(
+        (*shards, *tables), tuple(sorted(versions[folder] for folder in touched if folder in versions)), left=left
+    )
+
+
+def _own_cache(workspace: Workspace, cache: Any) -> list[str]:
+    """Everything in the cache, if it is the workspace's own: others may share one, and keep people who left us."""
+    return sorted(cache.all()) if Path(cache.path).is_relative_to(workspace.root) else []
+
+
+def _judge(
+    listing: Mapping[str, str], reader: _Reader, deleted: Mapping[str, set[int]]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Shards and tables of one version that hold somebody with a tombstone, as hashes by path."""
+    parts = {
+        (match[1], int(match[2])): reader.holds(oid)
+        for path, oid in listing.items()
+        if (match := _PART.fullmatch(path))
+    }
+    table_of = {name: one.table for one in SLOTS for name in one.arrays}
+    shards: dict[str, str] = {}
+    tables: dict[str, str] = {}
+    for path, oid in listing.items():
+        if match := _SHARD.match(path):
+            holds = parts.get((table_of[match[1]], int(match[2])))
+            # The part itself cannot be read any more: then the slots that withdrawals emptied since decide.
+            if holds or (holds is None and int(match[2]) in deleted.get(match[1], set())):
+                shards[path] = oid
+        elif path.endswith(".parquet") and reader.holds(oid):
+            tables[path] = oid
+    return shards, tables
+
+
+def _present(workspace: Workspace, paths: set[str]) -> set[str]:
+    """Hashes of what the workspace holds now at some paths of data/."""
+    return {digest for path in paths if (digest := _md5(workspace.data / path))}
+
+
+def _md5(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "md5").hexdigest()
+
+
+def _deleted_shards(workspace: Workspace) -> dict[str, set[int]]:
+    rows = [row for file in table_files(workspace.data, "deletions") for row in pq.read_table(file).to_pylist()]
+    found: dict[str, set[int]] = {}
+    for one in SLOTS:
+        mine = [row["row"] for row in rows if row["modality"] == one.kind]
+        for name in one.arrays if mine else ():
+            size = open_array(workspace.data, name).shard_rows
+            found[name] = {row // size for row in mine}
+    return found
+
+
+def _folders(workspace: Workspace) -> list[str]:
+    """Hashes of data/ in git's history and in the workspace."""
+    texts = [*_history(workspace, DVC_FILE), (workspace.root / DVC_FILE).read_text()]
+    found = {yaml.safe_load(text)["outs"][0].get("md5") for text in texts if text}
+    locks = [yaml.safe_load(text) for text in _lock_texts(workspace)]
+    found |= {entry.get("md5") for lock in locks for entry in _entries(lock) if entry["path"] == "data"}
+    return sorted(md5 for md5 in found if md5 and md5.endswith(".dir"))
+
+
+def _feature_objects(workspace: Workspace) -> Iterator[tuple[str, str]]:
+    """(path, hash) of every feature file that a dvc.lock names or named."""
+    locks = [yaml.safe_load(text) for text in _lock_texts(workspace)]
+    found = {
+        (entry["path"], entry["md5"])
+        for lock in locks
+        for entry in _entries(lock)
+        if entry["path"].startswith("features/") and "md5" in entry
+    }
+    yield from sorted(found)
+
+
+def _lock_texts(workspace: Workspace) -> list[str]:
+    path = workspace.root / "dvc.lock"
+    now = [path.read_text()] if path.is_file() else []
+    return [text for text in [*_history(workspace, "dvc.lock"), *now] if text]
+
+
+def _entries(lock: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+    for stage in ((lock or {}).get("stages") or {}).values():
+        yield from [*(stage.get("deps") or []), *(stage.get("outs") or [])]
+
+
+def _history(workspace: Workspace, name: str) -> list[str]:
+    # Every branch and tag: what is kept reachable is kept.
+    commits = run_git(workspace.root, "log", "--all", "--format=%H", "--", name, check=False).split()
+    return [run_git(workspace.root, "show", f"{commit}:./{name}", check=False) for commit in commits]
+
+
+class _Reader:
+    """Reads objects wherever one of the places has them; each is judged once."""
+
+    def __init__(self, places: Mapping[str, Any], select: Select) -> None:
+        self._places, self._select = places, select
+        self._known: dict[str, bool | None] = {}
+
+    def listing(self, oid: str) -> dict[str, str]:
+        """Hashes by path of a folder."""
+        with self._open(oid) as stream:
+            return {entry["relpath"]: entry["md5"] for entry in json.load(stream)} if stream else {}
+
+    def holds(self, oid: str) -> bool | None:
+        """Whether a Parquet object holds a row of somebody with a tombstone; None where it cannot be read."""
+        if oid not in self._known:
+            self._known[oid] = self._judge(oid)
+        return self._known[oid]
+
+    def _judge(self, oid: str) -> bool | None:
+        with self._open(oid) as stream:
+            if stream is None or stream.read(4) != b"PAR1":
+                return None
+            stream.seek(0)
+            return count_theirs(stream, self._select)["theirs"] > 0
+
+    @contextmanager
+    def _open(self, oid: str) -> Iterator[IO[bytes] | None]:
+        place = next((place for place in self._places.values() if place.exists(oid)), None)
+        if place is None:
+            yield None
+            return
+        with place.fs.open(place.oid_to_path(oid), "rb") as stream:
+            yield stream

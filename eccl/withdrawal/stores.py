@@ -1,0 +1,155 @@
+"""Published stores: each file is written anew without the rows, aside, and renamed; readers keep what they have open.
+
+A release stays the release it was, with fewer rows: schema, comments, views and macros are copied. Deleting rows within
+the file would leave them in its free blocks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from eccl.errors import WithdrawalError
+from eccl.store.database import memory
+from eccl.store.files import TEMPORARY_PREFIX, aside
+from eccl.store.publish import ROW_GROUP
+from eccl.store.releases import note_redaction
+from eccl.withdrawal.journal import Plan
+from eccl.withdrawal.rows import Select, ids_in
+from eccl.workspace import Workspace
+
+
+def store_files(workspace: Workspace) -> list[Path]:
+    """Every published store."""
+    found = [*sorted(workspace.releases.glob("*.duckdb")), workspace.database]
+    return [file for file in found if file.is_file() and not file.name.startswith(TEMPORARY_PREFIX)]
+
+
+def redact_stores(workspace: Workspace, plan: Plan) -> None:
+    """Write every store that shows the participants anew, and note it in the ledger of releases."""
+    for file in store_files(workspace):
+        with opened(file) as connection:
+            is_shown = count_store(connection, plan.select)["theirs"] > 0
+        if is_shown:
+            _redact(file, plan)
+        # The note stands by what the plan found: a kill may fall between the file and its note.
+        if plan.releases[file.relative_to(workspace.root).as_posix()]["theirs"] and file != workspace.database:
+            note_redaction(workspace, file.stem, plan.certificate)
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with a store attached as ``old``, read-only.
+
+    Raises
+    ------
+    WithdrawalError
+        The file is no DuckDB store, or somebody has it open for writing.
+    """
+    connection = memory()
+    try:
+        try:
+            connection.execute(f"ATTACH {_quote(str(file))} AS old (READ_ONLY)").fetchall()
+        except duckdb.Error as error:
+            raise WithdrawalError(
+                f"the published store {file.name} cannot be opened ({type(error).__name__}), so nobody can tell whom it shows; close the "
+                "program that writes it, or delete it (`eccl publish` makes it anew), then run the command again"
+            ) from None
+        yield connection
+    finally:
+        connection.close()
+
+
+def count_store(connection: duckdb.DuckDBPyConnection, select: Select) -> dict[str, int]:
+    """Rows of the attached store's tables that name participants, and how many are withdrawn ones."""
+    rows = gone = 0
+    for table, columns in _tables(connection).items():
+        if "eid" in columns:
+            rows += _count(connection, table, "true")
+            gone += _count(connection, table, theirs_sql(connection, table, columns, select))
+    return {"rows": rows, "theirs": gone}
+
+
+def theirs_sql(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str], select: Select) -> str:
+    """Condition that marks the rows of withdrawn participants in a table of the attached store."""
+    known = connection.execute(f"SELECT DISTINCT eid FROM {table} WHERE eid IS NOT NULL").fetchall()
+    gone = select(row[0] for row in known)
+    condition = f"eid IN ({', '.join(map(str, sorted(gone)))})" if gone else "false"
+    if "path" not in columns:
+        return f"coalesce({condition}, false)"
+    paths = connection.execute(f"SELECT DISTINCT path FROM {table} WHERE eid IS NULL").fetchall()
+    named = [_quote(path) for (path,) in paths if path and select(ids_in(path.encode()))]
+    by_path = f" OR (eid IS NULL AND path IN ({', '.join(named)}))" if named else ""
+    return f"coalesce({condition}, false){by_path}"
+
+
+def _redact(file: Path, plan: Plan) -> None:
+    permissions = file.stat().st_mode
+    with aside(file) as temporary, opened(file) as connection:
+        connection.execute(f"ATTACH {_quote(str(temporary))} AS new (ROW_GROUP_SIZE {ROW_GROUP})").fetchall()
+        connection.execute("COPY FROM DATABASE old TO new (SCHEMA)").fetchall()
+        tables = _tables(connection)
+        # Vectors stay uncompressed, as publish stores them; the setting holds for what a checkpoint writes.
+        for has_vectors, compression in ((False, "auto"), (True, "uncompressed")):
+            connection.execute(f"SET force_compression = '{compression}'").fetchall()
+            for table, columns in tables.items():
+                if any("FLOAT[" in kind for kind in columns.values()) == has_vectors:
+                    _copy(connection, table, columns, plan)
+            connection.execute("CHECKPOINT new").fetchall()
+        connection.execute("SET force_compression = 'auto'").fetchall()
+        if "old.main.deletions" in tables:
+            _enter_deletions(connection, plan)
+        connection.execute("DETACH new").fetchall()
+        temporary.chmod(permissions & 0o777)
+    # What a killed writer left beside the old file does not belong to the new one.
+    file.with_name(f"{file.name}.wal").unlink(missing_ok=True)
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str], plan: Plan) -> None:
+    target = re.sub(r"^old\.", "new.", table)
+    chosen = "*"
+    if "tainted_since" in columns and plan.tainted:
+        ids = ", ".join(_quote(run["run_id"]) for run in plan.tainted)
+        mark = f"CASE WHEN run_id IN ({ids}) THEN DATE '{plan.withdrawn_on}' END"
+        chosen = f"* REPLACE (coalesce(tainted_since, {mark}) AS tainted_since)"
+    where = f"NOT ({theirs_sql(connection, table, columns, plan.select)})" if "eid" in columns else "true"
+    connection.execute(f"INSERT INTO {target} SELECT {chosen} FROM {table} WHERE {where}").fetchall()
+
+
+def _enter_deletions(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    rows = [
+        {"modality": kind, "row": row, "deleted_on": plan.since, "certificate": plan.certificate}
+        for kind, slots in plan.slots.items()
+        for row in slots
+    ]
+    if rows:
+        connection.register("incoming", pa.Table.from_pylist(rows))
+        connection.execute("INSERT OR IGNORE INTO new.main.deletions BY NAME SELECT * FROM incoming").fetchall()
+        connection.unregister("incoming")
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """Columns and their types by quoted table of the attached store, views left out."""
+    rows = connection.execute(
+        "SELECT c.schema_name, c.table_name, c.column_name, c.data_type FROM duckdb_columns() c "
+        "SEMI JOIN duckdb_tables() t ON c.table_oid = t.table_oid AND c.database_name = t.database_name "
+        "WHERE c.database_name = 'old' ORDER BY c.table_oid, c.column_index"
+    ).fetchall()
+    found: dict[str, dict[str, str]] = {}
+    for schema, table, column, kind in rows:
+        name = ".".join(part if re.fullmatch(r"[a-z_0-9]+", part) else f'"{part}"' for part in ("old", schema, table))
+        found.setdefault(name, {})[column] = kind
+    return found
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str, condition: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchall()[0][0])
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

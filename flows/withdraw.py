@@ -1,0 +1,55 @@
+"""A withdrawal list -> everything that was derived: remove, gate, record, purge, publish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from eccl.errors import WithdrawalError
+from eccl.withdrawal import purge as purging
+from eccl.withdrawal import run
+from eccl.workspace import find_workspace
+from flows.console import say
+from flows.ingest import record
+from flows.publish import publish
+from flows.validate import validate
+
+
+@flow(name="withdraw")
+def withdraw(workspace: Path, listed: Path | None = None, raw: Path | None = None, purge: bool = False) -> str | None:
+    """Remove participants everywhere, and record and publish what is left; without a list, go on where a withdrawal stopped."""
+    certificate = remove(workspace, listed, raw)
+    # Also where nobody was left to withdraw: an earlier run may have stopped at a red gate.
+    validate(workspace)
+    record(workspace)
+    if purge:
+        purge_versions(workspace)
+    publish(workspace)  # last, so that analysts see which versions cannot be brought back any more
+    return certificate
+
+
+@task(name="remove-participants", cache_policy=NO_CACHE)
+def remove(workspace: Path, listed: Path | None, raw: Path | None) -> str | None:
+    """Take the participants out of data, features, stores and caches; returns the certificate's name."""
+    place = find_workspace(workspace)
+    outcome = run.withdraw(place, listed, raw) if listed else run.resume(place)
+    name = outcome.certificate.name if outcome.certificate else None
+    if not outcome.is_clean:
+        raise WithdrawalError(
+            f"something of withdrawn participants was found afterwards (certificate {name}); remove it, then run `eccl withdraw LIST`"
+        )
+    say(
+        f"Certificate ledger/withdrawals/{name}.md" if name else "Nobody to withdraw: everybody on the list left before"
+    )
+    return name
+
+
+@task(name="purge-older-versions", cache_policy=NO_CACHE)
+def purge_versions(workspace: Path) -> None:
+    """Remove older versions' objects that held them, from DVC's cache and the user's own remote."""
+    certificate = purging.purge(find_workspace(workspace))
+    note = certificate.content["purge"] if certificate else {"removed": {}, "left": []}
+    removed = ", ".join(f"{count} objects from {place}" for place, count in note["removed"].items()) or "nothing"
+    say(" ".join([f"Purged {removed}.", *(f"{line}." for line in note["left"])]))

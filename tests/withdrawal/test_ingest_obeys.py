@@ -1,0 +1,69 @@
+"""An ingest leaves out whoever has a tombstone, from any source and under any name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from eccl.ingest.discover import Discovery, RawFile
+from eccl.ingest.modality import Modality, Record
+from eccl.ingest.run import run_ingest
+from eccl.store.parts import read_table
+from eccl.store.tombstones import Tombstones
+from eccl.workspace import Workspace
+
+GONE, STAYS = 9_000_001, 9_000_002
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A source that is no folder of files and knows no withdrawal list."""
+
+    folder: Path
+
+    def discover(self) -> Discovery:
+        files = tuple(RawFile(eid, 2, "recipe", 1, None) for eid in (GONE, STAYS))
+        return Discovery({"ecg": files, "cine": ()}, {"ecg": 0, "cine": 0}, {"ecg": 0, "cine": 0}, (), (), frozenset())
+
+    def fingerprint(self, file: RawFile) -> str:
+        return f"{file.eid - GONE:064x}"
+
+    def read(self, file: RawFile, modality: Modality) -> Record:
+        assert file.eid != GONE
+        raise OSError
+
+
+def test_any_source_is_obeyed(new_workspace: Callable[[], Workspace], tmp_path: Path) -> None:
+    place = new_workspace()
+    Tombstones.add(place, [GONE], date(2026, 3, 1), "2026-03-01-1")
+    report = run_ingest(place, Elsewhere(tmp_path / "none"), workers=1)
+    assert (report.kinds[0].expected, report.kinds[0].skipped) == (2, {"withdrawn": 1})
+    assert {row["eid"] for row in read_table(place.data, "quarantine").to_pylist()} == {STAYS}
+
+
+def test_files_and_rows_under_any_name_are_left_out(new_workspace: Callable[[], Workspace], tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for eid in (GONE, STAYS):
+        (raw / f"{eid}_20205.xml").write_text("a name that tells no visit")
+    header, rows = "eid,31-0.0,54-2.0", [f"{GONE},0,11025", f"{STAYS},1,nowhere", f"{GONE},1,11025", f"{GONE},1"]
+    (raw / "ukb1.csv").write_text("\n".join([header, *rows]) + "\n")
+    place = new_workspace()
+    first = run_ingest(place, raw, workers=1)
+    assert first.kinds[0].quarantined == {"bad_name": 2}
+    assert holds(place, GONE)
+    assert holds(place, STAYS)
+    Tombstones.add(place, [GONE], date(2026, 3, 1), "2026-03-01-1")
+    report = run_ingest(place, raw, workers=1)
+    assert (report.kinds[0].skipped, report.kinds[0].quarantined) == ({"withdrawn": 1}, {"bad_name": 1})
+    assert not holds(place, GONE)
+    assert holds(place, STAYS)
+    assert not run_ingest(place, raw, workers=1).is_changed
+
+
+def holds(place: Workspace, eid: int) -> bool:
+    return any(str(eid) in str(pq.read_table(file).to_pylist()) for file in place.tables.rglob("*.parquet"))
