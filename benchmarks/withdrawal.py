@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from benchmarks.big_store import FIRST, SHARD_ROWS, TASKS, VISITS, add_run, make_workspace
 from benchmarks.measure import Row
@@ -18,9 +20,9 @@ from eccl.config import load_params
 from eccl.ingest.modality import modalities
 from eccl.ingest.run import run_ingest
 from eccl.simulate import SimulationConfig, simulate_cohort
-from eccl.store.arrays import prepare_array, read_rows, write_shard
+from eccl.store.arrays import checksum, prepare_array, read_rows, write_shard
 from eccl.store.initialise import init_workspace
-from eccl.store.parts import read_table
+from eccl.store.parts import part_path, read_table, write_parquet
 from eccl.store.publish import publish
 from eccl.withdrawal.run import withdraw
 from eccl.workspace import Workspace
@@ -70,10 +72,16 @@ def _full_size(folder: Path, small: Workspace) -> Workspace:
         length = SHARD_ROWS[modality.table]
         for spec in modality.specs:
             records = read_rows(small.data, spec.name, known)
+            digests = [checksum(record) for record in records]
             prepare_array(workspace.data, spec, -(-VISITS // length))
             for shard in sorted({int(row) // length for row in rows}):
                 whole = {row: records[row % len(records)] for row in range(shard * length, (shard + 1) * length)}
                 write_shard(workspace.data, spec, shard, whole)
+                part = part_path(workspace.data, modality.table, shard)
+                table = pq.read_table(part)
+                mine = pa.array([digests[row % len(records)] for row in table.column("row").to_pylist()])
+                column = f"{spec.name.rpartition('/')[2]}_sha256"
+                write_parquet(table.set_column(table.column_names.index(column), column, mine), part)
     rng = np.random.default_rng(0)
     for task in TASKS:
         vectors = {

@@ -39,7 +39,7 @@ def tables_page() -> str:
         connection = duckdb.connect(str(workspace.root / "empty.duckdb"))
         try:
             database.create_tables(connection, ["release"])
-            fill_store(connection, workspace)
+            fill_store(connection, workspace, [])
             return _tables(connection)
         finally:
             connection.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from eccl.store import database, versions
 from eccl.store.build_features import fill_features
 from eccl.store.materialized import Materialization, list_materializations
-from eccl.store.parts import current_rows, read_table, table_files
+from eccl.store.parts import current_rows, read_files, read_table, table_files
 from eccl.store.withdrawals import Certificate, read_certificates
 from eccl.workspace import Workspace
 
@@ -25,25 +25,32 @@ RECORD_SHA256 = {"recordings": "clean_sha256", "cines": "frames_sha256"}
 MODALITY_OF_TABLE = {"recordings": "ecg", "cines": "cine"}
 
 
-def fill_store(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:
+def fill_store(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, known: Sequence[versions.DataVersion]
+) -> None:
     """Fill an open, empty store.
 
     Works right after an ingest, before any model exists: the feature tables are then empty.
+
+    Parameters
+    ----------
+    known
+        Data versions of the workspace.
     """
-    for table, incoming in _tables(workspace):
+    for table, incoming in _tables(workspace, known):
         database.create_tables(connection, [table])
         if incoming is not None:
             database.fill_table(connection, table, incoming)
     fill_features(connection, workspace)
 
 
-def _tables(workspace: Workspace) -> Iterable[tuple[str, pa.Table | None]]:
+def _tables(workspace: Workspace, known: Sequence[versions.DataVersion]) -> Iterable[tuple[str, pa.Table | None]]:
     yield from _cohort_tables(workspace)
     certificates = read_certificates(workspace)
     runs = _runs(workspace.models, certificates)
     yield "runs", _from_rows(runs)
     yield "materializations", _from_rows(_materializations(workspace.features, runs))
-    yield "data_versions", _from_rows(_data_versions(workspace, certificates))
+    yield "data_versions", _from_rows(_data_versions(known, certificates))
     results = workspace.gate / "results.parquet"
     yield "validation_results", pq.read_table(results) if results.is_file() else None
     yield "withdrawals", _from_rows([_withdrawal(certificate) for certificate in certificates])
@@ -55,7 +62,7 @@ def _cohort_tables(workspace: Workspace) -> Iterable[tuple[str, pa.Table | None]
     gone: set[int] = set()
     for table in database.COHORT_TABLES:
         files = table_files(workspace.data, table)
-        rows = pa.concat_tables([pq.read_table(file) for file in files]) if files else None
+        rows = read_files(files) if files else None
         if rows is not None and table in RECORD_SHA256:
             is_known = pc.is_in(rows.column("eid"), value_set=known)
             gone |= set(rows.filter(pc.invert(is_known)).column("eid").to_pylist())
@@ -134,12 +141,9 @@ def _withdrawal(certificate: Certificate) -> dict[str, Any]:
     return {"certificate": certificate.name, **named, "tainted_runs": len(certificate.tainted)}
 
 
-def _data_versions(workspace: Workspace, certificates: Iterable[Certificate]) -> list[dict[str, Any]]:
+def _data_versions(known: Sequence[versions.DataVersion], certificates: Iterable[Certificate]) -> list[dict[str, Any]]:
     deleted = {version: one.withdrawn_on for one in certificates for version in one.purged_versions}
-    return [
-        {**version.to_row(), "deleted_on": deleted.get(version.data_version)}
-        for version in versions.list_versions(workspace)
-    ]
+    return [{**version.to_row(), "deleted_on": deleted.get(version.data_version)} for version in known]
 
 
 def _from_rows(rows: list[dict[str, Any]]) -> pa.Table | None:

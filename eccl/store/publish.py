@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ import pyarrow as pa
 from eccl import __version__
 from eccl.config import load_params
 from eccl.errors import VersionError
-from eccl.store import database, versions
+from eccl.store import database
 from eccl.store.build import fill_store
 from eccl.store.feature_store import FeatureStore
 from eccl.store.feature_views import quote
@@ -28,6 +28,7 @@ from eccl.store.lock import writing
 from eccl.store.parts import data_version
 from eccl.store.releases import LATEST, Ledger, Release, next_name, open_release, read_ledger, to_stamp, write_ledger
 from eccl.store.tombstones import require_no_pending_withdrawal
+from eccl.store.versions import DataVersion, list_versions
 from eccl.workspace import Workspace, shipped
 
 ROW_GROUP = 16_384
@@ -65,7 +66,8 @@ def publish(workspace: Workspace) -> Published:
     with writing(workspace.state, "publish"):
         require_no_pending_withdrawal(workspace)
         ledger = read_ledger(workspace)
-        fingerprint = _fingerprint(workspace)
+        known = list_versions(workspace)
+        fingerprint = _fingerprint(workspace, known)
         latest = _latest(workspace, ledger)
         if latest and latest.fingerprint == fingerprint:
             _expose(workspace, latest)
@@ -73,7 +75,7 @@ def publish(workspace: Workspace) -> Published:
         _refuse_retracted(ledger, fingerprint)
         now = datetime.now(UTC)
         release = Release(next_name(ledger, now), to_stamp(now), data_version(workspace.data), fingerprint)
-        _build(workspace, release, now)
+        _build(workspace, release, now, known)
         ledger = replace(ledger, releases=(*ledger.releases, release), aliases={**ledger.aliases, LATEST: release.name})
         write_ledger(workspace, _make_room(workspace, ledger, to_stamp(now)))
         _expose(workspace, release)
@@ -135,7 +137,7 @@ def _latest(workspace: Workspace, ledger: Ledger) -> Release | None:
     return release if release and release.path(workspace).is_file() else None
 
 
-def _build(workspace: Workspace, release: Release, now: datetime) -> None:
+def _build(workspace: Workspace, release: Release, now: datetime, known: Sequence[DataVersion]) -> None:
     sweep(workspace.releases)  # what a killed publication left
     with aside(release.path(workspace)) as temporary:
         connection = duckdb.connect()
@@ -151,7 +153,7 @@ def _build(workspace: Workspace, release: Release, now: datetime) -> None:
                 "package_version": __version__,
             }
             database.fill_table(connection, "release", pa.Table.from_pylist([row]))
-            fill_store(connection, workspace)
+            fill_store(connection, workspace, known)
             connection.execute("USE memory").fetchall()
             connection.execute("DETACH store").fetchall()
         finally:
@@ -183,10 +185,10 @@ def _make_room(workspace: Workspace, ledger: Ledger, now: str) -> Ledger:
     return ledger
 
 
-def _fingerprint(workspace: Workspace) -> str:
+def _fingerprint(workspace: Workspace, known: Sequence[DataVersion]) -> str:
     """Hash of what a store is built from. Large files count by size and time: a copy of them is published anew."""
     digest = hashlib.sha256(f"{__version__}\0{data_version(workspace.data)}\n".encode())
-    for version in versions.list_versions(workspace):
+    for version in known:
         digest.update(json.dumps(version.to_row(), default=str, sort_keys=True).encode())
     for file in _inputs(workspace):
         status = file.stat()

@@ -52,8 +52,16 @@ class DataVersion:
 
 def count_rows(data: Path) -> dict[str, int]:
     """Rows that describe a version's size."""
-    tables = {"participants": "participants", "recordings": "recordings", "cines": "cines", "quarantined": "quarantine"}
-    return {name: read_table(data, table).num_rows if table_files(data, table) else 0 for name, table in tables.items()}
+    tables: dict[str, tuple[str, list[str] | None]] = {
+        "participants": ("participants", ["eid"]),
+        "recordings": ("recordings", ["row"]),
+        "cines": ("cines", ["row"]),
+        "quarantined": ("quarantine", None),  # whole, so that only what still stands is counted
+    }
+    return {
+        name: read_table(data, table, columns).num_rows if table_files(data, table) else 0
+        for name, (table, columns) in tables.items()
+    }
 
 
 def list_versions(workspace: Workspace) -> list[DataVersion]:

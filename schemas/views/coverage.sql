@@ -1,4 +1,4 @@
--- What a view could describe are the visits with a current slot of its modality.
+-- What a view could describe are the visits with a current slot of its modality. Caches of the training are left out.
 CREATE VIEW coverage AS
 WITH reachable AS (
     SELECT modality, count(*) AS visits FROM slots WHERE is_current GROUP BY modality
@@ -8,7 +8,7 @@ counted AS (
         count(*) FILTER (state = 'current') AS with_feature,
         count(*) FILTER (state = 'stale') AS stale,
         count(*) FILTER (state = 'superseded') AS superseded
-    FROM feature_rows GROUP BY ALL
+    FROM feature_rows WHERE feature_view NOT IN (SELECT feature_view FROM feature_views WHERE is_cache) GROUP BY ALL
 )
 SELECT c.feature_view, c.run, c.run_id, c.data_version, r.visits, c.with_feature, c.stale, c.superseded,
     (r.visits - sum(c.with_feature) OVER (PARTITION BY c.feature_view, c.run))::BIGINT AS without_feature
