@@ -280,7 +280,7 @@ def _entities_by_events(store: FeatureStore, root: Path) -> Row:
         median_seconds(ours, 5),
         found["seconds"],
         "s",
-        f"{entities.height} entities x {EVENTS} events",
+        f"{entities.height:,} entities x {EVENTS:,} events",
     )
 
 

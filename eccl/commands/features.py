@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 _LIST = """
     WITH counted AS (
-        SELECT feature_view, count(DISTINCT run) AS runs, max(visits) AS visits,
-            max(visits - without_feature) FILTER (starts_with(run, split_part(default_run, '{', 1))) AS with_feature, max(stale) AS stale
+        SELECT feature_view, count(DISTINCT run) AS runs, max(visits) AS visits, sum(stale)::BIGINT AS stale,
+            -- of several default runs the least complete one counts
+            min(visits - without_feature) FILTER (starts_with(run, split_part(default_run, '{', 1))) AS with_feature
         FROM coverage JOIN feature_views USING (feature_view) GROUP BY feature_view
     )
     SELECT v.feature_view, v.entity, v.stage, v.default_run, v.owner, c.runs, c.visits, c.with_feature, c.stale, v.description

@@ -13,6 +13,8 @@ from eccl.commands.options import JsonOption, VersionOption, WorkspaceOption
 if TYPE_CHECKING:
     from rich.tree import Tree
 
+    from eccl.workspace import Workspace
+
 
 def lineage(
     eid: Annotated[int, typer.Argument(help="Participant.")],
@@ -27,22 +29,36 @@ def lineage(
     Example: eccl lineage 9000001
     """
     from eccl.store.feature_store import open_store
-    from eccl.store.tombstones import Tombstones
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     with open_store(place.root, version=version) as store:
         links = [link for link in store.lineage(eid, instance) if view in {None, link["feature_view"]}]
         is_known = store.has_participant(eid)
-    since = None if is_known else Tombstones.load(place).since(eid)
-    if since is not None:
-        typer.echo(json.dumps({"deleted_on": str(since)}) if as_json else f"deleted: withdrawn on {since}")
+    if not is_known:
+        _tell_absent(place, eid, as_json)
     elif as_json:
         typer.echo(json.dumps(links, default=str, indent=1))
     elif links:
         _draw(links)
     else:
-        typer.echo("No features of this visit in this release." if is_known else "No such participant in this release.")
+        typer.echo("No features of this visit in this release.")
+
+
+def _tell_absent(place: Workspace, eid: int, as_json: bool) -> None:
+    """Somebody who withdrew is told from a typing error by the tombstones, where their key is at hand."""
+    from eccl.errors import WithdrawalError
+    from eccl.store.tombstones import Tombstones
+
+    try:
+        since = Tombstones.load(place).since(eid)
+    except WithdrawalError:
+        typer.echo("Not in this release; whether by withdrawal cannot be told without the tombstones' key.", err=True)
+        raise typer.Exit(1) from None
+    if since is None:
+        typer.echo("No such participant in this release.", err=True)
+        raise typer.Exit(1)
+    typer.echo(json.dumps({"deleted_on": str(since)}) if as_json else f"deleted: withdrawn on {since}")
 
 
 def _draw(links: list[dict[str, Any]]) -> None:
@@ -60,9 +76,7 @@ def _tree(links: list[dict[str, Any]]) -> Tree:
     from rich.tree import Tree
 
     first = links[0]
-    tree = Tree(
-        f"visit {first['instance']}: {first['array']} row {first['array_row']}" + _gone(first["slot_deleted_on"])
-    )
+    tree = Tree(f"visit {first['instance']}: {first['array']} row {first['array_row']}")
     superseded = "" if first["is_current"] else "  (superseded by a later file)"
     tree.add(f"raw file {first['raw_path']}  sha256 {_short(first['raw_sha256'])}{superseded}")
     tree.add(f"record sha256 {_short(first['record_sha256'])}")

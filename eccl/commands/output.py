@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,17 +41,21 @@ def show(
         return
     if output is Output.PARQUET and out is None:
         raise typer.BadParameter("parquet needs a file: --out FILE.parquet")
+    frame = answer.pl()
     if out is None:
-        typer.echo(render(answer.pl(), output, rows), nl=False)
+        typer.echo(render(frame, output, rows), nl=False)
         return
+    from eccl.errors import WorkspaceError
     from eccl.store.exports import record_export
 
-    frame = answer.pl()
+    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
+        raise WorkspaceError(f"{out.parent} is no folder that can be written to; give --out a file in one that is")
+    # Noted first: a line too many is harmless, a file that nobody knows of is not.
+    record_export(workspace, out, store.release, has_eid="eid" in frame.columns, rows=frame.height)
     if output is Output.PARQUET:
         frame.write_parquet(out)
     else:
         out.write_text(render(frame, output, frame.height))
-    record_export(workspace, out, store.release, has_eid="eid" in frame.columns, rows=frame.height)
     typer.echo(f"{frame.height} rows in {out} (noted in ledger/exports.jsonl)", err=True)
 
 
@@ -68,23 +73,42 @@ def render(frame: pl.DataFrame, output: Output, rows: int) -> str:
 
 
 def render_table(frame: pl.DataFrame, rows: int, width: int = 160) -> str:
-    """Draw a frame as text; long vectors and texts are shortened, cut rows are counted."""
+    """Draw a frame as text; long vectors and texts are shortened, cut rows and columns are counted."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
+    cells = {name: [_cell(value) for value in frame[name].head(rows).to_list()] for name in frame.columns}
+    shown = _fitting(cells, width)
+    if len(shown) < frame.width and frame.height == 1:
+        return "".join(f"{name:<40} {values[0]}\n" for name, values in cells.items())  # one row reads better downwards
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name, kind in zip(frame.columns, frame.dtypes, strict=True):
-        table.add_column(
-            name, justify="right" if kind.is_numeric() else "left", overflow="fold", no_wrap=kind.is_nested()
-        )
-    for row in frame.head(rows).iter_rows():
-        table.add_row(*(_cell(value) for value in row))
+    for name in shown:
+        kind = frame.schema[name]
+        justify = "right" if kind.is_numeric() else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=kind.is_nested())  # type: ignore[arg-type]
+    for row in zip(*(cells[name] for name in shown), strict=True):
+        table.add_row(*row)
     stream = io.StringIO()
     Console(file=stream, width=width).print(table)
-    cut = frame.height - rows
     lines = [line.rstrip() for line in stream.getvalue().splitlines() if line.strip()]
-    return "\n".join([*lines, *([f"... {cut} more rows (--rows)"] if cut > 0 else [])]) + "\n"
+    if frame.height > rows:
+        lines.append(f"... {frame.height - rows} more rows (--rows)")
+    if len(shown) < frame.width:
+        lines.append(f"... {frame.width - len(shown)} more columns; name those you want, or use --format csv")
+    return "\n".join(lines) + "\n"
+
+
+def _fitting(cells: dict[str, list[str]], width: int) -> list[str]:
+    """Columns from the left that a line has room for; long texts wrap, so they count for a part of their length."""
+    shown: list[str] = []
+    used = 0
+    for name, values in cells.items():
+        used += max([min(len(name), 24), *(min(len(value), 24) for value in values)]) + 3
+        if used > width and shown:
+            break
+        shown.append(name)
+    return shown
 
 
 def _to_json(value: Any) -> str:

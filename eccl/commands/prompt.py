@@ -11,6 +11,7 @@ from eccl.commands.output import Output, render
 from eccl.store.feature_store import FeatureStore
 from eccl.store.feature_views import quote
 
+_HELP = "Read-only. End a query with a semicolon; .tables, .describe TABLE, .format table|csv|json, .quit"
 _TABLES = """
     SELECT if(schema_name = 'main', name, schema_name || '.' || name) AS name, comment FROM (
         SELECT schema_name, table_name AS name, comment FROM duckdb_tables()
@@ -22,7 +23,7 @@ _TABLES = """
 class Prompt(cmd.Cmd):
     """Read SQL line by line; a statement ends with a semicolon, a line that starts with a dot is a command."""
 
-    intro = "Read-only. End a query with a semicolon; .tables, .describe TABLE, .format table|csv|json, .quit"
+    intro = _HELP
     prompt = "eccl> "
 
     def __init__(self, store: FeatureStore, rows: int) -> None:
@@ -31,6 +32,17 @@ class Prompt(cmd.Cmd):
         self._rows = rows
         self._output = Output.TABLE
         self._lines: list[str] = []
+
+    def run(self) -> None:
+        """Answer until the end; an interrupt drops the query that is being written."""
+        while True:
+            try:
+                self.cmdloop()
+                return
+            except KeyboardInterrupt:
+                self._reset()
+                self.intro = ""
+                typer.echo()
 
     def onecmd(self, line: str) -> bool:
         """Take a line of SQL, or a dot command; none of the words is one of cmd's own."""
@@ -63,7 +75,7 @@ class Prompt(cmd.Cmd):
         elif name == "format" and argument in {"table", "csv", "json"}:
             self._output = Output(argument)
         else:
-            typer.echo(self.intro)
+            typer.echo(_HELP)
         return False
 
     def _answer(self, query: str) -> None:

@@ -10,6 +10,8 @@ from eccl.commands.options import WorkspaceOption
 
 
 def publish(
+    force: Annotated[bool, typer.Option("--force", help="Make a release also where nothing changed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell whether there is something new.")] = False,
     alias: Annotated[str | None, typer.Option("--as", help="Alias for it besides `latest`, e.g. stable.")] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -17,12 +19,18 @@ def publish(
 
     Example: eccl publish --as stable
     """
+    from eccl.store.publish import has_news
     from eccl.store.publish import publish as publish_store
-    from eccl.store.releases import promote
+    from eccl.store.releases import check_alias, promote
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
-    published = publish_store(place)
+    if alias:
+        check_alias(alias)
+    if dry_run:
+        typer.echo("There is something new to publish" if has_news(place) else "Nothing new; no release would be made")
+        return
+    published = publish_store(place, force=force)
     if alias:
         promote(place, published.release.name, alias)
     if published.is_new:

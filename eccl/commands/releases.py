@@ -50,12 +50,13 @@ def promote(
 
     Example: eccl promote latest --as stable
     """
-    from eccl.store.releases import open_release, read_ledger
+    from eccl.store.releases import check_alias, open_release, read_ledger
     from eccl.store.releases import promote as promote_release
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     before = read_ledger(place).aliases.get(alias, "nothing")
+    check_alias(alias)
     found = open_release(place, release) if dry_run else promote_release(place, release, alias)
     typer.echo(f"{alias}: {before} -> {found.name}" + (" (nothing was written)" if dry_run else ""))
 
@@ -71,20 +72,24 @@ def retract(
 
     Example: eccl retract 2026-03-01 --reason "labels of site 3 were wrong" --replacement latest
     """
+    from eccl.store.publish import check_retraction
     from eccl.store.publish import retract as retract_release
     from eccl.store.releases import read_ledger
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
-    found = read_ledger(place).find(release)
-    if not dry_run:
-        retract_release(place, release, reason, replacement)
-    aliases = ", ".join(read_ledger(place).aliases_of(found.name)) or "none"
-    typer.echo(
-        f"would retract {found.name} (aliases: {aliases}); nothing was written"
-        if dry_run
-        else f"retracted {found.name}"
-    )
+    before = read_ledger(place)
+    found = before.find(release)
+    check_retraction(place, release, reason, replacement)
+    if dry_run:
+        held = ", ".join(before.aliases_of(found.name)) or "none"
+        typer.echo(f"would retract {found.name} (aliases: {held}); nothing was written")
+        return
+    retract_release(place, release, reason, replacement)
+    typer.echo(f"retracted {found.name}")
+    after = read_ledger(place).aliases
+    for alias in before.aliases_of(found.name):
+        typer.echo(f"  {alias}: {found.name} -> {after.get(alias, 'nothing')}")
 
 
 def register(app: typer.Typer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,7 +47,7 @@ def sql(
         if text is None and sys.stdin.isatty():
             from eccl.commands.prompt import Prompt
 
-            Prompt(store, rows).cmdloop()
+            Prompt(store, rows).run()
             return
         try:
             answer = store.sql(sys.stdin.read() if text is None else text, _parameters(param or []))
@@ -67,12 +68,9 @@ def _parameters(given: list[str]) -> dict[str, Any] | None:
 
 
 def _typed(value: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(value)
-        except ValueError:
-            pass
-    return value
+    if re.fullmatch(r"-?(0|[1-9][0-9]*)", value):
+        return int(value)
+    return float(value) if re.fullmatch(r"-?[0-9]+\.[0-9]+", value) else value
 
 
 def register(app: typer.Typer) -> None:

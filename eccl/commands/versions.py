@@ -55,7 +55,7 @@ def _print_releases(ledger: Ledger) -> None:
             instead = release.retraction["replacement"]
             notes.append(f"retracted: {release.retraction['reason']}" + (f" (use {instead})" if instead else ""))
         if release.redactions:
-            notes.append(f"rows taken out by {len(release.redactions)} withdrawals")
+            notes.append(f"withdrawals took rows out: {', '.join(release.redactions)}")
         if release.removed_at:
             notes.append(f"file removed {release.removed_at[:10]}")
         moment = release.published_at[:16].replace("T", " ")

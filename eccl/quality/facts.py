@@ -41,7 +41,15 @@ def _quarantined_share(table: str, kind: str) -> str:
     return f"SELECT {refused} / nullif({refused} + (SELECT count(*) FROM {table}), 0)"
 
 
+def _deleted(table: str, modality: str) -> str:
+    return f"""
+        SELECT count(*) FROM {table} SEMI JOIN (SELECT "row" FROM deletions WHERE modality = '{modality}') d USING ("row")"""
+
+
 FACTS: dict[str, str] = {
+    # withdrawals
+    "cines_in_deleted_slots": _deleted("cines", "cine"),
+    "recordings_in_deleted_slots": _deleted("recordings", "ecg"),
     # splits
     "participants_in_two_splits": """
         SELECT count(*) FROM (SELECT eid FROM (SELECT eid, split FROM splits UNION SELECT eid, split FROM pairs)

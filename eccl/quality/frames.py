@@ -149,6 +149,7 @@ FRAMES: dict[str, Frame] = {
     ),
     "pairs": Frame("pairs", {}),
     "exclusions": Frame("exclusions", {"has_detail": "coalesce(trim(detail) <> '', false)"}),
+    "deletions": Frame("deletions", {"deleted_year": "year(deleted_on)"}),
 }
 
 

@@ -25,6 +25,7 @@ from eccl.quality.summary import render_summary
 from eccl.quality.tables import check_schemas, open_tables
 from eccl.store.files import aside, sha256_file
 from eccl.store.parts import data_version, write_parquet
+from eccl.store.returned import require_nobody_returned
 from eccl.workspace import Workspace
 
 
@@ -52,11 +53,14 @@ def run_gate(
     ------
     GateError
         There is no data to validate, or the tables cannot be read.
+    WithdrawalError
+        Somebody who withdrew is in the data again.
     ConfigError
         The override is blank, or a limit in params.yaml is not a number.
     """
     if override is not None and not override.strip():
         raise ConfigError("the override is blank; give a reason in words, or null for none")
+    require_nobody_returned(workspace)
     try:
         version = data_version(workspace.data)
     except WorkspaceError as error:

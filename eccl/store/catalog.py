@@ -28,6 +28,7 @@ class Catalog:
         self._keys: dict[str, dict[str, str]] = {}
         self._runs: dict[str, dict[str, RunRows]] = {}
         self._lengths: dict[str, int] = {}
+        self._codes: list[str] | None = None
 
     def keys(self, view: FeatureView) -> dict[str, str]:
         """Keys that a view has: name as analysts write it -> SQL literal."""
@@ -53,6 +54,13 @@ class Catalog:
             match = _ARRAY.fullmatch(found[0][0]) if found else None
             self._lengths[view.name] = int(match[1]) if match else 0
         return self._lengths[view.name]
+
+    def codes(self) -> list[str]:
+        """ICD-10 blocks that have labels."""
+        if self._codes is None:
+            rows = self._connection.execute("SELECT DISTINCT code FROM labels ORDER BY code").fetchall()
+            self._codes = [code for (code,) in rows]
+        return self._codes
 
     def _find_keys(self, view: FeatureView) -> dict[str, str]:
         if view.key == "field_id":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from eccl.store.files import replace_file
 from eccl.store.releases import to_stamp
 from eccl.workspace import Workspace
 
@@ -45,3 +47,11 @@ def list_exports(workspace: Workspace) -> list[Export]:
     """Every recorded export, oldest first."""
     path = workspace.ledger / "exports.jsonl"
     return [Export(**json.loads(line)) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def redact_exports(workspace: Workspace, redact: Callable[[str], str]) -> None:
+    """Change the paths in the ledger, for those who must not be named there any more."""
+    exports = list_exports(workspace)
+    if any(redact(export.path) != export.path for export in exports):
+        lines = [json.dumps({**asdict(export), "path": redact(export.path)}) + "\n" for export in exports]
+        replace_file(workspace.ledger / "exports.jsonl", "".join(lines).encode())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, get_args
 
 import duckdb
 import numpy as np
@@ -17,6 +17,7 @@ from eccl.store import historical, lineage, nearest
 from eccl.store.catalog import Catalog
 from eccl.store.historical import HistoricalFeatures, Stale
 from eccl.store.nearest import Matrix, Metric
+from eccl.store.references import parse_label
 from eccl.store.releases import LATEST, open_release, read_ledger
 from eccl.workspace import find_workspace
 
@@ -169,17 +170,16 @@ class FeatureStore:
         relation
             rank, eid, instance, split, similarity and one column per label.
         """
+        if metric not in get_args(Metric) or k < 1:
+            raise FeatureError(
+                f"metric is one of {', '.join(get_args(Metric))} and k at least 1; found {metric!r} and {k}"
+            )
         searched, chosen = self._matrix(among or view, run)
         own = None
         if vector is None:
             if eid is None or instance is None:
                 raise FeatureError("give a visit (eid and instance) or a vector to search from")
-            asked, _ = self._matrix(view, run or chosen)
-            own = asked.position(eid, instance)
-            if own is None:
-                raise FeatureError(
-                    f"the visit has no current vector in {view}@{run or chosen}; `eccl features show {view}` tells its coverage"
-                )
+            asked, own = self._position(eid, instance, view, run or chosen)
             vector = asked.vectors[own]
         query = np.ascontiguousarray(vector, dtype=np.float32)
         if query.shape != searched.vectors.shape[1:]:
@@ -191,8 +191,9 @@ class FeatureStore:
             allowed = np.ones(len(searched.eid), dtype=bool) if allowed is None else allowed
             allowed[own] = False
         found = nearest.top(searched, query, k, metric, allowed)
-        shown = list(labels) if labels is not None else nearest.default_labels(self._connection)
-        return nearest.neighbours(self._connection, searched, found, shown)
+        codes = self._catalog.codes()
+        shown = labels if labels is not None else [f"{code}:ever" for code in codes]
+        return nearest.neighbours(self._connection, searched, found, [parse_label(label, codes) for label in shown])
 
     def lineage(self, eid: int, instance: int | None = None) -> list[dict[str, Any]]:
         """Every link of a visit's features, one dictionary per view and run; of all visits without `instance`."""
@@ -213,6 +214,17 @@ class FeatureStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _position(self, eid: int, instance: int, view: str, run: str) -> tuple[Matrix, int]:
+        asked, _ = self._matrix(view, run)
+        position = asked.position(eid, instance)
+        if position is None and not self.has_participant(eid):
+            raise FeatureError('no such participant in this release; look the id up with `eccl sql "FROM pairs"`')
+        if position is None:
+            raise FeatureError(
+                f"the visit has no current vector in {view}@{run}; `eccl features show {view}` tells its coverage"
+            )
+        return asked, position
 
     def _matrix(self, view: str, run: str | None) -> tuple[Matrix, str]:
         if (view, run) not in self._matrices:

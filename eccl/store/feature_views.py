@@ -192,6 +192,11 @@ def quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def identifier(name: str) -> str:
+    """A column's name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def describe(column: Column) -> str:
     """A column's description with its unit."""
     return f"{column.description} ({column.unit})" if column.unit else column.description

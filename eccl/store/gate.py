@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from eccl.errors import GateError
 from eccl.store.parts import data_version
+from eccl.store.returned import require_nobody_returned
 from eccl.store.tombstones import require_no_pending_withdrawal
 from eccl.workspace import Workspace
 
@@ -28,8 +29,11 @@ def require_green(workspace: Workspace) -> GateStatus:
     ------
     GateError
         The gate was never run, belongs to other data, or is red without an override.
+    WithdrawalError
+        A withdrawal was interrupted, or somebody who withdrew is in the data again.
     """
     require_no_pending_withdrawal(workspace)
+    require_nobody_returned(workspace)
     path = workspace.gate / "gate.json"
     if not path.is_file():
         raise GateError("the gate has not been run on this data; run `eccl validate` first")

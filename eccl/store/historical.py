@@ -11,7 +11,7 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import duckdb
 import pyarrow as pa
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from eccl.errors import FeatureError
 from eccl.store.catalog import Catalog
-from eccl.store.feature_views import quote
+from eccl.store.feature_views import identifier, quote
 from eccl.store.joins import Group, group_columns
 from eccl.store.numbers import to_numpy
 from eccl.store.references import LabelColumn, parse_feature, parse_label
@@ -92,25 +92,31 @@ def get_historical_features(
     stale: Stale,
 ) -> HistoricalFeatures:
     """Build the point-in-time join; see :meth:`eccl.FeatureStore.get_historical_features`."""
+    if isinstance(features, str) or isinstance(labels, str):
+        raise FeatureError("features and labels are lists of references; write ['ecg_embedding'], not 'ecg_embedding'")
+    if stale not in get_args(Stale):
+        raise FeatureError(f"stale is one of {', '.join(get_args(Stale))}; found {stale!r}")
     names, entity = _entities(connection, entities, as_of)
     parsed = [column for reference in features for column in parse_feature(reference, catalog.keys)]
-    wanted = [parse_label(reference) for reference in labels]
+    _refuse_doubles(column.name for column in parsed)
+    wanted = [parse_label(reference, catalog.codes()) for reference in labels]
     at_visit = as_of == "visit"
     if wanted and not at_visit:
         raise FeatureError("labels belong to visits; ask for them with as_of='visit'")
-    _refuse_doubles([*names, *(column.name for column in parsed), *(label.name for label in wanted)])
     groups = group_columns(
         catalog, parsed, at_visit=at_visit and max_age_days is None, include_stale=stale == "include"
     )
     for group in groups:
         _check_runs(catalog, group, refuse_stale=stale == "refuse")
-    outputs = {name: sql for group in groups for name, sql in group.outputs(max_age_days).items()}
+    named = [one for group in groups for one in group.outputs(max_age_days).items()]
     if stale == "include":
-        outputs |= {f"{g.name}_state": f"{g.alias}.state" for g in groups if g.view.source is None}
+        named += [(f"{g.name}_state", f"{g.alias}.state") for g in groups if g.view.source is None]
+    named += [(label.name, f'l{i}."value"') for i, label in enumerate(wanted)]
+    _refuse_doubles([*names, *(name for name, _ in named)])
+    outputs = dict(named)
     joins = [*(group.join() for group in groups), *(_label_join(label, i) for i, label in enumerate(wanted))]
-    outputs |= {label.name: f'l{i}."value"' for i, label in enumerate(wanted)}
-    kept = [f'e."{name}"' for name in names]
-    select = ", ".join([*kept, *(f'{sql} AS "{name}"' for name, sql in outputs.items())])
+    kept = [f"e.{identifier(name)}" for name in names]
+    select = ", ".join([*kept, *(f"{sql} AS {identifier(name)}" for name, sql in outputs.items())])
     query = f"WITH e AS ({entity}) SELECT {select}, e.__position FROM e {' '.join(joins)}"
     coverage = _coverage_sql(entity, groups, wanted, max_age_days)
     return HistoricalFeatures(connection, query, coverage, [*names, *outputs])
@@ -134,12 +140,19 @@ def _entities(connection: duckdb.DuckDBPyConnection, entities: Any, as_of: str |
     if as_of == "visit":
         return names, f"SELECT n.*, v.visit_date AS __at FROM ({numbered}) n LEFT JOIN visits v USING (eid, instance)"
     if isinstance(as_of, date) or _ISO_DATE.fullmatch(as_of):
-        return names, f"SELECT *, DATE '{as_of}' AS __at FROM ({numbered})"
+        return names, f"SELECT *, DATE '{_to_date(as_of)}' AS __at FROM ({numbered})"
     if as_of in names:
-        return names, f'SELECT *, "{as_of}" AS __at FROM ({numbered})'
+        return names, f"SELECT *, {identifier(as_of)} AS __at FROM ({numbered})"
     raise FeatureError(
         f"as_of is 'visit', a date, or a column of the entities; {as_of!r} is none of {', '.join(names)}"
     )
+
+
+def _to_date(text: str | date) -> date:
+    try:
+        return text if isinstance(text, date) else date.fromisoformat(text)
+    except ValueError:
+        raise FeatureError(f"{text} is no date; write it as 2021-12-31") from None
 
 
 def _check_runs(catalog: Catalog, group: Group, *, refuse_stale: bool) -> None:
@@ -153,8 +166,8 @@ def _check_runs(catalog: Catalog, group: Group, *, refuse_stale: bool) -> None:
         if known[run].stale and refuse_stale:
             raise FeatureError(
                 f"{known[run].stale} rows of {view}@{run} were computed on data version {known[run].stale_version} and not brought up "
-                f"to the one this store shows; run `eccl materialize {run}` and `eccl publish`, or ask with stale='include' to get them "
-                "marked"
+                f"to the one this store shows; run `eccl materialize {run}` and `eccl publish`, open a version in which they are current "
+                "(`eccl versions`), or ask for stale rows to get them marked (stale='include', --include-stale)"
             )
 
 

@@ -12,7 +12,21 @@ from eccl.store.repository import run_dvc, run_git
 from eccl.store.sample import without_sample
 from eccl.workspace import Workspace, shipped
 
-IGNORED = "/data\n/raw/\n/models/\n/features/\n/reports/\n/eccl.duckdb\n/eccl.duckdb.*\n/releases/\n/.tombstone-key\n/.eccl/\n.tmp-*\n"
+IGNORED = """\
+/data
+/raw/
+/models/
+/features/
+/reports/
+/eccl.duckdb
+/eccl.duckdb.*
+/releases/
+/ledger/releases.json
+/ledger/exports.jsonl
+/.tombstone-key
+/.eccl/
+.tmp-*
+"""
 
 
 def init_workspace(folder: Path, settings: Mapping[str, str | int] | None = None) -> Workspace:

@@ -59,13 +59,14 @@ class Group:
     @property
     def name(self) -> str:
         """Name of the group in an answer."""
-        return self.columns[0].name if len(self.columns) == 1 else self.view.name
+        at = self.columns[0].name.partition("@")[2]
+        return self.columns[0].name if len(self.columns) == 1 else self.view.name + (f"@{at}" if at else "")
 
 
 def group_columns(
     catalog: Catalog, columns: Sequence[FeatureColumn], *, at_visit: bool, include_stale: bool
 ) -> list[Group]:
-    """One group per view and @run, of events one per view and key; in the order in which they were asked for.
+    """One group per view and run; where dates decide, one per key too, for each has a latest value of its own.
 
     Parameters
     ----------
@@ -76,8 +77,9 @@ def group_columns(
     """
 
     def place(column: FeatureColumn) -> tuple[Any, ...]:
+        is_dated = column.view.time is not None or not at_visit
         at = column.name.partition("@")[2]
-        return (column.view.name, at, column.key) if column.view.time else (column.view.name, at)
+        return (column.view.name, at, column.run, column.key if is_dated else None)
 
     found: dict[tuple[Any, ...], list[FeatureColumn]] = {}
     for column in columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from eccl.errors import FeatureError
 from eccl.store.feature_views import declared_view, quote
 from eccl.store.numbers import to_numpy
-from eccl.store.references import parse_label
+from eccl.store.references import LabelColumn
 
 Metric = Literal["cosine", "inner_product"]
 
@@ -107,12 +108,12 @@ def top(
 
 
 def allowed_rows(connection: duckdb.DuckDBPyConnection, matrix: Matrix, where: str | None) -> NDArray[np.bool_] | None:
-    """Rows that satisfy a condition over visits, participants, splits and labels.
+    """Rows that satisfy a condition over visits, participants and splits.
 
     Parameters
     ----------
     where
-        SQL over the columns of ``visits``, ``participants`` and ``splits``; subqueries reach everything else.
+        SQL over the columns of ``visits``, ``participants`` and ``splits``; subqueries reach labels and everything else.
     """
     if not where:
         return None
@@ -130,7 +131,7 @@ def neighbours(
     connection: duckdb.DuckDBPyConnection,
     matrix: Matrix,
     found: tuple[NDArray[np.int64], NDArray[np.float32]],
-    labels: list[str],
+    labels: Sequence[LabelColumn],
 ) -> duckdb.DuckDBPyRelation:
     """The neighbours as a relation: rank, key, split, similarity and labels."""
     rows, similarity = found
@@ -143,21 +144,14 @@ def neighbours(
             "similarity": similarity,
         }
     )
-    wanted = [parse_label(label) for label in labels]
-    if not wanted:
+    if not labels:
         return connection.from_arrow(table)
-    selected = "".join(f', l{i}."value" AS {label.name}' for i, label in enumerate(wanted))
+    selected = "".join(f', l{i}."value" AS {label.name}' for i, label in enumerate(labels))
     joins = "".join(
         f" LEFT JOIN labels l{i} ON l{i}.eid = n.eid AND l{i}.instance = n.instance AND l{i}.code = {quote(label.code)} "
         f"AND l{i}.definition = {quote(label.definition)}"
-        for i, label in enumerate(wanted)
+        for i, label in enumerate(labels)
     )
     relation = connection.from_arrow(table).query("n", f"SELECT n.*{selected} FROM n{joins} ORDER BY n.rank")
     assert relation is not None  # a SELECT
     return relation
-
-
-def default_labels(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Every code of the store by the definition ``ever``."""
-    codes = connection.execute("SELECT DISTINCT code FROM labels ORDER BY code").fetchall()
-    return [f"{code}:ever" for (code,) in codes]

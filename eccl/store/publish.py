@@ -27,6 +27,7 @@ from eccl.store.files import aside, sweep
 from eccl.store.lock import writing
 from eccl.store.parts import data_version
 from eccl.store.releases import LATEST, Ledger, Release, next_name, open_release, read_ledger, to_stamp, write_ledger
+from eccl.store.returned import require_nobody_returned
 from eccl.store.tombstones import require_no_pending_withdrawal
 from eccl.store.versions import DataVersion, list_versions
 from eccl.workspace import Workspace, shipped
@@ -51,35 +52,50 @@ class Published:
     is_new: bool
 
 
-def publish(workspace: Workspace) -> Published:
+def publish(workspace: Workspace, *, force: bool = False) -> Published:
     """Publish what the workspace holds now as a release, unless the latest one shows it already.
+
+    Parameters
+    ----------
+    force
+        Make a release also where nothing changed, and where the same content was retracted.
 
     Raises
     ------
     LockedError
         Somebody else is writing.
     WithdrawalError
-        A withdrawal was interrupted; what it left must not be published.
+        A withdrawal was interrupted, or somebody who withdrew is in the data again.
     VersionError
         A release of exactly this content was retracted.
     """
     with writing(workspace.state, "publish"):
         require_no_pending_withdrawal(workspace)
+        require_nobody_returned(workspace)
         ledger = read_ledger(workspace)
         known = list_versions(workspace)
         fingerprint = _fingerprint(workspace, known)
         latest = _latest(workspace, ledger)
-        if latest and latest.fingerprint == fingerprint:
+        if latest and latest.fingerprint == fingerprint and not force:
             _expose(workspace, latest)
             return Published(latest, _count_rows(latest.path(workspace)), is_new=False)
-        _refuse_retracted(ledger, fingerprint)
+        if not force:
+            _refuse_retracted(ledger, fingerprint)
         now = datetime.now(UTC)
         release = Release(next_name(ledger, now), to_stamp(now), data_version(workspace.data), fingerprint)
         _build(workspace, release, now, known)
         ledger = replace(ledger, releases=(*ledger.releases, release), aliases={**ledger.aliases, LATEST: release.name})
-        write_ledger(workspace, _make_room(workspace, ledger, to_stamp(now)))
+        ledger = _make_room(workspace, ledger, to_stamp(now))
+        write_ledger(workspace, ledger)
+        _sweep(workspace, ledger)
         _expose(workspace, release)
     return Published(release, _count_rows(release.path(workspace)), is_new=True)
+
+
+def has_news(workspace: Workspace) -> bool:
+    """Whether a publication would make a release."""
+    latest = _latest(workspace, read_ledger(workspace))
+    return latest is None or latest.fingerprint != _fingerprint(workspace, list_versions(workspace))
 
 
 def retract(workspace: Workspace, wanted: str, reason: str, replacement: str | None = None) -> Release:
@@ -93,14 +109,9 @@ def retract(workspace: Workspace, wanted: str, reason: str, replacement: str | N
     VersionError
         There is no such release, the replacement may not be read, or no reason was given.
     """
-    if not reason.strip():
-        raise VersionError("a retraction needs a reason that its readers will see; give --reason TEXT")
     with writing(workspace.state, "retract"):
         ledger = read_ledger(workspace)
-        release = ledger.find(wanted)
-        instead = open_release(workspace, replacement) if replacement else None
-        if instead and instead.name == release.name:
-            raise VersionError(f"release {release.name} cannot replace itself; give another one")
+        release, instead = check_retraction(workspace, wanted, reason, replacement)
         note = {
             "at": to_stamp(datetime.now(UTC)),
             "reason": reason.strip(),
@@ -116,6 +127,23 @@ def retract(workspace: Workspace, wanted: str, reason: str, replacement: str | N
     return retracted
 
 
+def check_retraction(
+    workspace: Workspace, wanted: str, reason: str, replacement: str | None
+) -> tuple[Release, Release | None]:
+    """The release to retract and the one that replaces it; raises as :func:`retract`."""
+    if not reason.strip():
+        raise VersionError("a retraction needs a reason that its readers will see; give --reason TEXT")
+    release = read_ledger(workspace).find(wanted)
+    if release.retraction:
+        raise VersionError(
+            f"release {release.name} was retracted before: {release.retraction['reason']}; its readers know that reason"
+        )
+    instead = open_release(workspace, replacement) if replacement else None
+    if instead and instead.name == release.name:
+        raise VersionError(f"release {release.name} cannot replace itself; give another one")
+    return release, instead
+
+
 def is_published(workspace: Workspace) -> bool:
     """Whether the latest release shows the data version that the workspace holds."""
     latest = _latest(workspace, read_ledger(workspace))
@@ -127,7 +155,7 @@ def _refuse_retracted(ledger: Ledger, fingerprint: str) -> None:
         if release.retraction and release.fingerprint == fingerprint:
             raise VersionError(
                 f"nothing changed since release {release.name}, which was retracted ({release.retraction['reason']}); mend what was "
-                "wrong (ingest, train, materialize), then publish"
+                "wrong (ingest, train, materialize), then publish; `eccl publish --force` publishes it again"
             )
 
 
@@ -138,7 +166,6 @@ def _latest(workspace: Workspace, ledger: Ledger) -> Release | None:
 
 
 def _build(workspace: Workspace, release: Release, now: datetime, known: Sequence[DataVersion]) -> None:
-    sweep(workspace.releases)  # what a killed publication left
     with aside(release.path(workspace)) as temporary:
         connection = duckdb.connect()
         try:
@@ -176,13 +203,21 @@ def _expose(workspace: Workspace, release: Release) -> None:
 
 
 def _make_room(workspace: Workspace, ledger: Ledger, now: str) -> Ledger:
-    """Remove the oldest releases without an alias beyond those to keep; the ledger remembers them."""
+    """Mark the oldest releases without an alias beyond those to keep as removed; the ledger remembers them."""
     keep = load_params(workspace.params_file).publish.keep_releases
     there = [one for one in ledger.releases if not one.removed_at and not ledger.aliases_of(one.name)]
-    for release in there[: len(there) - keep] if keep else []:
+    for release in there[: max(0, len(there) - keep)] if keep else []:
         ledger = ledger.with_release(replace(release, removed_at=now))
-        release.path(workspace).unlink(missing_ok=True)
     return ledger
+
+
+def _sweep(workspace: Workspace, ledger: Ledger) -> None:
+    """Remove files of releases that the ledger does not list, or no more: a publication may have been killed before or after it."""
+    sweep(workspace.releases)
+    listed = {release.name for release in ledger.releases if not release.removed_at}
+    for file in workspace.releases.glob("*.duckdb"):
+        if file.stem not in listed:
+            file.unlink()
 
 
 def _fingerprint(workspace: Workspace, known: Sequence[DataVersion]) -> str:
@@ -200,6 +235,7 @@ def _inputs(workspace: Workspace) -> Iterator[Path]:
     for folder in (workspace.features, workspace.gate, workspace.ledger / "withdrawals", shipped("schemas")):
         yield from sorted(path for path in folder.rglob("*") if path.is_file())
     yield from sorted(workspace.models.glob("*/run.json"))
+    yield from sorted(Path(__file__).parent.glob("build*.py"))  # a mended build is something new, too
 
 
 def _count_rows(path: Path) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from eccl.errors import FeatureError
@@ -70,13 +70,18 @@ def parse_feature(reference: str, keys_of: KeysOf) -> list[FeatureColumn]:
     return _keyed(view, match["field"], match["run"], keys_of(view))
 
 
-def parse_label(reference: str) -> LabelColumn:
+def parse_label(reference: str, codes: Sequence[str]) -> LabelColumn:
     """Resolve ``code:definition``.
+
+    Parameters
+    ----------
+    codes
+        ICD-10 blocks that have labels in the store.
 
     Raises
     ------
     FeatureError
-        The form or the definition is unknown.
+        The form, the definition or the code is unknown.
     """
     code, _, definition = reference.strip().partition(":")
     known = label_definitions()
@@ -84,6 +89,8 @@ def parse_label(reference: str) -> LabelColumn:
         raise FeatureError(
             f"{reference!r} is no label; write the ICD-10 block and a definition, e.g. I50:prevalent (definitions: {', '.join(known)})"
         )
+    if code not in codes:
+        raise FeatureError(f"no labels of {code} in this store; there are {', '.join(codes) or 'none'}")
     return LabelColumn(f"label_{code}_{definition}", code, definition)
 
 

@@ -157,6 +157,20 @@ def open_release(workspace: Workspace, wanted: str = LATEST) -> Release:
     return release
 
 
+def check_alias(alias: str) -> None:
+    """Refuse names that are none for an alias.
+
+    Raises
+    ------
+    VersionError
+        It is ``latest``, or looks like a release's name.
+    """
+    if alias == LATEST or not alias or alias[0].isdigit():
+        raise VersionError(
+            f"alias {alias!r} cannot be given: {LATEST} follows `eccl publish`, names with a digit first are releases"
+        )
+
+
 def promote(workspace: Workspace, wanted: str, alias: str) -> Release:
     """Let an alias point at a release.
 
@@ -165,10 +179,7 @@ def promote(workspace: Workspace, wanted: str, alias: str) -> Release:
     VersionError
         The release may not be read, or the alias is ``latest`` or looks like a release's name.
     """
-    if alias == LATEST or alias[:1].isdigit():
-        raise VersionError(
-            f"alias {alias} cannot be given: {LATEST} follows `eccl publish`, names with a digit first are releases"
-        )
+    check_alias(alias)
     with writing(workspace.state, "promote"):
         release = open_release(workspace, wanted)
         ledger = read_ledger(workspace)

@@ -100,6 +100,12 @@ def tombstones_path(workspace: Workspace) -> Path:
     return workspace.ledger / "tombstones.json"
 
 
+def tombstones_mark(workspace: Workspace) -> str:
+    """SHA-256 of the tombstones; empty while there are none. It changes with every withdrawal, and needs no key."""
+    path = tombstones_path(workspace)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
 def journal_path(workspace: Workspace) -> Path:
     """The journal of a withdrawal; it is there from the first change to the last."""
     return workspace.state / "withdrawal.json"

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from eccl import __version__
+from eccl.errors import WithdrawalError
 from eccl.store.materialized import remove_other_weights
+from eccl.store.tombstones import require_no_pending_withdrawal, tombstones_mark
 from eccl.training.config import OptimiserConfig
 from eccl.training.curves import Curves
 from eccl.training.resume import Checkpoint
@@ -14,6 +16,15 @@ from eccl.training.runs import Run, RunIdentity, save_run
 from eccl.training.session import Session
 from eccl.training.sources import Source
 from eccl.training.trainer import TrainingPlan, fit
+
+
+def _require_nobody_left(session: Session, before: str) -> None:
+    """Refuse to save a model of data that somebody left while it was trained: nothing would mark it."""
+    require_no_pending_withdrawal(session.workspace)
+    if tombstones_mark(session.workspace) != before:
+        raise WithdrawalError(
+            "participants withdrew while this stage was trained, so its model and features are not written; start the stage again"
+        )
 
 
 def carry_out(
@@ -49,9 +60,11 @@ def carry_out(
     folder = session.workspace.checkpoints
     kind = {**arithmetic, "code": __version__}
     checkpoint = Checkpoint(folder, identity.run_id, runtime.config.checkpoint_seconds, kind)
+    left = tombstones_mark(session.workspace)
     result = fit(plan, optimiser, seed, runtime, checkpoint, Curves(session.workspace.curves(identity.run)))
     if not runtime.is_first:
         return None
+    _require_nobody_left(session, left)
     own = dict(record)
     metrics = {"selection": own.pop("selection"), **result.metrics}
     saved = save_run(

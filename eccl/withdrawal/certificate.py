@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eccl import __version__
-from eccl.store.exports import Export, list_exports
+from eccl.store.exports import Export, list_exports, redact_exports
 from eccl.store.files import replace_file
 from eccl.store.parts import data_version
 from eccl.store.withdrawals import Certificate, certificates_folder, read_certificate
@@ -34,7 +34,10 @@ def certify(workspace: Workspace, plan: Plan) -> Certificate:
     raw = Path(plan.raw) if plan.raw else None
     # A resumed withdrawal must count the same files as an undisturbed one.
     own = [(certificates_folder(workspace) / plan.certificate).resolve().with_suffix(end) for end in (".json", ".md")]
-    but = {Path(plan.listed), *own}
+    exports = list_exports(workspace)
+    listed = [_export(export, gone) for export in exports]
+    redact_exports(workspace, lambda text: redact(text, gone))  # a file may have been named by an id
+    but = {Path(plan.listed), *own, *(Path(export.path) for export in exports)}
     searched = search(workspace, plan.select, hashes=plan.hashes, slots=plan.slots, raw=raw, but=but)
     counted = {name: _compare(getattr(plan, name), counts) for name, counts in after.items()}
     found = [*searched.found, *_disagreements(counted)]
@@ -54,7 +57,7 @@ def certify(workspace: Workspace, plan: Plan) -> Certificate:
         "runs_tainted": list(plan.tainted),
         "runs_brought_up": sorted(plan.covered),
         "raw": _raw(plan),
-        "exports": [_export(export, gone) for export in list_exports(workspace)],
+        "exports": listed,
         "search": {"files": searched.files, "found": [{"path": one.path, "what": one.what} for one in found]},
         "purge": None,
         "code_version": __version__,

@@ -60,7 +60,8 @@ def list_date(path: Path) -> date:
     """Date of a withdrawal list by its name, else today."""
     match = _LIST_DATE.fullmatch(path.name)
     try:
-        return datetime.strptime(match[1], "%Y%m%d").date() if match else date.today()
+        # A date to come is a misprint: nobody is withdrawn since then.
+        return min(datetime.strptime(match[1], "%Y%m%d").date(), date.today()) if match else date.today()
     except ValueError:  # digits that are no date
         return date.today()
 

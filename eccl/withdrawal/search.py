@@ -7,8 +7,8 @@
     data/*.zarr                        emptied slots read as zeros; the shards' own bytes hold numbers only
     raw folder, where it was cleaned   paths; bytes of everything that is not another participant's bulk file
 
-Left out: git's objects, DVC's cache until it is purged, the journal, withdrawal lists, files that left as exports, and a raw
-folder that the withdrawal was not asked to clean.
+Left out: git's objects, DVC's cache until it is purged, the sample's remote, the journal, withdrawal lists, files that left
+as exports, and a raw folder that the withdrawal was not asked to clean.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from eccl.errors import WithdrawalError
 from eccl.store.arrays import read_rows
 from eccl.store.database import memory
 from eccl.store.exports import list_exports
+from eccl.store.sample import FOLDER as SAMPLE
 from eccl.store.tombstones import KEY_NAME, journal_path
 from eccl.ukb.names import is_withdrawal_list
 from eccl.withdrawal.data import SLOTS
@@ -108,7 +109,8 @@ def _files(workspace: Workspace, raw: Path | None) -> Iterator[tuple[Path, Path]
 def _is_searched(workspace: Workspace, folder: Path, raw: Path | None) -> bool:
     if folder == workspace.root / "raw" or folder == raw:  # the second is walked by itself
         return False
-    if folder == workspace.root / ".dvc" / "cache":
+    # The sample's remote is read-only and simulated; it is no store of this workspace.
+    if folder in {workspace.root / ".dvc" / "cache", workspace.root / SAMPLE / "remote"}:
         return False
     return not folder.name.startswith(".") or folder.parent != workspace.root or folder.name in _HIDDEN
 

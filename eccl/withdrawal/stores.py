@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from eccl.errors import WithdrawalError
 from eccl.store.database import memory
+from eccl.store.feature_views import quote
 from eccl.store.files import TEMPORARY_PREFIX, aside
 from eccl.store.publish import ROW_GROUP
 from eccl.store.releases import note_redaction
@@ -54,7 +55,7 @@ def opened(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = memory()
     try:
         try:
-            connection.execute(f"ATTACH {_quote(str(file))} AS old (READ_ONLY)").fetchall()
+            connection.execute(f"ATTACH {quote(str(file))} AS old (READ_ONLY)").fetchall()
         except duckdb.Error as error:
             raise WithdrawalError(
                 f"the published store {file.name} cannot be opened ({type(error).__name__}), so nobody can tell whom it shows; close the "
@@ -83,7 +84,7 @@ def theirs_sql(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[
     if "path" not in columns:
         return f"coalesce({condition}, false)"
     paths = connection.execute(f"SELECT DISTINCT path FROM {table} WHERE eid IS NULL").fetchall()
-    named = [_quote(path) for (path,) in paths if path and select(ids_in(path.encode()))]
+    named = [quote(path) for (path,) in paths if path and select(ids_in(path.encode()))]
     by_path = f" OR (eid IS NULL AND path IN ({', '.join(named)}))" if named else ""
     return f"coalesce({condition}, false){by_path}"
 
@@ -91,7 +92,7 @@ def theirs_sql(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[
 def _redact(file: Path, plan: Plan) -> None:
     permissions = file.stat().st_mode
     with aside(file) as temporary, opened(file) as connection:
-        connection.execute(f"ATTACH {_quote(str(temporary))} AS new (ROW_GROUP_SIZE {ROW_GROUP})").fetchall()
+        connection.execute(f"ATTACH {quote(str(temporary))} AS new (ROW_GROUP_SIZE {ROW_GROUP})").fetchall()
         connection.execute("COPY FROM DATABASE old TO new (SCHEMA)").fetchall()
         tables = _tables(connection)
         # Vectors stay uncompressed, as publish stores them; the setting holds for what a checkpoint writes.
@@ -114,7 +115,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, 
     target = re.sub(r"^old\.", "new.", table)
     chosen = "*"
     if "tainted_since" in columns and plan.tainted:
-        ids = ", ".join(_quote(run["run_id"]) for run in plan.tainted)
+        ids = ", ".join(quote(run["run_id"]) for run in plan.tainted)
         mark = f"CASE WHEN run_id IN ({ids}) THEN DATE '{plan.withdrawn_on}' END"
         chosen = f"* REPLACE (coalesce(tainted_since, {mark}) AS tainted_since)"
     where = f"NOT ({theirs_sql(connection, table, columns, plan.select)})" if "eid" in columns else "true"
@@ -149,7 +150,3 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str, condition: str) -> int:
     return int(connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchall()[0][0])
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

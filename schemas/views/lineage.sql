@@ -7,14 +7,13 @@ WITH version AS (
 SELECT
     f.feature_view, f.eid, f.instance, f.state,
     CASE f.modality WHEN 'ecg' THEN 'data/ecg.zarr/clean' ELSE 'data/cine.zarr/frames' END AS "array",
-    f.array_row, s.record_sha256, s.path AS raw_path, s.file_sha256 AS raw_sha256, s.is_current, d.deleted_on AS slot_deleted_on,
+    f.array_row, s.record_sha256, s.path AS raw_path, s.file_sha256 AS raw_sha256, s.is_current,
     f.data_version, v.dvc_md5, v.git_commit, v.deleted_on AS data_version_deleted_on,
     f.run, f.run_id, r.data_version AS trained_on, r.weights_sha256, r.params_sha256, r.parents, r.tainted_since,
     coalesce(m.gate_status, r.gate_status) AS gate_status, coalesce(m.gate_sha256, r.gate_sha256) AS gate_sha256,
     CASE WHEN m.run_id IS NULL THEN r.gate_override ELSE m.gate_override END AS gate_override
 FROM feature_rows f
 LEFT JOIN slots s ON s.modality = f.modality AND s."row" = f.array_row AND s.eid = f.eid AND s.instance = f.instance
-LEFT JOIN deletions d ON d.modality = f.modality AND d."row" = f.array_row
 LEFT JOIN runs r ON r.run_id = f.run_id
 LEFT JOIN materializations m ON m.run_id = f.run_id AND m.data_version = f.data_version AND m.reason = 'materialized'
 LEFT JOIN version v ON v.data_version = f.data_version;
@@ -29,7 +28,6 @@ COMMENT ON COLUMN lineage.record_sha256 IS 'SHA-256 of what the model read';
 COMMENT ON COLUMN lineage.raw_path IS 'Raw file, relative to the folder that was ingested';
 COMMENT ON COLUMN lineage.raw_sha256 IS 'SHA-256 of the raw file';
 COMMENT ON COLUMN lineage.is_current IS 'False where a later file of the same visit superseded the slot';
-COMMENT ON COLUMN lineage.slot_deleted_on IS 'Date of the withdrawal that emptied the slot; null otherwise';
 COMMENT ON COLUMN lineage.data_version IS 'Data version the row was computed on';
 COMMENT ON COLUMN lineage.dvc_md5 IS 'DVC''s hash of that version; null where it was not recorded';
 COMMENT ON COLUMN lineage.git_commit IS 'First commit that recorded it';

@@ -90,7 +90,8 @@ def test_lineage_is_a_tree_down_to_the_raw_file(place: Workspace, eid: int) -> N
         assert word in tree
     links = json.loads(answer(place, "lineage", str(eid), "--instance", "2", "--view", "ecg_projection", "--json"))
     assert {link["feature_view"] for link in links} == {"ecg_projection"}
-    assert "No such participant" in answer(place, "lineage", "1")
+    unknown = run("lineage", "1", cwd=place.root)
+    assert (unknown.returncode, "No such participant" in unknown.stderr) == (1, True)
 
 
 def test_sql_takes_parameters_files_and_standard_input(place: Workspace, tmp_path: Path) -> None:
@@ -154,3 +155,21 @@ def test_releases_are_promoted_compared_and_retracted(ingested: Workspace, tmp_p
     refused = run("sql", "SELECT 1", "--version", second, cwd=workspace.root)
     assert (refused.returncode, "was retracted" in refused.stderr) == (1, True)
     assert answer(workspace, "sql", "SELECT name FROM release", "-f", "csv").split() == ["name", first]
+
+
+def test_wide_answers_show_what_fits_and_say_what_does_not(place: Workspace) -> None:
+    wide = answer(place, "sql", "SELECT * FROM traits_wide LIMIT 2")
+    assert "LVEDV" in wide
+    assert "more columns" in wide
+    one = answer(place, "sql", "SELECT * FROM traits_wide LIMIT 1")
+    assert len(one.splitlines()) == 84
+
+
+def test_a_file_that_cannot_be_written_is_one_line(place: Workspace, tmp_path: Path) -> None:
+    before = (place.ledger / "exports.jsonl").read_text() if (place.ledger / "exports.jsonl").is_file() else ""
+    for form in ("csv", "parquet"):
+        done = run("sql", "FROM pairs", "-f", form, "-o", str(tmp_path / "no" / "a.out"), cwd=place.root)
+        assert (done.returncode, "no folder that can be written to" in done.stderr) == (1, True)
+        assert "Traceback" not in done.stderr
+    after = (place.ledger / "exports.jsonl").read_text() if (place.ledger / "exports.jsonl").is_file() else ""
+    assert after == before

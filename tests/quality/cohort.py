@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from eccl.store.database import COHORT_TABLES
 from eccl.workspace import Workspace, shipped
 
 PARTICIPANTS = 60
@@ -192,8 +193,7 @@ def valid_cohort(count: int = PARTICIPANTS) -> Tables:
 
 def table_names() -> list[str]:
     """Tables that lie under data/."""
-    published = {"data_versions", "runs", "slots", "validation_results"}
-    return sorted(file.stem for file in (shipped("schemas") / "tables").glob("*.sql") if file.stem not in published)
+    return sorted(COHORT_TABLES)
 
 
 @cache

@@ -1,7 +1,7 @@
 """Sixteen readers and a writer that keeps publishing: no error, no torn read, every answer of one version.
 
 Readers are processes that open the store as analysts do, half by the Python interface and half by the bare file.
-``$ECCL_CONCURRENCY_SECONDS`` makes it longer.
+``$ECCL_CONCURRENCY_SECONDS`` makes it shorter or longer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from eccl.workspace import Workspace
 from tests.store.runs import finish_every_run, view_rows
 
 READERS = 16
-SECONDS = float(os.environ.get("ECCL_CONCURRENCY_SECONDS", "20"))
+SECONDS = float(os.environ.get("ECCL_CONCURRENCY_SECONDS", "60"))
 
 # Every publication writes one number into every view; a reader must find one number, and the one its release had.
 READER = """

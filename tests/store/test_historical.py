@@ -6,12 +6,14 @@ from datetime import date
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 import eccl
 from eccl.errors import FeatureError
 from eccl.store.feature_store import FeatureStore
-from eccl.store.parts import data_version
+from eccl.store.parts import data_version, read_table, write_parquet
 from eccl.store.publish import publish
 from eccl.workspace import Workspace
 from tests.store.runs import WIDTH, finish_run
@@ -186,6 +188,10 @@ def test_features_of_another_data_version_are_refused_or_marked(place: Workspace
         (["ecg embedding"], {}, "no feature reference"),
         (["trait:LVEF", "trait:24103"], {}, "twice"),
         (["trait:LVEF"], {"labels": ["I50"]}, "no label"),
+        (["trait:LVEF"], {"labels": ["I99:ever"]}, "no labels of I99"),
+        (["trait:LVEF"], {"stale": "maybe"}, "stale is one of"),
+        (["trait:LVEF"], {"as_of": "2019-13-01"}, "is no date"),
+        ("trait:LVEF", {}, "are lists of references"),
         (["trait:LVEF"], {"labels": ["I50:ever"], "as_of": "2020-01-01"}, "belong to visits"),
         (["trait:LVEF"], {"as_of": "someday"}, "as_of is"),
         (["trait:LVEF"], {"entities": "SELECT eid FROM pairs"}, "need the columns eid, instance"),
@@ -196,3 +202,59 @@ def test_what_is_not_understood_is_said(
 ) -> None:
     with pytest.raises(FeatureError, match=match):
         store.get_historical_features(features=features, **options)  # type: ignore[arg-type]
+
+
+def test_a_column_does_not_depend_on_what_else_is_asked_for(place: Workspace) -> None:
+    """A later visit with another trait only must not hide the earlier value of this one."""
+    traits = read_table(place.data, "traits")
+    person = traits.filter(pc.equal(traits.column("field_id"), 24103)).slice(0, 1)
+    lvedv = person.set_column(person.column_names.index("field_id"), "field_id", pa.array([24100], pa.int32()))
+    lvedv = lvedv.set_column(lvedv.column_names.index("instance"), "instance", pa.array([3], pa.int8()))
+    eid = person.column("eid")[0].as_py()
+    others = traits.filter(pc.not_equal(traits.column("eid"), eid))
+    write_parquet(pa.concat_tables([others, person, lvedv]), place.data / "tables" / "traits.parquet")
+    visits = read_table(place.data, "visits")
+    mine = visits.filter(pc.equal(visits.column("eid"), eid)).slice(0, 1)
+    dated = [mine.set_column(mine.column_names.index("instance"), "instance", pa.array([i], pa.int8())) for i in (2, 3)]
+    dated = [
+        one.set_column(
+            one.column_names.index("visit_date"), "visit_date", pa.array([date(2015 + i, 1, 1)], pa.date32())
+        )
+        for i, one in enumerate(dated)
+    ]
+    write_parquet(
+        pa.concat_tables([visits.filter(pc.not_equal(visits.column("eid"), eid)), *dated]),
+        place.data / "tables" / "visits.parquet",
+    )
+    publish(place)
+    with eccl.open(place.root) as opened:
+        asked = f"SELECT {eid}::BIGINT AS eid"
+        alone = opened.get_historical_features(asked, ["trait:LVEF"], as_of="2020-01-01").pl()
+        both = opened.get_historical_features(asked, ["trait:LVEF", "trait:LVEDV"], as_of="2020-01-01").pl()
+    assert alone["trait_LVEF"][0] is not None
+    assert both["trait_LVEF"].equals(alone["trait_LVEF"])
+    assert both["trait_LVEF_known_on"][0] == date(2015, 1, 1)
+    assert both["trait_LVEDV_known_on"][0] == date(2016, 1, 1)
+
+
+def test_stale_and_current_runs_of_one_view_keep_their_states(place: Workspace) -> None:
+    finish_run(place, "align-I21")
+    finish_run(place, "align-I50", version="0" * 16)
+    publish(place)
+    with eccl.open(place.root) as opened:
+        found = opened.get_historical_features(features=["disease_prediction"], stale="include")
+        frame, coverage = found.pl(), found.coverage.pl()
+    assert set(frame["disease_prediction_I21_state"]) == {"current"}
+    assert set(frame["disease_prediction_I50_state"]) == {"stale"}
+    counted = coverage.filter(pl.col("feature") == "disease_prediction_I50").row(0, named=True)
+    assert (counted["with_value"], counted["data_version"]) == (0, "0" * 16)
+
+
+def test_columns_of_entities_may_have_any_name(store: FeatureStore) -> None:
+    entities = pl.DataFrame({"eid": [9_000_000], "instance": pl.Series([2], dtype=pl.Int8), 'a"b': [1]})
+    assert store.get_historical_features(entities, ["trait:LVEF"]).pl().columns == [
+        "eid",
+        "instance",
+        'a"b',
+        "trait_LVEF",
+    ]

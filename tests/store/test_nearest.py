@@ -76,9 +76,27 @@ def test_conditions_reach_sex_split_and_labels(store: FeatureStore) -> None:
 def test_what_cannot_be_searched_is_said(store: FeatureStore) -> None:
     with pytest.raises(FeatureError, match="no vectors"):
         store.find_nearest(1, 2, "trait_prediction")
-    with pytest.raises(FeatureError, match="no current vector"):
+    with pytest.raises(FeatureError, match="no such participant"):
         store.find_nearest(1, 2)
     with pytest.raises(FeatureError, match="does not fit"):
         store.find_nearest(vector=np.ones(3, np.float32))
     with pytest.raises(FeatureError, match="give a visit"):
         store.find_nearest()
+    with pytest.raises(FeatureError, match="metric is one of"):
+        store.find_nearest(9_000_001, 2, metric="euclid")  # type: ignore[arg-type]
+    with pytest.raises(FeatureError, match="k at least 1"):
+        store.find_nearest(9_000_001, 2, k=0)
+    with pytest.raises(FeatureError, match="no labels of I99"):
+        store.find_nearest(vector=np.ones(8, np.float32), labels=["I99:ever"])
+
+
+def test_macros_name_nobody_for_an_unknown_visit(store: FeatureStore) -> None:
+    assert store.sql("FROM nearest('ecg_projection', 1, 2, 5)").fetchall() == []
+    eid, instance = store.sql(
+        "SELECT eid, instance FROM features.ecg_projection_latest ORDER BY ALL LIMIT 1"
+    ).fetchall()[0]
+    cosine = store.sql(f"SELECT eid, instance FROM nearest('ecg_projection', {eid}, {instance}, 5)").fetchall()
+    inner = store.sql(
+        f"SELECT eid, instance FROM nearest_inner_product('ecg_projection', {eid}, {instance}, 5)"
+    ).fetchall()
+    assert cosine == inner  # vectors of length 1

@@ -14,7 +14,7 @@ import eccl
 from eccl.errors import VersionError, WorkspaceError
 from eccl.store.diff import diff_releases
 from eccl.store.parts import data_version, read_table, write_parquet
-from eccl.store.publish import publish, retract
+from eccl.store.publish import has_news, publish, retract
 from eccl.store.releases import note_redaction, open_release, promote, read_ledger
 from eccl.workspace import Workspace
 from tests.store.runs import finish_run
@@ -78,7 +78,7 @@ def test_names_of_one_day_are_numbered_and_versions_open_by_any_name(place: Work
 def test_aliases_are_checked(place: Workspace) -> None:
     publish(place)
     for alias in ("latest", "2026"):
-        with pytest.raises(VersionError, match=f"alias {alias}"):
+        with pytest.raises(VersionError, match=f"alias '{alias}'"):
             promote(place, "latest", alias)
 
 
@@ -178,3 +178,28 @@ def test_lookups_are_by_value(place: Workspace, tmp_path: Path) -> None:
         eids = store.sql("SELECT eid FROM participants").to_arrow_table().column("eid")
         assert store.has_participant(eids[0].as_py())
         assert not store.has_participant(pc.max(eids).as_py() + 1)
+
+
+def test_as_many_releases_are_kept_as_params_say(place: Workspace) -> None:
+    for _ in range(11):
+        publish(place, force=True)
+    there = [release for release in read_ledger(place).releases if release.path(place).is_file()]
+    assert len(there) == 9  # eight and the latest
+    assert [release.name for release in there] == [release.name for release in read_ledger(place).releases[-9:]]
+
+
+def test_a_file_that_no_ledger_lists_goes(place: Workspace) -> None:
+    publish(place)
+    (place.releases / "1999-01-01.duckdb").write_bytes(b"")
+    publish(place, force=True)
+    assert not (place.releases / "1999-01-01.duckdb").exists()
+
+
+def test_a_retraction_stands_and_force_publishes_again(place: Workspace) -> None:
+    first = publish(place).release
+    retract(place, first.name, "wrong")
+    with pytest.raises(VersionError, match="retracted before: wrong"):
+        retract(place, first.name, "another reason")
+    assert has_news(place)
+    assert publish(place, force=True).release.name == f"{first.name}.2"
+    assert not has_news(place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -14,8 +15,11 @@ import pytest
 
 from eccl.errors import WithdrawalError, WorkspaceError
 from eccl.ingest.run import run_ingest
+from eccl.quality.gate import run_gate
 from eccl.quality.slots import check_slots
 from eccl.store.arrays import open_array, read_rows
+from eccl.store.exports import record_export
+from eccl.store.gate import require_green
 from eccl.store.materialized import is_covered
 from eccl.store.parts import data_version, read_table, table_files
 from eccl.store.publish import publish
@@ -311,11 +315,32 @@ def test_what_comes_back_with_an_older_version_goes_again(complete: Study, clean
     study = copy_study(cleaned, tmp_path / "again")
     shutil.rmtree(study.place.data)
     shutil.copytree(complete.place.data, study.place.data)
+    # As `git checkout` and `dvc pull` of an older version leave it: nobody validates, trains or publishes that.
+    for refusing in (publish, require_green, run_gate):
+        with pytest.raises(WithdrawalError, match=f"data/ holds {len(study.gone)} participants who withdrew"):
+            refusing(study.place)
     outcome = withdraw(study.place, study.listed, study.raw)
     assert outcome.certificate
     assert outcome.certificate.name == "2026-03-01-2"
     assert outcome.is_clean
     assert values_left(study.place.root, study.gone) == []
+
+
+def test_an_export_named_by_an_id_is_listed_without_it(study: Study) -> None:
+    eid = min(study.gone)
+    out = study.place.root.parent / f"{eid}.csv"
+    out.write_text(f"eid\n{eid}\n")
+    record_export(study.place, out, "2026-01-01", has_eid=True, rows=1)
+    outcome = withdraw(study.place, study.listed, study.raw)
+    assert outcome.is_clean
+    assert str(eid) not in (study.place.ledger / "exports.jsonl").read_text()
+    assert "<id>.csv" in (study.place.ledger / "exports.jsonl").read_text()
+
+
+def test_a_list_of_tomorrow_is_of_today(study: Study) -> None:
+    later = study.listed.with_name("w99999_20991231.csv")
+    study.listed.rename(later)
+    assert plan_withdrawal(study.place, later).since == date.today()
 
 
 def test_a_longer_list_withdraws_only_who_is_new(cleaned: Study, tmp_path: Path) -> None:
