@@ -8,6 +8,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from eccl.errors import WithdrawalError
+from eccl.store.versions import record_withdrawals
 from eccl.withdrawal import purge as purging
 from eccl.withdrawal import run
 from eccl.workspace import find_workspace
@@ -49,7 +50,9 @@ def remove(workspace: Path, listed: Path | None, raw: Path | None) -> str | None
 @task(name="purge-older-versions", cache_policy=NO_CACHE)
 def purge_versions(workspace: Path) -> None:
     """Remove older versions' objects that held them, from DVC's cache and the user's own remote."""
-    certificate = purging.purge(find_workspace(workspace))
+    place = find_workspace(workspace)
+    certificate = purging.purge(place)
+    record_withdrawals(place)
     note = certificate.content["purge"] if certificate else {"removed": {}, "left": []}
     removed = ", ".join(f"{count} objects from {place}" for place, count in note["removed"].items()) or "nothing"
     say(" ".join([f"Purged {removed}.", *(f"{line}." for line in note["left"])]))

@@ -141,8 +141,22 @@ def record_runs(workspace: Workspace) -> None:
         )
 
 
+def record_withdrawals(workspace: Workspace) -> None:
+    """Commit tombstones and certificates, which a purge completes after the version was recorded.
+
+    Raises
+    ------
+    VersionError
+        git failed.
+    """
+    if run_git(workspace.root, "rev-parse", "--git-dir", check=False):
+        _commit(workspace.root, WITHDRAWN, "Withdrawal: older versions purged", "Certificate as in ledger/withdrawals")
+
+
 def _commit(root: Path, names: tuple[str, ...], subject: str, body: str) -> None:
     files = [name for name in names if (root / name).exists()]
+    if not files:
+        return
     run_git(root, "add", "--", *files)
     if run_git(root, "status", "--porcelain", "--", *files):
         run_git(root, "commit", "--quiet", "-m", subject, "-m", body, "--", *files)

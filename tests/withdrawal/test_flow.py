@@ -40,6 +40,11 @@ def test_a_withdrawal_ends_in_a_recorded_published_version(raw_cohort: Path, tmp
     ]
     tracked = subprocess.run(["git", "ls-files"], cwd=place.root, capture_output=True, text=True, check=True).stdout
     assert ".tombstone-key" not in tracked
+    assert {"ledger/tombstones.json", "ledger/withdrawals/2026-03-01-1.json"} <= set(tracked.splitlines())
+    left = subprocess.run(
+        ["git", "status", "--porcelain", "ledger"], cwd=place.root, capture_output=True, text=True, check=True
+    )
+    assert left.stdout == ""
     (certificate,) = read_certificates(place)
     assert certificate.is_clean
     assert certificate.purged_versions == (before,)
