@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from eccl.errors import FeatureError, WorkspaceError
 from eccl.store import historical, lineage, nearest
 from eccl.store.catalog import Catalog
+from eccl.store.feature_views import declared_view
 from eccl.store.historical import HistoricalFeatures, Stale
 from eccl.store.nearest import Matrix, Metric
 from eccl.store.references import parse_label
@@ -173,6 +174,10 @@ class FeatureStore:
         if metric not in get_args(Metric) or k < 1:
             raise FeatureError(
                 f"metric is one of {', '.join(get_args(Metric))} and k at least 1; found {metric!r} and {k}"
+            )
+        if among and declared_view(among).stage != declared_view(view).stage:
+            raise FeatureError(
+                f"{view} and {among} come from different stages and share no space; ecg_projection and cmr_projection share one"
             )
         searched, chosen = self._matrix(among or view, run)
         own = None

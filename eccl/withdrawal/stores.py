@@ -105,6 +105,8 @@ def _redact(file: Path, plan: Plan) -> None:
         connection.execute("SET force_compression = 'auto'").fetchall()
         if "old.main.deletions" in tables:
             _enter_deletions(connection, plan)
+        if "old.main.withdrawals" in tables:
+            _enter_withdrawal(connection, plan)
         connection.execute("DETACH new").fetchall()
         temporary.chmod(permissions & 0o777)
     # What a killed writer left beside the old file does not belong to the new one.
@@ -132,6 +134,14 @@ def _enter_deletions(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         connection.register("incoming", pa.Table.from_pylist(rows))
         connection.execute("INSERT OR IGNORE INTO new.main.deletions BY NAME SELECT * FROM incoming").fetchall()
         connection.unregister("incoming")
+
+
+def _enter_withdrawal(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    """A release says itself that rows were taken out of it."""
+    connection.execute(
+        "INSERT OR IGNORE INTO new.main.withdrawals (certificate, withdrawn_on, participants, tainted_runs) VALUES (?, ?, ?, ?)",
+        [plan.certificate, plan.since, len(plan.eids), len(plan.tainted)],
+    ).fetchall()
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:

@@ -80,6 +80,8 @@ def test_what_cannot_be_searched_is_said(store: FeatureStore) -> None:
         store.find_nearest(1, 2)
     with pytest.raises(FeatureError, match="does not fit"):
         store.find_nearest(vector=np.ones(3, np.float32))
+    with pytest.raises(FeatureError, match="share no space"):
+        store.find_nearest(9_000_001, 2, among="cmr_embedding")
     with pytest.raises(FeatureError, match="give a visit"):
         store.find_nearest()
     with pytest.raises(FeatureError, match="metric is one of"):

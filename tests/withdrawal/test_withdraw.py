@@ -326,6 +326,13 @@ def test_what_comes_back_with_an_older_version_goes_again(complete: Study, clean
     assert values_left(study.place.root, study.gone) == []
 
 
+def test_a_redacted_release_says_so_itself(cleaned: Study) -> None:
+    for file in cleaned.place.releases.glob("*.duckdb"):
+        with duckdb.connect(str(file), read_only=True) as con:
+            said = con.execute("SELECT certificate, participants FROM withdrawals").fetchall()
+        assert said == [("2026-03-01-1", len({*cleaned.gone, STRANGER}))]
+
+
 def test_an_export_named_by_an_id_is_listed_without_it(study: Study) -> None:
     eid = min(study.gone)
     out = study.place.root.parent / f"{eid}.csv"
