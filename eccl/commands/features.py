@@ -14,21 +14,6 @@ if TYPE_CHECKING:
 
     from eccl.store.historical import Stale
 
-_LIST = """
-    WITH counted AS (
-        SELECT feature_view, count(DISTINCT run) AS runs, max(visits) AS visits, sum(stale)::BIGINT AS stale,
-            -- of several default runs the least complete one counts
-            min(visits - without_feature) FILTER (starts_with(run, split_part(default_run, '{', 1))) AS with_feature
-        FROM coverage JOIN feature_views USING (feature_view) GROUP BY feature_view
-    )
-    SELECT v.feature_view, v.entity, v.stage, v.default_run, v.owner, c.runs, c.visits, c.with_feature, c.stale, v.description
-    FROM feature_views v LEFT JOIN counted c USING (feature_view)
-    WHERE NOT v.is_cache
-    ORDER BY v.default_run IS NULL, v.feature_view
-"""
-_FIELDS = "SELECT field, type, dimension, unit, description FROM feature_fields WHERE feature_view = $view"
-_COVERAGE = "SELECT * EXCLUDE (feature_view) FROM coverage WHERE feature_view = $view ORDER BY run, data_version"
-
 
 def list_features(
     output: OutputOption = Output.TABLE, version: VersionOption = None, workspace: WorkspaceOption = None
@@ -38,13 +23,21 @@ def list_features(
     Example: eccl features list
     """
     from eccl.commands.output import show
+    from eccl.store.database import schema_sql
     from eccl.store.feature_store import open_store
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     with open_store(place.root, version=version) as store:
         shown = "* EXCLUDE (description)" if output is Output.TABLE else "*"
-        show(place, store, store.sql(f"SELECT {shown} FROM ({_LIST})"), output, None, 1000)
+        show(
+            place,
+            store,
+            store.sql(f"SELECT {shown} FROM ({schema_sql('queries', 'feature_list')})"),
+            output,
+            None,
+            1000,
+        )
 
 
 def show_feature(
@@ -58,13 +51,15 @@ def show_feature(
     Example: eccl features show ecg_projection
     """
     from eccl.commands.output import render
+    from eccl.store.database import schema_sql
     from eccl.store.feature_store import open_store
     from eccl.store.feature_views import declared_view
     from eccl.workspace import find_workspace
 
     declared = declared_view(view)
     with open_store(find_workspace(workspace).root, version=version) as store:
-        fields, coverage = (store.sql(query, {"view": view}).pl() for query in (_FIELDS, _COVERAGE))
+        queries = (schema_sql("queries", name) for name in ("feature_fields", "feature_coverage"))
+        fields, coverage = (store.sql(query, {"view": view}).pl() for query in queries)
     if output is not Output.TABLE:
         typer.echo(render(coverage, output, 1000), nl=False)
         return

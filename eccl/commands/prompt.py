@@ -8,16 +8,10 @@ import duckdb
 import typer
 
 from eccl.commands.output import Output, render
+from eccl.store.database import schema_sql
 from eccl.store.feature_store import FeatureStore
-from eccl.store.feature_views import quote
 
 _HELP = "Read-only. End a query with a semicolon; .tables, .describe TABLE, .format table|csv|json, .quit"
-_TABLES = """
-    SELECT if(schema_name = 'main', name, schema_name || '.' || name) AS name, comment FROM (
-        SELECT schema_name, table_name AS name, comment FROM duckdb_tables()
-        UNION ALL SELECT schema_name, view_name, comment FROM duckdb_views() WHERE NOT internal
-    ) ORDER BY name
-"""
 
 
 class Prompt(cmd.Cmd):
@@ -65,22 +59,19 @@ class Prompt(cmd.Cmd):
         if name in {"quit", "exit"}:
             return True
         if name == "tables":
-            self._answer(_TABLES)
+            self._answer(schema_sql("queries", "tables"))
         elif name == "describe" and argument:
             schema, _, table = argument.rpartition(".")
-            self._answer(
-                f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = {quote(table)} "
-                f"AND schema_name = {quote(schema or 'main')} ORDER BY column_index"
-            )
+            self._answer(schema_sql("queries", "describe"), {"table": table, "schema": schema or "main"})
         elif name == "format" and argument in {"table", "csv", "json"}:
             self._output = Output(argument)
         else:
             typer.echo(_HELP)
         return False
 
-    def _answer(self, query: str) -> None:
+    def _answer(self, query: str, parameters: dict[str, str] | None = None) -> None:
         try:
-            answer = self._store.sql(query)
+            answer = self._store.sql(query, parameters)
             if answer is not None:
                 typer.echo(render(answer.pl(), self._output, self._rows), nl=False)
         except duckdb.Error as error:

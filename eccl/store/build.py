@@ -16,13 +16,14 @@ import pyarrow.parquet as pq
 from eccl.store import database, versions
 from eccl.store.build_features import fill_features
 from eccl.store.materialized import Materialization, list_materializations
-from eccl.store.parts import current_rows, read_files, read_table, table_files
+from eccl.store.parts import TABLE_OF_MODALITY, current_rows, read_files, read_table, table_files
+from eccl.store.run_records import run_records
 from eccl.store.withdrawals import Certificate, read_certificates
 from eccl.workspace import Workspace
 
 RECORD_SHA256 = {"recordings": "clean_sha256", "cines": "frames_sha256"}
 """Checksum column of what models read, by table of slots."""
-MODALITY_OF_TABLE = {"recordings": "ecg", "cines": "cine"}
+MODALITY_OF_TABLE = {table: modality for modality, table in TABLE_OF_MODALITY.items()}
 
 
 def fill_store(
@@ -102,10 +103,7 @@ def _runs(models: Path, certificates: Iterable[Certificate]) -> list[dict[str, A
         for run_id in certificate.tainted:
             tainted[run_id] = min(certificate.withdrawn_on, tainted.get(run_id, certificate.withdrawn_on))
     rows: list[dict[str, Any]] = []
-    for file in sorted(models.glob("*/run.json")):
-        if file.parent.name.startswith("."):
-            continue
-        found = json.loads(file.read_text())
+    for found in run_records(models):
         gate = found["gate"]
         rows.append(
             {

@@ -23,6 +23,8 @@ from eccl.errors import WorkspaceError
 from eccl.store.files import TEMPORARY_PREFIX, aside, sha256_file
 
 PARTED = ("recordings", "cines", "quarantine")
+TABLE_OF_MODALITY = {"ecg": "recordings", "cine": "cines"}
+"""Table whose rows are a modality's slots."""
 
 
 def part_path(data: Path, table: str, shard: int) -> Path:

@@ -12,14 +12,12 @@ import pyarrow.parquet as pq
 from eccl.errors import FeatureError, VersionError
 from eccl.store.feature_views import FeatureView, computed_views
 from eccl.store.materialized import is_covered, read_all_features
-from eccl.store.parts import table_files
+from eccl.store.parts import TABLE_OF_MODALITY, table_files
 from eccl.training.runs import Run
 from eccl.training.sampling import Positions
 from eccl.training.targets import TRAITS
 from eccl.training.visits import Visits, cine_visits, recording_visits
 from eccl.workspace import Workspace
-
-TABLES = {"ecg": "recordings", "cine": "cines"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +86,8 @@ def find_backlog(workspace: Workspace, run: Run, data_version: str) -> Backlog:
         A row was computed from a slot that is not in the data, or is another visit's there.
     """
     record = run.record
-    visits = {modality: current_visits(workspace.data, modality) for modality in TABLES}
-    slots = {modality: _known_slots(workspace.data, table) for modality, table in TABLES.items()}
+    visits = {modality: current_visits(workspace.data, modality) for modality in TABLE_OF_MODALITY}
+    slots = {modality: _known_slots(workspace.data, table) for modality, table in TABLE_OF_MODALITY.items()}
     found = []
     for view in views_of(run):
         modality = str(view.modality)

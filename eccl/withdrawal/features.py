@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,11 @@ from eccl.store.feature_views import computed_views
 from eccl.store.features import runs_of
 from eccl.store.files import TEMPORARY_PREFIX
 from eccl.store.materialized import FOLDER, WITHDRAWAL, is_covered, list_materializations, write_materialization
-from eccl.store.parts import data_version, read_table, table_files, write_parquet
+from eccl.store.parts import TABLE_OF_MODALITY, data_version, read_table, table_files, write_parquet
+from eccl.store.run_records import run_records
 from eccl.withdrawal.journal import Plan
 from eccl.withdrawal.rows import without
 from eccl.workspace import Workspace
-
-TABLES = {"ecg": "recordings", "cine": "cines"}
 
 
 def feature_files(workspace: Workspace) -> list[Path]:
@@ -46,20 +44,13 @@ def empty_features(workspace: Workspace, plan: Plan) -> None:
 def covered_runs(workspace: Workspace, version: str | None) -> dict[str, dict[str, Any]]:
     """Runs with features that hold for a data version: run id, and visits by view."""
     found: dict[str, dict[str, Any]] = {}
-    for record in run_records(workspace):
+    for record in run_records(workspace.models):
         views = [view.name for view in computed_views() if record["run"] in runs_of(workspace.features, view.name)]
         identity = (record["run"], record["run_id"], record["data_version"])
         if views and version and is_covered(workspace.features, *identity, version):
             visits = {view: _count_visits(workspace, view, record["run"], record["run_id"]) for view in views}
             found[record["run"]] = {"run_id": record["run_id"], "visits": visits}
     return found
-
-
-def run_records(workspace: Workspace) -> Iterator[dict[str, Any]]:
-    """run.json of every finished run."""
-    for file in sorted(workspace.models.glob("*/run.json")):
-        if not file.parent.name.startswith("."):
-            yield json.loads(file.read_text())
 
 
 def _bring_up(workspace: Workspace, run: str, before: Mapping[str, Any], version: str) -> None:
@@ -88,7 +79,7 @@ def _count_visits(workspace: Workspace, view: str, run: str, run_id: str) -> int
 
 def _count_all_visits(workspace: Workspace, view: str) -> int:
     modality = next(one.modality for one in computed_views() if one.name == view)
-    table = TABLES[str(modality)]
+    table = TABLE_OF_MODALITY[str(modality)]
     if not table_files(workspace.data, table):
         return 0
     return int(read_table(workspace.data, table, ["row"]).num_rows)

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from eccl.store.parts import read_table, table_files
-from eccl.withdrawal.features import run_records
+from eccl.store.run_records import run_records
 from eccl.workspace import Workspace
 
 HOW = {"train": "trained", "val": "selected"}
@@ -22,7 +22,7 @@ def find_tainted(workspace: Workspace, eids: Collection[int]) -> list[dict[str, 
     A run's own feature rows tell the split each participant was in when it was trained. The masked autoencoder writes
     none: it saw every ECG of train and val, so a participant of those splits with a recording or cine marks it.
     """
-    records = list(run_records(workspace))
+    records = list(run_records(workspace.models))
     found: dict[str, str] = {}
     for record in records:
         if splits := _splits_seen(workspace, record["run"], eids):
