@@ -16,7 +16,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing (a few minutes the first time; log in $(VENV)/install.log) ..."
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,s3]' > $(VENV)/install.log 2>&1 \
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,s3,dask]' > $(VENV)/install.log 2>&1 \
 		|| { tail -n 20 $(VENV)/install.log; exit 1; }
 	@touch $@
 

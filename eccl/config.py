@@ -26,6 +26,21 @@ class IngestParams(_Section):
     max_lead_identity_error_uv: float = Field(50.0, gt=0, description="limb-lead identities may be off by this much")
 
 
+class LimitParams(_Section):
+    """What one raw file may ask for; whatever asks for more is refused, and the batch goes on."""
+
+    seconds_per_file: float = Field(120.0, gt=0, description="time to read one ECG or cine")
+    memory_mb: int = Field(4096, ge=512, description="memory of the process that reads raw files")
+    xml_mb: int = Field(64, ge=1, description="size of one ECG file; with full disclosure it has several MB")
+    zip_mb: int = Field(1024, ge=1, description="size of one cine zip")
+    zip_members: int = Field(6000, ge=1, description="files in one cine zip; a study has 500 to 650")
+    zip_member_mb: int = Field(64, ge=1, description="unpacked size of one file of a cine zip")
+    zip_total_mb: int = Field(2048, ge=1, description="unpacked size of all files of a cine zip")
+    zip_ratio: float = Field(200.0, gt=1, description="unpacked over packed size, of the zip and of every file above 4 MB")
+    image_px: int = Field(1024, ge=64, description="rows or columns of one image")
+    table_mb: int = Field(65536, ge=1, description="size of one tabular export")
+
+
 class CineParams(_Section):
     """What is kept of a short-axis study."""
 
@@ -73,6 +88,7 @@ class Params(_Section):
 
     preset: str = Field("demo", description="which of the presets the stages use")
     ingest: IngestParams = Field(default=IngestParams())
+    limits: LimitParams = Field(default=LimitParams())
     cine: CineParams = Field(default=CineParams())
     cohort: CohortParams = Field(default=CohortParams())
     quality: QualityParams = Field(default=QualityParams())

@@ -69,6 +69,10 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
     EMPTY_FILE = "empty_file"
     READER_FAILED = "reader_failed"
+    READER_CRASHED = "reader_crashed"
+    FILE_TOO_LARGE = "file_too_large"
+    TIME_LIMIT = "time_limit"
+    MEMORY_LIMIT = "memory_limit"
     # ECG
     XML_MALFORMED = "xml_malformed"
     ECG_MUSE_DIALECT = "ecg_muse_dialect"
