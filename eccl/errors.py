@@ -25,6 +25,10 @@ class LockedError(EcclError, BlockingIOError):
     """Another process is writing to the same data."""
 
 
+class SourceError(EcclError, OSError):
+    """The place of the raw files cannot be reached; the same command may succeed later."""
+
+
 class ReconcileError(EcclError, RuntimeError):
     """Expected differs from written + skipped + quarantined."""
 

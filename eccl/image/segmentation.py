@@ -7,8 +7,8 @@ Two label schemes are in use; every label is converted at this door, so that beh
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePath
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from eccl.errors import ConfigError, Reason, Rejected
 BACKGROUND, LV_CAVITY, MYOCARDIUM, RV_CAVITY = 0, 1, 2, 3
 
 LabelScheme = Literal["bai", "cinema"]
+AnyPath = TypeVar("AnyPath", bound=PurePath)
 
 # Index: the label in the file; value: the label behind the door.
 _TO_OURS: dict[str, tuple[int, ...]] = {
@@ -52,10 +53,14 @@ class Segmentation:
         return (slices, rows, columns) == (slice_count, *matrix)
 
 
+def segmentation_paths(source: AnyPath) -> tuple[AnyPath, AnyPath]:
+    """Where a study's segmentation may lie: ``<stem>.seg_sa.nii.gz`` or ``<stem>/seg_sa.nii.gz`` beside ``<stem>.zip``."""
+    return source.with_name(f"{source.stem}.{_FILE}"), source.with_suffix("") / _FILE
+
+
 def find_segmentation(source: Path) -> Path | None:
-    """The segmentation of a study: ``<stem>.seg_sa.nii.gz`` or ``<stem>/seg_sa.nii.gz`` beside ``<stem>.zip``."""
-    candidates = (source.with_name(f"{source.stem}.{_FILE}"), source.with_suffix("") / _FILE)
-    return next((path for path in candidates if path.is_file()), None)
+    """The segmentation of a study, if somebody made one."""
+    return next((path for path in segmentation_paths(source) if path.is_file()), None)
 
 
 def to_segmentation(labels: NDArray[Any], scheme: LabelScheme) -> Segmentation:

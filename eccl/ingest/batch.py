@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from eccl.config import Params
-from eccl.errors import Reason, Rejected
+from eccl.errors import Reason, Rejected, SourceError
 from eccl.ingest.modality import Modality, Record, modalities
 from eccl.ingest.plan import Batch, Item, quarantine_path
 from eccl.ingest.seen import UNREADABLE
@@ -33,9 +34,10 @@ class BatchResult:
     shard: int
     expected: int
     written: int
+    repaired: int
     quarantined: dict[str, int]
     flags: dict[str, int]
-    hashes: tuple[tuple[int, str], ...]
+    hashes: tuple[tuple[int, str | None], ...]
 
 
 def ingest_batch(source: Source, data: Path, params: Params, batch: Batch) -> BatchResult:
@@ -48,21 +50,24 @@ def ingest_batch(source: Source, data: Path, params: Params, batch: Batch) -> Ba
     records: dict[int, Record] = {}
     rows: list[dict[str, Any]] = []
     refused: list[dict[str, Any]] = []
-    hashes: list[tuple[int, str]] = []
+    hashes: list[tuple[int, str | None]] = []
     for item in batch.items:
         origin, outcome = _read(source, modality, item)
         hashes.append((item.row, origin["file_sha256"]))
-        if isinstance(outcome, Rejected):
-            refused.append({"kind": batch.kind, **origin, **_verdict(outcome)})
-        else:
+        if isinstance(outcome, Record):
             records[item.row] = outcome
             rows.append({**origin, **outcome.columns})
-    _commit(data, modality, batch.shard, records, rows, refused)
+        elif not item.is_repair:  # a slot that cannot be repaired now stays as it is, and is found again
+            refused.append({"kind": batch.kind, **origin, **_verdict(outcome)})
+    _commit(data, modality, batch, records, rows, refused)
+    repairs = {item.row for item in batch.items if item.is_repair}
+    repaired = len(repairs & records.keys())
     return BatchResult(
         kind=batch.kind,
         shard=batch.shard,
         expected=len(batch.items),
-        written=len(rows),
+        written=len(rows) - repaired,
+        repaired=repaired,
         quarantined=dict(Counter(str(row["reason"]) for row in refused)),
         flags=dict(Counter(flag for row in rows for flag in str(row["flags"]).split(",") if flag)),
         hashes=tuple(hashes),
@@ -79,10 +84,13 @@ def _read(source: Source, modality: Modality, item: Item) -> tuple[dict[str, Any
         "file_bytes": item.file.size,
     }
     try:
-        origin["file_sha256"] = source.fingerprint(item.file)
-        return origin, source.read(item.file, modality)
+        with source.fetch(item.file) as raw:
+            origin["file_sha256"] = raw.fingerprint()
+            return origin, raw.read(modality)
     except Rejected as error:
         return origin, error
+    except SourceError:  # the place is out of reach, which says nothing about the file
+        raise
     except OSError as error:
         return origin, Rejected(Reason.UNREADABLE, f"{type(error).__name__} while reading the file")
     except Exception as error:
@@ -99,27 +107,33 @@ def _verdict(error: Rejected) -> dict[str, str]:
 def _commit(
     data: Path,
     modality: Modality,
-    shard: int,
+    batch: Batch,
     records: dict[int, Record],
     rows: list[dict[str, Any]],
     refused: list[dict[str, Any]],
 ) -> None:
-    part = part_path(data, modality.table, shard)
-    quarantine = quarantine_path(data, modality.kind, shard)
-    before = pq.read_table(part, columns=["row"]) if part.is_file() else None
+    part = part_path(data, modality.table, batch.shard)
+    quarantine = quarantine_path(data, modality.kind, batch.shard)
     if records:
-        committed = before.column("row").to_pylist() if before is not None else []
-        # Slots of this very batch may be there already: a worker that outlived its parent, or a retry. Ours replace them.
-        kept = np.array([row for row in committed if row not in records], dtype=np.int64)
+        kept = _slots_to_keep(part, batch, records)
         for spec in modality.specs:
             whole: dict[int, NDArray[Any]] = {row: record.arrays[spec.name] for row, record in records.items()}
             if kept.size:
                 whole |= dict(zip(kept.tolist(), read_rows(data, spec.name, kept), strict=True))
-            write_shard(data, spec, shard, whole)
+            write_shard(data, spec, batch.shard, whole)
     if refused:
         write_if_changed(_joined("quarantine", quarantine, refused), quarantine)
     if rows:
         write_if_changed(_joined(modality.table, part, rows), part)
+
+
+def _slots_to_keep(part: Path, batch: Batch, records: Mapping[int, Record]) -> NDArray[np.int64]:
+    committed = pq.read_table(part, columns=["row"]).column("row").to_pylist() if part.is_file() else []
+    # Slots of this very batch may be there already: a worker that outlived its parent, or a retry. Ours replace them.
+    # What does not read back is not carried over.
+    repairs = {item.row for item in batch.items if item.is_repair}
+    left_out = records.keys() | repairs | set(batch.damaged)
+    return np.array([row for row in committed if row not in left_out], dtype=np.int64)
 
 
 def _joined(table: str, path: Path, rows: list[dict[str, Any]]) -> pa.Table:

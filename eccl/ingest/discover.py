@@ -1,15 +1,14 @@
-"""What lies in a raw folder, told by file names alone: flat, RAP's two-digit folders, paths with spaces."""
+"""What lies in a raw folder or bucket, told by file names alone."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from eccl.errors import Reason, Rejected, WorkspaceError
+from eccl.errors import Reason, Rejected, SourceError, WorkspaceError
+from eccl.ingest.raw_files import Entry, RawFiles
 from eccl.ukb.names import is_withdrawal_list, parse_bulk_name
 from eccl.ukb.withdrawals import read_withdrawals
 
@@ -25,7 +24,7 @@ _NUMBER = re.compile(r"[0-9]+")
 class RawFile:
     """One bulk file of one visit.
 
-    `path` is relative to the raw folder, `mtime_ns` None where no time tells a file from its successor.
+    `path` is relative to the place, `mtime_ns` None where no time tells a file from its successor.
     """
 
     eid: int
@@ -60,7 +59,7 @@ class Discovery:
     unplaced
         Files of a bulk kind that get no slot.
     tables
-        Candidate tabular exports, relative paths.
+        Candidate tabular exports.
     withdrawals
         Participants that withdrew, over all lists found.
     """
@@ -69,50 +68,46 @@ class Discovery:
     duplicates: dict[str, int]
     withdrawn: dict[str, int]
     unplaced: tuple[Unplaced, ...]
-    tables: tuple[str, ...]
+    tables: tuple[Entry, ...]
     withdrawals: frozenset[int]
 
 
-def discover(raw: Path) -> Discovery:
-    """List a raw folder.
+def discover(raw: RawFiles) -> Discovery:
+    """List a place with raw files.
 
     Raises
     ------
     WorkspaceError
-        The folder does not exist, or a withdrawal list cannot be read: going on would ingest who has left.
+        The place does not exist, or a withdrawal list cannot be read: going on would ingest who has left.
+    SourceError
+        A bucket cannot be reached.
     """
-    if not raw.is_dir():
-        raise WorkspaceError(f"no raw folder at {raw}; give the folder that holds the XML, zip and table files")
-    paths = sorted(_walk(raw))
-    _refuse_misnamed_lists(raw, paths)
-    withdrawals = _withdrawals(raw, [path for path in paths if is_withdrawal_list(path.name)])
+    entries = raw.entries()
+    _refuse_misnamed_lists(raw, entries)
+    withdrawals = _withdrawals(raw, [entry for entry in entries if is_withdrawal_list(entry.name)])
     found: dict[str, dict[tuple[int, int], RawFile]] = {"ecg": {}, "cine": {}}
     duplicates = {"ecg": 0, "cine": 0}
     withdrawn = {"ecg": 0, "cine": 0}
     unplaced: list[Unplaced] = []
-    for path in paths:
-        suffix = path.suffix.lower()
-        if suffix not in KIND_OF_SUFFIX:
+    for entry in entries:
+        kind = KIND_OF_SUFFIX.get(entry.suffix)
+        if kind is None:
             continue
-        outcome = _bulk_file(raw, path, KIND_OF_SUFFIX[suffix])
-        if isinstance(outcome, Unplaced):
-            unplaced.append(outcome)
-            continue
-        kind, file = outcome
-        if file.eid in withdrawals:
+        file = _bulk_file(entry, kind)
+        if isinstance(file, Unplaced):
+            unplaced.append(file)
+        elif file.eid in withdrawals:
             withdrawn[kind] += 1
         elif (file.eid, file.instance) in found[kind]:
             duplicates[kind] += 1
         else:
             found[kind][(file.eid, file.instance)] = file
-    tables = [p.relative_to(raw).as_posix() for p in paths if p.suffix.lower() in TABLE_SUFFIXES]
-    tables = [table for table in tables if not is_withdrawal_list(Path(table).name)]
     listed = Discovery(
         files={kind: tuple(sorted(files.values())) for kind, files in found.items()},
         duplicates=duplicates,
         withdrawn=withdrawn,
         unplaced=tuple(unplaced),
-        tables=tuple(tables),
+        tables=tuple(e for e in entries if e.suffix in TABLE_SUFFIXES and not is_withdrawal_list(e.name)),
         withdrawals=withdrawals,
     )
     return leave_out(listed, withdrawals.intersection)
@@ -150,57 +145,47 @@ def numbers_in(path: str) -> set[int]:
     return {int(digits) for digits in _NUMBER.findall(path) if len(digits) <= 10}
 
 
-def _walk(raw: Path) -> list[Path]:
-    found: list[Path] = []
-    for folder, folders, names in os.walk(raw, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(folder) / name for name in names if not name.startswith(".")]
-    return found
-
-
-def _bulk_file(raw: Path, path: Path, kind: str) -> Unplaced | tuple[str, RawFile]:
-    relative = path.relative_to(raw).as_posix()
-    size = 0
+def _bulk_file(entry: Entry, kind: str) -> Unplaced | RawFile:
+    if entry.problem:
+        return Unplaced(kind, entry.path, entry.size, Reason.UNREADABLE, entry.problem)
     try:
-        status = path.stat()
-        size = status.st_size
-        name = parse_bulk_name(path.name)
-        if KIND_OF_FIELD.get(name.field) != kind:
-            detail = (
-                f"field {name.field} with a {path.suffix} file; expected {ECG_FIELD} as .xml or {CINE_FIELD} as .zip"
-            )
-            raise Rejected(Reason.BAD_NAME, detail)
+        name = parse_bulk_name(entry.name)
     except Rejected as error:
-        return Unplaced(kind, relative, size, error.reason, error.detail)
-    except OSError as error:
-        return Unplaced(kind, relative, size, Reason.UNREADABLE, f"{type(error).__name__} while looking at the file")
-    return kind, RawFile(name.eid, name.instance, relative, status.st_size, status.st_mtime_ns)
+        return Unplaced(kind, entry.path, entry.size, error.reason, error.detail)
+    if KIND_OF_FIELD.get(name.field) != kind:
+        detail = f"field {name.field} with a {entry.suffix} file; expected {ECG_FIELD} as .xml or {CINE_FIELD} as .zip"
+        return Unplaced(kind, entry.path, entry.size, Reason.BAD_NAME, detail)
+    return RawFile(name.eid, name.instance, entry.path, entry.size, entry.mtime_ns)
 
 
-def _refuse_misnamed_lists(raw: Path, paths: list[Path]) -> None:
-    for path in paths:
-        if path.suffix.lower() not in {".csv", ".txt"} or is_withdrawal_list(path.name):
+def _refuse_misnamed_lists(raw: RawFiles, entries: list[Entry]) -> None:
+    for entry in entries:
+        if entry.suffix not in {".csv", ".txt"} or entry.problem or is_withdrawal_list(entry.name):
             continue
         try:
-            with path.open("rb") as stream:
-                first = stream.readline(64).strip()
+            first = raw.head(entry.path, 64).partition(b"\n")[0].strip()
+        except SourceError:
+            raise
         except OSError:
             continue
         if first.isdigit() and len(first) == EID_DIGITS:
             raise WorkspaceError(
-                f"{path.relative_to(raw)} starts with a bare participant id, as withdrawal lists do, but is not named like one; name "
+                f"{entry.path} starts with a bare participant id, as withdrawal lists do, but is not named like one; name "
                 "it w<application>_<YYYYMMDD>.csv, or move it out of the raw folder"
             )
 
 
-def _withdrawals(raw: Path, lists: list[Path]) -> frozenset[int]:
+def _withdrawals(raw: RawFiles, lists: list[Entry]) -> frozenset[int]:
     gone: frozenset[int] = frozenset()
-    for path in lists:
+    for entry in lists:
         try:
-            gone |= read_withdrawals(path)
+            if entry.problem:
+                raise Rejected(Reason.UNREADABLE, entry.problem)
+            with raw.local(entry.path) as path:
+                gone |= read_withdrawals(path)
         except Rejected as error:
             raise WorkspaceError(
-                f"withdrawal list {path.relative_to(raw)} cannot be read ({error.detail}); mend or remove it: ingesting "
+                f"withdrawal list {entry.path} cannot be read ({error.detail}); mend or remove it: ingesting "
                 "without it would bring back participants who left"
             ) from None
     return gone

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from eccl.config import CineParams, IngestParams, Params
+from eccl.config import CineParams, IngestParams, LimitParams, Params
 from eccl.errors import Reason, Rejected
 from eccl.image.cine import CineOptions, PreparedCine, prepare_cine
 from eccl.image.segmentation import Segmentation, find_segmentation, read_segmentation
@@ -24,7 +24,7 @@ from eccl.signal.beats import choose_period
 from eccl.signal.quality import measure_quality
 from eccl.store.arrays import ArraySpec, checksum, cine_specs, ecg_specs
 from eccl.ukb.ecg_xml import EcgRecord, read_ecg_xml
-from eccl.ukb.sax_dicom import SaxSlice, open_sax_zip
+from eccl.ukb.sax_dicom import SaxSlice, ZipLimits, open_sax_zip
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Modality:
 
 def modalities(params: Params) -> tuple[Modality, Modality]:
     """The two modalities under given parameters."""
-    return _ecg(params.ingest), _cine(params.ingest, params.cine)
+    return _ecg(params.ingest), _cine(params.ingest, params.cine, params.limits)
 
 
 def _ecg(params: IngestParams) -> Modality:
@@ -76,9 +76,19 @@ def _ecg(params: IngestParams) -> Modality:
     return Modality("ecg", "recordings", specs, reader)
 
 
-def _cine(ingest: IngestParams, cine: CineParams) -> Modality:
+def _cine(ingest: IngestParams, cine: CineParams, limits: LimitParams) -> Modality:
     specs = cine_specs(ingest.cine_shard_rows, cine.frames, cine.window_px, cine.model_dump())
-    return Modality("cine", "cines", specs, CineReader(cine, ingest.max_missing_frames))
+    return Modality("cine", "cines", specs, CineReader(cine, ingest.max_missing_frames, _zip_limits(limits)))
+
+
+def _zip_limits(limits: LimitParams) -> ZipLimits:
+    return ZipLimits(
+        max_members=limits.zip_members,
+        max_member_bytes=limits.zip_member_mb << 20,
+        max_total_bytes=limits.zip_total_mb << 20,
+        max_ratio=limits.zip_ratio,
+        max_matrix=limits.image_px,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +172,14 @@ class CineReader:
 
     params: CineParams
     max_missing_frames: int
+    limits: ZipLimits
 
     def __call__(self, path: Path) -> Record:
         return self.parse(path, self._segmentation(path))
 
     def parse(self, source: Path | BinaryIO, segmentation: Segmentation | None = None) -> Record:
         """Make a record of a zip."""
-        with open_sax_zip(source) as study:
+        with open_sax_zip(source, self.limits) as study:
             return self.record(study, segmentation)
 
     def record(self, study: ShortAxisStudy, segmentation: Segmentation | None = None) -> Record:

@@ -7,7 +7,8 @@ for what is left, and ends in the same bytes.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,16 +17,16 @@ import pyarrow.parquet as pq
 from eccl.ingest.discover import RawFile
 from eccl.ingest.modality import Modality
 from eccl.ingest.seen import SeenFiles
-from eccl.store.parts import part_path, table_files
+from eccl.store.parts import part_path, read_files, table_files
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is already decided for one visit: committed or refused, from which raw bytes."""
 
-    file_sha256: str
+    file_sha256: str | None
     row: int
-    is_quarantined: bool
+    refused_for: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +35,20 @@ class Item:
 
     file: RawFile
     row: int
+    is_repair: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One shard's worth of work."""
+    """One shard's worth of work.
+
+    `damaged` are committed slots of the shard that do not read back and that no item brings back; they are not carried over.
+    """
 
     kind: str
     shard: int
     items: tuple[Item, ...]
+    damaged: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +60,18 @@ class Plan:
     quarantined_before: int
     changed: int
     vanished: int
+    damaged: int
     shards: int
 
     @property
     def new(self) -> int:
-        return sum(len(batch.items) for batch in self.batches)
+        """Files to read, those of damaged slots left out."""
+        return sum(len(batch.items) for batch in self.batches) - self.repairs
+
+    @property
+    def repairs(self) -> int:
+        """Damaged slots whose files are to be read again."""
+        return sum(item.is_repair for batch in self.batches for item in batch.items)
 
 
 def quarantine_path(data: Path, kind: str, shard: int) -> Path:
@@ -70,59 +83,83 @@ def known_visits(data: Path, modality: Modality) -> dict[tuple[int, int], Known]
     """Visits already committed or refused, each by its highest slot."""
     known: dict[tuple[int, int], Known] = {}
     for quarantined in (True, False):
-        for row, visit, sha in _taken(data, modality, quarantined=quarantined):
+        for row, visit, sha, reason in _taken(data, modality, quarantined=quarantined):
             if visit not in known or known[visit].row < row:
-                known[visit] = Known(sha, row, is_quarantined=quarantined)
+                known[visit] = Known(sha, row, reason)
     return known
 
 
 def taken_rows(data: Path, modality: Modality) -> set[int]:
     """Slots that are committed, reserved for a refused file, or emptied by a withdrawal: none of them is given again."""
     both = itertools.chain(_taken(data, modality, quarantined=True), _taken(data, modality, quarantined=False))
-    return {row for row, _, _ in both} | _deleted(data, modality)
+    return {row for row, *_ in both} | _deleted(data, modality)
 
 
 def make_plan(
-    data: Path, modality: Modality, files: Iterable[RawFile], seen: SeenFiles, *, retry: bool = False
+    data: Path,
+    modality: Modality,
+    files: Iterable[RawFile],
+    seen: SeenFiles,
+    *,
+    retry: Container[str] = (),
+    damaged: Collection[int] = (),
 ) -> Plan:
     """Compare the files found with what is known and give every new or changed one a slot.
 
-    With `retry` files that were refused before are read again, for instance after a limit in params.yaml was changed.
+    Parameters
+    ----------
+    retry
+        Reasons whose files are read again, for instance after a limit in params.yaml was changed.
+    damaged
+        Committed slots that do not read back; those whose file is still the same are read again into the same slot.
     """
     known = known_visits(data, modality)
+    counts = Counter[str]()
     fresh: list[RawFile] = []
-    unchanged = quarantined = changed = 0
+    repairs: list[Item] = []
     present: set[tuple[int, int]] = set()
     for file in files:
         visit = (file.eid, file.instance)
         present.add(visit)
-        before = known.get(visit)
-        if before is None:
+        fate = _fate(known.get(visit), file, seen, retry, damaged)
+        counts[fate] += 1
+        if fate == "repair":
+            repairs.append(Item(file, known[visit].row, is_repair=True))
+        elif fate not in {"unchanged", "quarantined"}:
             fresh.append(file)
-        elif seen.sha256(file) != before.file_sha256:
-            fresh.append(file)
-            changed += 1
-        elif before.is_quarantined and retry:
-            fresh.append(file)
-        elif before.is_quarantined:
-            quarantined += 1
-        else:
-            unchanged += 1
     taken = taken_rows(data, modality)
     free = (row for row in itertools.count() if row not in taken)
-    items = [Item(file, next(free)) for file in sorted(fresh)]
-    batches = tuple(
-        Batch(modality.kind, shard, tuple(group))
-        for shard, group in itertools.groupby(items, key=lambda item: item.row // modality.shard_rows)
-    )
+    items = sorted([*repairs, *(Item(file, next(free)) for file in sorted(fresh))], key=lambda item: item.row)
+    lost = set(damaged) - {item.row for item in repairs}
     last = max([*taken, *(item.row for item in items)], default=-1)
     return Plan(
-        batches=batches,
-        unchanged=unchanged,
-        quarantined_before=quarantined,
-        changed=changed,
+        batches=_batches(modality, items, lost),
+        unchanged=counts["unchanged"],
+        quarantined_before=counts["quarantined"],
+        changed=counts["changed"],
         vanished=len(known.keys() - present),
+        damaged=len(damaged),
         shards=last // modality.shard_rows + 1,
+    )
+
+
+def _fate(before: Known | None, file: RawFile, seen: SeenFiles, retry: Container[str], damaged: Container[int]) -> str:
+    if before is None:
+        return "new"
+    if seen.sha256(file) != before.file_sha256:
+        return "changed"
+    if before.refused_for is not None:
+        return "retried" if before.refused_for in retry else "quarantined"
+    return "repair" if before.row in damaged else "unchanged"
+
+
+def _batches(modality: Modality, items: list[Item], lost: Collection[int]) -> tuple[Batch, ...]:
+    def shard_of(row: int) -> int:
+        return row // modality.shard_rows
+
+    return tuple(
+        Batch(modality.kind, shard, tuple(group), tuple(sorted(row for row in lost if shard_of(row) == shard)))
+        for shard, group in itertools.groupby(items, key=lambda item: shard_of(item.row))
     )
 
 
@@ -135,10 +172,15 @@ def _deleted(data: Path, modality: Modality) -> set[int]:
     return set(rows)
 
 
-def _taken(data: Path, modality: Modality, *, quarantined: bool) -> Iterator[tuple[int, tuple[int, int], str]]:
+def _taken(
+    data: Path, modality: Modality, *, quarantined: bool
+) -> Iterator[tuple[int, tuple[int, int], str | None, str | None]]:
     folder = (quarantine_path(data, modality.kind, 0) if quarantined else part_path(data, modality.table, 0)).parent
-    pattern = f"{modality.kind}-*.parquet" if quarantined else "part-*.parquet"
-    for path in sorted(folder.glob(pattern)):
-        part = pq.read_table(path, columns=["row", "eid", "instance", "file_sha256"])
-        rows, eids, instances, hashes = (part.column(name).to_pylist() for name in part.column_names)
-        yield from zip(rows, zip(eids, instances, strict=True), hashes, strict=True)
+    paths = sorted(folder.glob(f"{modality.kind}-*.parquet" if quarantined else "part-*.parquet"))
+    columns = ["row", "eid", "instance", "file_sha256"] + ["reason"] * quarantined
+    if not paths:
+        return
+    found = read_files(paths, columns)
+    rows, eids, instances, hashes, *reasons = (found.column(name).to_pylist() for name in columns)
+    why = reasons[0] if reasons else itertools.repeat(None, len(rows))
+    yield from zip(rows, zip(eids, instances, strict=True), hashes, why, strict=True)

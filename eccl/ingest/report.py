@@ -15,23 +15,30 @@ from eccl.ingest.tabular import TabularReport
 
 @dataclass(frozen=True, slots=True)
 class KindReport:
-    """Counts of one kind of raw file; ``expected`` = ``written`` + ``skipped`` + ``quarantined``."""
+    """Counts of one kind of raw file; ``expected`` = ``written`` + ``repaired`` + ``skipped`` + ``quarantined``.
+
+    `damaged` counts committed slots that did not read back, where they were looked for; those not repaired have lost their raw
+    file, or it cannot be read now.
+    """
 
     kind: str
     expected: int
     written: int
+    repaired: int
     skipped: dict[str, int]
     quarantined: dict[str, int]
     flags: dict[str, int]
     changed: int
     vanished: int
+    damaged: int
 
     def check(self) -> None:
         """Raise ReconcileError unless every file found is accounted for."""
-        accounted = self.written + sum(self.skipped.values()) + sum(self.quarantined.values())
+        accounted = self.written + self.repaired + sum(self.skipped.values()) + sum(self.quarantined.values())
         if accounted != self.expected:
             raise ReconcileError(
                 f"{self.kind}: {self.expected} files found, {accounted} accounted for ({self.written} written, "
+                f"{self.repaired} repaired, "
                 f"{sum(self.skipped.values())} skipped, {sum(self.quarantined.values())} quarantined); run the ingest again, "
                 "and report this if it stays"
             )
@@ -53,7 +60,9 @@ class IngestReport:
         for kind in self.kinds:
             reasons = ", ".join(f"{count} {reason}" for reason, count in {**kind.skipped, **kind.quarantined}.items())
             lines.append(
-                f"{kind.kind}: {kind.expected} expected = {kind.written} written + {sum(kind.skipped.values())} skipped + "
+                f"{kind.kind}: {kind.expected} expected = {kind.written} written + "
+                + (f"{kind.repaired} repaired + " if kind.repaired else "")
+                + f"{sum(kind.skipped.values())} skipped + "
                 f"{sum(kind.quarantined.values())} quarantined" + (f" ({reasons})" if reasons else "")
             )
         rows = ", ".join(f"{count} {name}" for name, count in {**self.tabular.rows, **self.cohort}.items())
@@ -66,6 +75,8 @@ class IngestReport:
                 f"tables: {self.tabular.withdrawn_rows} rows of participants withdrawn before the export left out"
             )
         for kind in self.kinds:
+            if kind.damaged:
+                lines.append(f"{kind.kind}: {kind.repaired} of {kind.damaged} damaged slots were repaired{_rest(kind)}")
             if kind.vanished:
                 lines.append(f"{kind.kind}: {kind.vanished} known visits have no file any more; their slots stay")
         if self.tabular.left_in_arrays:
@@ -76,6 +87,12 @@ class IngestReport:
         change = "changed" if self.is_changed else "nothing changed"
         lines.append(f"data version {self.data_version} ({change})")
         return "\n".join(lines)
+
+
+def _rest(kind: KindReport) -> str:
+    if kind.repaired == kind.damaged:
+        return ""
+    return "; the raw files of the others are gone, changed or unreadable: bring their shards back with `dvc checkout data.dvc`"
 
 
 def reconcile(kind: str, found: Discovery, plan: Plan, results: Iterable[BatchResult]) -> KindReport:
@@ -94,8 +111,10 @@ def reconcile(kind: str, found: Discovery, plan: Plan, results: Iterable[BatchRe
         flags.update(result.flags)
     unplaced = [file.reason.value for file in found.unplaced if file.kind == kind]
     quarantined.update(unplaced)
+    repaired = sum(result.repaired for result in mine)
     skipped = {
         "unchanged": plan.unchanged,
+        "damaged, not readable now": plan.repairs - repaired,
         "quarantined before": plan.quarantined_before,
         "withdrawn": found.withdrawn[kind],
         "second copy": found.duplicates[kind],
@@ -104,11 +123,13 @@ def reconcile(kind: str, found: Discovery, plan: Plan, results: Iterable[BatchRe
         kind=kind,
         expected=len(found.files[kind]) + len(unplaced) + found.withdrawn[kind] + found.duplicates[kind],
         written=sum(result.written for result in mine),
+        repaired=repaired,
         skipped={reason: count for reason, count in skipped.items() if count},
         quarantined=dict(sorted(quarantined.items())),
         flags=dict(sorted(flags.items())),
         changed=plan.changed,
         vanished=plan.vanished,
+        damaged=plan.damaged,
     )
     report.check()
     return report

@@ -2,7 +2,7 @@
 
 ::
 
-    with session(workspace, raw) as ingest:            # raw: a folder, or another source of records
+    with session(workspace, raw) as ingest:            # raw: a folder, a URL, or another source of records
         results = map(ingest.work, ingest.batches)     # by processes, threads of a flow, or a cluster
         report = ingest.finish(results)
 """
@@ -12,19 +12,21 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from eccl.cohort.derive import derive_cohort
 from eccl.config import Params, load_params
-from eccl.errors import ReconcileError, WorkspaceError
+from eccl.errors import Reason, ReconcileError, WorkspaceError
 from eccl.ingest.batch import BatchResult, ingest_batch
 from eccl.ingest.discover import Discovery, leave_out
 from eccl.ingest.modality import Modality, modalities
 from eccl.ingest.plan import Batch, Plan, make_plan, taken_rows
+from eccl.ingest.repair import damaged_slots
 from eccl.ingest.report import IngestReport, reconcile
 from eccl.ingest.seen import SeenFiles
 from eccl.ingest.source import Source, to_source
@@ -39,16 +41,38 @@ from eccl.workspace import Workspace
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What an ingest reads again although its raw file is the same.
+
+    Parameters
+    ----------
+    retry
+        Refused files: all of them (True), or those refused for some reasons.
+    repair
+        Committed slots that do not read back to their checksum; finding them reads every slot.
+    """
+
+    retry: bool | Collection[Reason] = False
+    repair: bool = False
+
+    @property
+    def reasons(self) -> frozenset[str]:
+        """Reasons whose files are read again."""
+        chosen = Reason if self.retry is True else self.retry or ()
+        return frozenset(reason.value for reason in chosen)
+
+
 class IngestSession:
     """One ingest under the workspace's write lock; made by :func:`session`."""
 
-    def __init__(self, workspace: Workspace, source: Source, params: Params, *, retry: bool = False) -> None:
+    def __init__(self, workspace: Workspace, source: Source, params: Params, again: Again = Again()) -> None:
         self.workspace = workspace
         self.source = source
         self.params = params
         self.seen = SeenFiles(source, workspace.state / "seen.json")
         self.modalities: dict[str, Modality] = {m.kind: m for m in modalities(params)}
-        self.found, self.plans = plan_ingest(workspace, source, params, self.seen, retry=retry)
+        self.found, self.plans = plan_ingest(workspace, source, params, self.seen, again)
         self._version_before = _version(workspace)
 
     @property
@@ -80,7 +104,8 @@ class IngestSession:
         done = list(results)
         self._remember(done)
         tombstones = Tombstones.load(self.workspace)
-        tabular = ingest_tables(self.source.folder, self.workspace.data, self.workspace.state, self.found, tombstones)
+        place = self.workspace
+        tabular = ingest_tables(self.source.files, place.data, place.state, self.found, tombstones, self.params.limits)
         cohort = derive_cohort(self.workspace, self.params.cohort)
         kinds = tuple(reconcile(kind, self.found, plan, done) for kind, plan in self.plans.items())
         self._check_slots()
@@ -108,7 +133,11 @@ class IngestSession:
 
 
 def plan_ingest(
-    workspace: Workspace, raw: Path | Source, params: Params, seen: SeenFiles | None = None, *, retry: bool = False
+    workspace: Workspace,
+    raw: str | Path | Source,
+    params: Params,
+    seen: SeenFiles | None = None,
+    again: Again = Again(),
 ) -> tuple[Discovery, dict[str, Plan]]:
     """Tell what an ingest would do; nothing is written.
 
@@ -120,10 +149,20 @@ def plan_ingest(
         A withdrawal was interrupted, or the tombstones cannot be read.
     """
     require_no_pending_withdrawal(workspace)
-    source = to_source(raw)
+    source = to_source(raw, params.limits)
     found = leave_out(source.discover(), Tombstones.load(workspace).select)
     memory = seen or SeenFiles(source, workspace.state / "seen.json")
-    plans = {m.kind: make_plan(workspace.data, m, found.files[m.kind], memory, retry=retry) for m in modalities(params)}
+    plans = {
+        m.kind: make_plan(
+            workspace.data,
+            m,
+            found.files[m.kind],
+            memory,
+            retry=again.reasons,
+            damaged=damaged_slots(workspace.data, m) if again.repair else (),
+        )
+        for m in modalities(params)
+    }
     return found, plans
 
 
@@ -135,11 +174,17 @@ def _version(workspace: Workspace) -> str | None:
 
 
 @contextmanager
-def session(workspace: Workspace, raw: Path | Source, *, retry: bool = False) -> Iterator[IngestSession]:
-    """Plan an ingest and hold the write lock until it is finished."""
+def session(
+    workspace: Workspace,
+    raw: str | Path | Source,
+    *,
+    retry: bool | Collection[Reason] = False,
+    repair: bool = False,
+) -> Iterator[IngestSession]:
+    """Plan an ingest and hold the write lock until it is finished; the parameters are those of :func:`run_ingest`."""
     params = load_params(workspace.params_file)
     with writing(workspace.state, "ingest"):
-        ingest = IngestSession(workspace, to_source(raw), params, retry=retry)
+        ingest = IngestSession(workspace, to_source(raw, params.limits), params, Again(retry, repair))
         ingest.prepare()
         yield ingest
 
@@ -167,26 +212,30 @@ def _die_with_parent() -> None:
 
 def run_ingest(
     workspace: Workspace,
-    raw: Path | Source,
+    raw: str | Path | Source,
     *,
     workers: int = 2,
-    retry: bool = False,
+    retry: bool | Collection[Reason] = False,
+    repair: bool = False,
     on_progress: Progress | None = None,
 ) -> IngestReport:
-    """Ingest a raw folder, or another source of records, with worker processes on this machine.
+    """Ingest raw files, or another source of records, with worker processes on this machine.
 
     Parameters
     ----------
     raw
-        Folder with XML, zip and table files, in any layout; or a :class:`eccl.ingest.source.Source`.
+        Folder with XML, zip and table files, in any layout; a URL of one (``s3://bucket/raw``); or a
+        :class:`eccl.ingest.source.Source`.
     workers
-        Processes; with 1, no process is started.
+        Processes that commit batches; with 1, this one does.
     retry
-        Read again what was refused before.
+        Read again what was refused before: everything, or what was refused for some reasons.
+    repair
+        Read every committed slot back, and read the raw files of those that differ from their checksum again.
     on_progress
         Called with (files done, files planned).
     """
-    with session(workspace, raw, retry=retry) as ingest:
+    with session(workspace, raw, retry=retry, repair=repair) as ingest:
         return ingest.finish(_mapped(ingest, workers, on_progress or (lambda done, total: None)))
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from eccl.errors import Rejected, SourceError
 from eccl.ingest.discover import RawFile
 from eccl.ingest.source import Source
 from eccl.store.files import replace_file
 
-UNREADABLE = ""
-"""Hash of a file that cannot be read."""
+UNREADABLE = None
+"""Hash of a file that cannot be read, or is too large to be."""
 
 
 class SeenFiles:
@@ -22,7 +23,7 @@ class SeenFiles:
 
     def __init__(self, source: Source, cache: Path) -> None:
         self._source = source
-        self._folder = source.folder.resolve()
+        self._place = source.files.name
         self._cache = cache
         self._entries: dict[str, list[int | str]] = {}
         self.hashed = 0
@@ -32,22 +33,25 @@ class SeenFiles:
             except ValueError:  # a cache: start again
                 self._entries = {}
 
-    def sha256(self, file: RawFile) -> str:
+    def sha256(self, file: RawFile) -> str | None:
         """SHA-256 of a raw file, from memory where size and time are unchanged."""
         entry = self._entries.get(self._key(file)) if file.mtime_ns is not None else None
         if entry and entry[:2] == [file.size, file.mtime_ns]:
             return str(entry[2])
         self.hashed += 1
         try:
-            digest = self._source.fingerprint(file)
-        except OSError:  # whoever reads the file will say so
+            with self._source.fetch(file) as raw:
+                digest = raw.fingerprint()
+        except SourceError:
+            raise
+        except (OSError, Rejected):  # whoever reads the file will say so
             return UNREADABLE
         self.remember(file, digest)
         return digest
 
-    def remember(self, file: RawFile, digest: str) -> None:
+    def remember(self, file: RawFile, digest: str | None) -> None:
         """Note what a file's hash is; that it could not be read is forgotten, for it may be mended."""
-        if digest != UNREADABLE and file.mtime_ns is not None:
+        if digest is not UNREADABLE and file.mtime_ns is not None:
             self._entries[self._key(file)] = [file.size, file.mtime_ns, digest]
 
     def save(self) -> None:
@@ -55,4 +59,4 @@ class SeenFiles:
         replace_file(self._cache, json.dumps(self._entries, sort_keys=True).encode())
 
     def _key(self, file: RawFile) -> str:
-        return str(self._folder / file.path)
+        return f"{self._place}/{file.path}"

@@ -1,58 +1,94 @@
-"""Where records come from: a folder of raw files, or anything else that can tell what it holds and read it.
+"""Where records come from: raw files in a folder or a bucket, or anything else that can tell what it holds and read it.
 
 The plan, the batch worker and its commit know a source by these few methods, so there is one ingest for all of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from eccl.config import LimitParams
 from eccl.errors import Reason, Rejected
 from eccl.ingest.discover import Discovery, RawFile, discover
+from eccl.ingest.guard import guarded_read
 from eccl.ingest.modality import Modality, Record
+from eccl.ingest.raw_files import RawFiles, to_raw_files
 from eccl.store.files import sha256_file
+
+
+class Fetched(Protocol):
+    """One record's origin, at hand while it is read."""
+
+    def fingerprint(self) -> str:
+        """SHA-256 of what the record is made from, 64 hex digits: equal fingerprints give equal records."""
+
+    def read(self, modality: Modality) -> Record:
+        """Make the record, or raise :class:`eccl.errors.Rejected`."""
 
 
 class Source(Protocol):
     """An origin of records; it crosses to worker processes by pickling."""
 
     @property
-    def folder(self) -> Path:
-        """Folder of the tabular exports and withdrawal lists."""
+    def files(self) -> RawFiles:
+        """The place of the tabular exports and withdrawal lists."""
 
     def discover(self) -> Discovery:
         """List what the source holds, withdrawn participants left out."""
 
-    def fingerprint(self, file: RawFile) -> str:
-        """SHA-256 of what the record is made from, 64 hex digits: equal fingerprints give equal records."""
-
-    def read(self, file: RawFile, modality: Modality) -> Record:
-        """Make one record, or raise :class:`eccl.errors.Rejected`."""
+    def fetch(self, file: RawFile) -> AbstractContextManager[Fetched]:
+        """Bring one file within reach."""
 
 
 @dataclass(frozen=True, slots=True)
-class RawFolder:
-    """Raw files as UK Biobank ships them, in any layout."""
+class RawSource:
+    """Raw files as UK Biobank ships them. They are not trusted: see :mod:`eccl.ingest.guard`."""
 
-    folder: Path
+    files: RawFiles
+    limits: LimitParams = field(default_factory=LimitParams)
 
     def discover(self) -> Discovery:
-        """List the folder by file names."""
-        return discover(self.folder)
+        """List the place by file names."""
+        return discover(self.files)
 
-    def fingerprint(self, file: RawFile) -> str:
+    @contextmanager
+    def fetch(self, file: RawFile) -> Iterator[RawBytes]:
+        """Bring a file to this machine, if it is not larger than one of its kind may be."""
+        limit, parameter = self._limit(file)
+        if file.size > limit << 20:
+            raise Rejected(Reason.FILE_TOO_LARGE, f"{file.size} bytes; expected at most {limit} MB ({parameter})")
+        with self.files.local(file.path) as path:
+            yield RawBytes(path, file.size, self.limits)
+
+    def _limit(self, file: RawFile) -> tuple[int, str]:
+        if file.path.lower().endswith(".xml"):
+            return self.limits.xml_mb, "limits.xml_mb"
+        return self.limits.zip_mb, "limits.zip_mb"
+
+
+@dataclass(frozen=True, slots=True)
+class RawBytes:
+    """One raw file on this machine."""
+
+    path: Path
+    size: int
+    limits: LimitParams
+
+    def fingerprint(self) -> str:
         """SHA-256 of the file's bytes."""
-        return sha256_file(self.folder / file.path)
+        return sha256_file(self.path)
 
-    def read(self, file: RawFile, modality: Modality) -> Record:
-        """Read the file with its modality's reader."""
-        if file.size == 0:
+    def read(self, modality: Modality) -> Record:
+        """Read the file with its modality's reader, in a process of its own."""
+        if self.size == 0:
             raise Rejected(Reason.EMPTY_FILE, "0 bytes")
-        return modality.read(self.folder / file.path)
+        return guarded_read(self.path, modality, self.limits)
 
 
-def to_source(origin: Path | Source) -> Source:
-    """A path is a folder of raw files."""
-    return RawFolder(origin) if isinstance(origin, Path) else origin
+def to_source(origin: str | Path | Source, limits: LimitParams = LimitParams()) -> Source:
+    """A path is a folder of raw files, a URL (``s3://bucket/raw``) a bucket of them."""
+    return RawSource(to_raw_files(origin), limits) if isinstance(origin, str | Path) else origin

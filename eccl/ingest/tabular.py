@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import polars as pl
 import pyarrow as pa
 
 from eccl import __version__
-from eccl.errors import Reason, Rejected
+from eccl.config import LimitParams
+from eccl.errors import Reason, Rejected, SourceError
 from eccl.ingest.discover import Discovery, Unplaced, numbers_in
+from eccl.ingest.raw_files import Entry, RawFiles
 from eccl.remedies import remedy
 from eccl.store import database
 from eccl.store.files import replace_file, sha256_bytes, sha256_file
@@ -43,13 +45,15 @@ class TabularReport:
     is_unchanged: bool
 
 
-def ingest_tables(raw: Path, data: Path, state: Path, found: Discovery, tombstones: Tombstones) -> TabularReport:
-    """Read every tabular export of a raw folder into typed tables.
+def ingest_tables(
+    raw: RawFiles, data: Path, state: Path, found: Discovery, tombstones: Tombstones, limits: LimitParams
+) -> TabularReport:
+    """Read every tabular export into typed tables.
 
     Withdrawn participants, those with a tombstone included, are dropped at the door. Participants and visits that only
     have bulk files are added with nothing but their key, so that every key of the data joins.
     """
-    mark = _fingerprint(raw, data, found, tombstones)
+    mark = _fingerprint(raw, data, found, tombstones, limits)
     note = state / "tables.json"
     if (
         note.is_file()
@@ -59,15 +63,15 @@ def ingest_tables(raw: Path, data: Path, state: Path, found: Discovery, tombston
         return TabularReport(**before["report"], is_unchanged=True)
     dictionary = load_dictionary()
     refused: list[dict[str, Any]] = [_unplaced(file) for file in found.unplaced]
-    read = _read_exports(raw, found.tables, dictionary, refused)
+    read = _read_exports(raw, found.tables, dictionary, limits, refused)
     values, conflicts = exports.merge_exports(read)
-    refused += _refusals(raw, conflicts)
+    refused += _refusals(conflicts)
     bulk = _bulk_keys(data)
     eids = {eid for export in read for eid in export.eids}
     named = {eid for row in refused for eid in _named_in(row)}
     gone = found.withdrawals | tombstones.select(eids | named | set(bulk["eid"]))
     values = values.filter(~pl.col("eid").is_in(sorted(gone)))
-    refused = [row for row in refused if not _named_in(row) & gone] + _refusals(raw, exports.find_misaligned(values))
+    refused = [row for row in refused if not _named_in(row) & gone] + _refusals(exports.find_misaligned(values))
     stays = bulk.filter(~pl.col("eid").is_in(sorted(gone)))
     frames = _to_frames(values, eids - gone, stays, dictionary)
     for name, frame in frames.items():
@@ -88,23 +92,42 @@ def ingest_tables(raw: Path, data: Path, state: Path, found: Discovery, tombston
 
 
 def _read_exports(
-    raw: Path, paths: tuple[str, ...], dictionary: Dictionary, refused: list[dict[str, Any]]
+    raw: RawFiles,
+    entries: tuple[Entry, ...],
+    dictionary: Dictionary,
+    limits: LimitParams,
+    refused: list[dict[str, Any]],
 ) -> list[exports.TabularExport]:
     read: list[exports.TabularExport] = []
-    for path in paths:
+    for entry in entries:
+        origin: dict[str, Any] = {"path": entry.path, "file_bytes": entry.size}
         try:
-            export = exports.read_table(raw / path, dictionary)
+            _check_entry(entry, limits)
+            with raw.local(entry.path) as path:
+                origin["file_sha256"] = sha256_file(path)
+                # The export is known by its path in the raw place, wherever a copy of it was read from.
+                export = replace(exports.read_table(path, dictionary), path=Path(entry.path))
         except Rejected as error:
-            origin = {"path": path, "file_sha256": sha256_file(raw / path), "file_bytes": (raw / path).stat().st_size}
             refused.append(_refusal("table", origin, error.reason, error.detail))
             continue
+        except SourceError:
+            raise
         except OSError as error:
             detail = f"{type(error).__name__} while reading the file"
-            refused.append(_refusal("table", {"path": path}, Reason.UNREADABLE, detail))
+            refused.append(_refusal("table", origin, Reason.UNREADABLE, detail))
             continue
         read.append(export)
-        refused += _refusals(raw, export.issues)
+        refused += _refusals(export.issues, entry.path)
     return read
+
+
+def _check_entry(entry: Entry, limits: LimitParams) -> None:
+    if entry.problem:
+        raise Rejected(Reason.UNREADABLE, entry.problem)
+    if entry.size > limits.table_mb << 20:
+        raise Rejected(
+            Reason.FILE_TOO_LARGE, f"{entry.size} bytes; expected at most {limits.table_mb} MB (limits.table_mb)"
+        )
 
 
 def _to_frames(
@@ -143,15 +166,11 @@ def _unplaced(file: Unplaced) -> dict[str, Any]:
     return _refusal(file.kind, origin, file.reason, file.detail)
 
 
-def _refusals(raw: Path, issues: list[exports.TableIssue]) -> list[dict[str, Any]]:
+def _refusals(issues: list[exports.TableIssue], path: str = "") -> list[dict[str, Any]]:
     return [
-        _refusal("table", {"path": _relative(raw, issue.path)}, issue.reason, issue.detail, issue.eid)
+        _refusal("table", {"path": path or issue.path or "(several files)"}, issue.reason, issue.detail, issue.eid)
         for issue in issues
     ]
-
-
-def _relative(raw: Path, path: str) -> str:
-    return Path(path).relative_to(raw).as_posix() if path and Path(path).is_relative_to(raw) else "(several files)"
 
 
 def _refusal(kind: str, origin: dict[str, Any], reason: Reason, detail: str, eid: int | None = None) -> dict[str, Any]:
@@ -168,20 +187,16 @@ def _written(data: Path) -> dict[str, str | None]:
     return {path.name: sha256_file(path) if path.is_file() else None for path in paths}
 
 
-def _fingerprint(raw: Path, data: Path, found: Discovery, tombstones: Tombstones) -> str:
+def _fingerprint(raw: RawFiles, data: Path, found: Discovery, tombstones: Tombstones, limits: LimitParams) -> str:
     parts: list[Any] = [
         __version__,
         sorted(found.withdrawals),
         tombstones.fingerprint,
+        limits.table_mb,
         [(file.path, file.size, file.reason) for file in found.unplaced],
+        [(entry.path, entry.size, entry.mtime_ns) for entry in found.tables],
     ]
-    for path in found.tables:
-        try:
-            status = (raw / path).stat()
-            parts.append([path, status.st_size, status.st_mtime_ns])
-        except OSError:  # a dangling link; reading it will say so
-            parts.append([path, None, None])
     # Bulk keys become participants and visits, so new parts mean another result.
     for table in ("recordings", "cines"):
         parts.append([(file.name, sha256_file(file)) for file in table_files(data, table)])
-    return sha256_bytes(json.dumps([str(raw.resolve()), parts]).encode())
+    return sha256_bytes(json.dumps([raw.name, parts]).encode())

@@ -16,7 +16,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,7 @@ import pyarrow.parquet as pq
 from eccl.errors import ConfigError
 from eccl.ingest.discover import Discovery, RawFile, discover
 from eccl.ingest.modality import EcgReader, Modality, Record
+from eccl.ingest.raw_files import LocalFiles
 from eccl.ingest.report import IngestReport
 from eccl.ingest.run import run_ingest
 from eccl.simulate.cohort import Participant, Visit
@@ -112,9 +114,13 @@ class SimulatedCohort:
     folder: Path
     config: SimulationConfig
 
+    @property
+    def files(self) -> LocalFiles:
+        return LocalFiles(self.folder)
+
     def discover(self) -> Discovery:
         """List the files that the cohort would have, without those of withdrawn participants."""
-        found = discover(self.folder)
+        found = discover(self.files)
         files: dict[str, list[RawFile]] = {"ecg": [], "cine": []}
         withdrawn = {"ecg": 0, "cine": 0}
         for person in _plan(self.config).people:
@@ -131,6 +137,11 @@ class SimulatedCohort:
             withdrawn=withdrawn,
             unplaced=(),
         )
+
+    @contextmanager
+    def fetch(self, file: RawFile) -> Iterator[Rendering]:
+        """Nothing is fetched: a record is rendered when it is read."""
+        yield Rendering(self, file)
 
     def fingerprint(self, file: RawFile) -> str:
         """SHA-256 of the recipe."""
@@ -183,6 +194,20 @@ class SimulatedCohort:
     def _recipe(self, person: Participant, instance: int, kind: Kind) -> bytes:
         recipe = {"cohort": self.config.digest(), "participant": person.index, "instance": instance, "modality": kind}
         return json.dumps(recipe, sort_keys=True).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """One record of a simulated cohort, not yet rendered."""
+
+    cohort: SimulatedCohort
+    file: RawFile
+
+    def fingerprint(self) -> str:
+        return self.cohort.fingerprint(self.file)
+
+    def read(self, modality: Modality) -> Record:
+        return self.cohort.read(self.file, modality)
 
 
 def _kind_of(file: RawFile) -> Kind:

@@ -219,7 +219,7 @@ def verify_rows(data: Path, name: str, rows: Sequence[int], checksums: Sequence[
         except ValueError as error:
             raise ChecksumError(
                 f"a shard of {name} cannot be read ({type(error).__name__}); restore it with `dvc checkout data.dvc`, "
-                "or delete the shard's part file and ingest again"
+                "or read it again with `eccl ingest RAW --repair`"
             ) from error
         wrong += [
             row
@@ -227,6 +227,24 @@ def verify_rows(data: Path, name: str, rows: Sequence[int], checksums: Sequence[
             if checksum(record) != known
         ]
     return wrong
+
+
+def find_damaged(data: Path, name: str, rows: Sequence[int], checksums: Sequence[str], *, batch: int = 64) -> list[int]:
+    """Tell which slots do not read back to their recorded checksum, or not at all.
+
+    Where a batch cannot be read, its slots are tried one by one: one broken record does not condemn its shard.
+    """
+    damaged: list[int] = []
+    for start in range(0, len(rows), batch):
+        some, known = rows[start : start + batch], checksums[start : start + batch]
+        try:
+            damaged += verify_rows(data, name, some, known, batch=batch)
+        except ChecksumError:
+            if len(some) == 1:
+                damaged += some
+            else:
+                damaged += find_damaged(data, name, some, known, batch=1)
+    return damaged
 
 
 def _metadata(data: Path, spec: ArraySpec, shards: int) -> bytes:

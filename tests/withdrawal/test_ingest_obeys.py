@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import NoReturn
 
 import pyarrow.parquet as pq
 
 from eccl.ingest.discover import Discovery, RawFile
-from eccl.ingest.modality import Modality, Record
+from eccl.ingest.raw_files import LocalFiles
 from eccl.ingest.run import run_ingest
 from eccl.store.parts import read_table
 from eccl.store.tombstones import Tombstones
@@ -29,12 +31,15 @@ class Elsewhere:
         files = tuple(RawFile(eid, 2, "recipe", 1, None) for eid in (GONE, STAYS))
         return Discovery({"ecg": files, "cine": ()}, {"ecg": 0, "cine": 0}, {"ecg": 0, "cine": 0}, (), (), frozenset())
 
-    def fingerprint(self, file: RawFile) -> str:
-        return f"{file.eid - GONE:064x}"
+    @property
+    def files(self) -> LocalFiles:
+        return LocalFiles(self.folder)
 
-    def read(self, file: RawFile, modality: Modality) -> Record:
+    @contextmanager
+    def fetch(self, file: RawFile) -> Iterator[NoReturn]:
         assert file.eid != GONE
         raise OSError
+        yield
 
 
 def test_any_source_is_obeyed(new_workspace: Callable[[], Workspace], tmp_path: Path) -> None:

@@ -1,0 +1,28 @@
+"""Which committed slots do not read back to their recorded checksum any more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from eccl.ingest.modality import Modality
+from eccl.store.arrays import find_damaged
+from eccl.store.parts import CHECKSUM_OF_ARRAY, read_files, table_files
+
+
+def damaged_slots(data: Path, modality: Modality) -> set[int]:
+    """Slots of a modality with a record that does not read back, superseded ones included; everything is read."""
+    files = table_files(data, modality.table)
+    if not files:
+        return set()
+    arrays = {spec.name: CHECKSUM_OF_ARRAY[spec.name][1] for spec in modality.specs}
+    found = read_files(files, ["row", *arrays.values()])
+    rows = found.column("row").to_pylist()
+    return {row for name, column in arrays.items() for row in _damaged(data, name, rows, found.column(column))}
+
+
+def _damaged(data: Path, name: str, rows: list[int], checksums: pa.ChunkedArray) -> list[int]:
+    if not (data / name / "zarr.json").is_file():
+        return rows
+    return find_damaged(data, name, rows, checksums.to_pylist())
