@@ -59,6 +59,7 @@ class Plan:
     unchanged: int
     quarantined_before: int
     changed: int
+    retried: int
     vanished: int
     damaged: int
     shards: int
@@ -137,6 +138,7 @@ def make_plan(
         unchanged=counts["unchanged"],
         quarantined_before=counts["quarantined"],
         changed=counts["changed"],
+        retried=counts["retried"],
         vanished=len(known.keys() - present),
         damaged=len(damaged),
         shards=last // modality.shard_rows + 1,

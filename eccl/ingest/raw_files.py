@@ -123,6 +123,7 @@ class BucketFiles:
     def entries(self) -> list[Entry]:
         with _reaching(self.url):
             system, root = _open(self.url)
+            system.invalidate_cache()
             found: dict[str, dict[str, Any]] = system.find(root, detail=True)
         if not found:
             raise WorkspaceError(f"nothing at {self.url}; give the place that holds the XML, zip and table files")
