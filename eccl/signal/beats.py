@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -25,6 +26,12 @@ _ENERGY_SHARE = 0.3
 _MIN_BEATS = 3
 # Intervals far from the median come from missed or false beats; atrial fibrillation stays inside.
 _INTERVAL_RANGE = (0.5, 1.6)
+
+
+@lru_cache(maxsize=8)  # designing a filter takes longer than applying it to a lead
+def _qrs_filter(sample_rate_hz: float) -> Float:
+    sections: Float = signal.butter(2, _QRS_BAND_HZ, btype="bandpass", fs=sample_rate_hz, output="sos")
+    return sections
 
 
 def measure_qrs_energy(ecg_uv: npt.ArrayLike, sample_rate_hz: float) -> Float:
@@ -52,8 +59,7 @@ def measure_qrs_energy(ecg_uv: npt.ArrayLike, sample_rate_hz: float) -> Float:
     leads = ecg[np.ptp(ecg, axis=-1) > 0]
     if len(leads) == 0:
         return np.zeros(ecg.shape[-1])
-    sections = signal.butter(2, _QRS_BAND_HZ, btype="bandpass", fs=sample_rate_hz, output="sos")
-    banded = signal.sosfiltfilt(sections, leads, axis=-1)
+    banded = signal.sosfiltfilt(_qrs_filter(sample_rate_hz), leads, axis=-1)
     power = np.mean(banded**2, axis=-1, keepdims=True)
     scaled = np.divide(banded**2, power, out=np.zeros_like(banded), where=power > 0).mean(axis=0)
     width = max(1, round(_QRS_WIDTH_S * sample_rate_hz))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -92,11 +93,18 @@ def _count_in_runs(is_hit: npt.NDArray[np.bool_], shortest: int) -> int:
     return int(lengths[lengths >= shortest].sum())
 
 
+@lru_cache(maxsize=8)
+def _noise_filter(sample_rate_hz: float) -> npt.NDArray[np.float64]:
+    sections: npt.NDArray[np.float64] = signal.butter(
+        4, _NOISE_ABOVE_HZ, btype="highpass", fs=sample_rate_hz, output="sos"
+    )
+    return sections
+
+
 def _measure_noise(leads: npt.NDArray[np.float64], sample_rate_hz: float) -> float:
     if len(leads) == 0 or leads.shape[-1] < sample_rate_hz / 2:
         return 0.0
-    sections = signal.butter(4, _NOISE_ABOVE_HZ, btype="highpass", fs=sample_rate_hz, output="sos")
-    high = signal.sosfiltfilt(sections, leads, axis=-1)
+    high = signal.sosfiltfilt(_noise_filter(sample_rate_hz), leads, axis=-1)
     energy = measure_qrs_energy(leads, sample_rate_hz)
     is_between = energy <= np.quantile(energy, _BETWEEN_BEATS_SHARE)
     rms = np.sqrt(np.mean(high[:, is_between] ** 2, axis=-1))
