@@ -6,6 +6,8 @@ Two label schemes are in use; every label is converted at this door, so that beh
 
 from __future__ import annotations
 
+import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Literal, TypeVar
@@ -26,6 +28,7 @@ _TO_OURS: dict[str, tuple[int, ...]] = {
     "cinema": (BACKGROUND, RV_CAVITY, MYOCARDIUM, LV_CAVITY),
 }
 _FILE = "seg_sa.nii.gz"
+_MAX_VOXELS = 1 << 26  # twice a study of 13 slices and 50 frames of 210 x 208
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +89,29 @@ def to_segmentation(labels: NDArray[Any], scheme: LabelScheme) -> Segmentation:
         raise Rejected(
             Reason.CINE_GEOMETRY, f"a segmentation of shape {labels.shape}; expected (x, y, z) or (x, y, z, t)"
         )
+    if labels.dtype.kind not in "buif":
+        raise Rejected(
+            Reason.CINE_GEOMETRY, f"segmentation values of type {labels.dtype}; expected whole numbers 0 to 3"
+        )
     whole = np.rint(labels)
     if not np.array_equal(whole, labels) or whole.min() < 0 or whole.max() > 3:
         raise Rejected(
             Reason.CINE_GEOMETRY,
             f"segmentation values from {labels.min():g} to {labels.max():g}; expected the whole numbers 0 to 3",
         )
-    ours = np.asarray(_TO_OURS[scheme], dtype=np.uint8)[whole.astype(np.intp)]
+    ours = np.asarray(_TO_OURS[scheme], dtype=np.uint8)[whole.astype(np.uint8)]
     if ours.ndim == 3:
         ours = ours[..., None]
     return Segmentation(np.ascontiguousarray(ours.transpose(2, 3, 1, 0)))
+
+
+def _check_voxels(shape: tuple[int, ...]) -> None:
+    # The header alone says how much is read, and a packed file of a few KB can fill it.
+    if math.prod(shape) > _MAX_VOXELS:
+        raise Rejected(
+            Reason.CINE_GEOMETRY,
+            f"a segmentation of shape {shape}; expected one slice stack of at most {_MAX_VOXELS} voxels",
+        )
 
 
 def read_segmentation(path: Path, scheme: LabelScheme) -> Segmentation:
@@ -109,7 +125,13 @@ def read_segmentation(path: Path, scheme: LabelScheme) -> Segmentation:
     import nibabel  # only needed where somebody has segmentations
 
     try:
-        labels = np.asarray(nibabel.load(path).dataobj)  # type: ignore[attr-defined, unused-ignore]
+        with warnings.catch_warnings():  # scale factors of a damaged header overflow
+            warnings.simplefilter("ignore")
+            image = nibabel.load(path)
+            _check_voxels(image.shape)  # type: ignore[attr-defined, unused-ignore]
+            labels = np.asarray(image.dataobj)  # type: ignore[attr-defined, unused-ignore]
+    except Rejected:
+        raise
     # A damaged file can fail in the reader or in gzip in many ways; the caller gets one.
     except Exception as error:
         raise Rejected(
