@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from eccl.ingest.modality import Modality
 from eccl.store.arrays import find_damaged
-from eccl.store.parts import CHECKSUM_OF_ARRAY, read_files, table_files
+from eccl.store.parts import read_files, table_files
+from eccl.store.slots import SLOTS
 
 
 def damaged_slots(data: Path, modality: Modality) -> set[int]:
@@ -16,7 +17,7 @@ def damaged_slots(data: Path, modality: Modality) -> set[int]:
     files = table_files(data, modality.table)
     if not files:
         return set()
-    arrays = {spec.name: CHECKSUM_OF_ARRAY[spec.name][1] for spec in modality.specs}
+    arrays = next(slots.arrays for slots in SLOTS if slots.kind == modality.kind)
     found = read_files(files, ["row", *arrays.values()])
     rows = found.column("row").to_pylist()
     return {row for name, column in arrays.items() for row in _damaged(data, name, rows, found.column(column))}

@@ -24,6 +24,7 @@ from eccl.config import Params, load_params
 from eccl.errors import Reason, ReconcileError, WorkspaceError
 from eccl.ingest.batch import BatchResult, ingest_batch
 from eccl.ingest.discover import Discovery, leave_out
+from eccl.ingest.memory import fitting_workers
 from eccl.ingest.modality import Modality, modalities
 from eccl.ingest.plan import Batch, Plan, make_plan, taken_rows
 from eccl.ingest.repair import damaged_slots
@@ -84,6 +85,17 @@ class IngestSession:
     def work(self) -> Callable[[Batch], BatchResult]:
         """Function that commits one batch; it can be sent to another process."""
         return partial(ingest_batch, self.source, self.workspace.data, self.params)
+
+    def fitting(self, workers: int) -> int:
+        """Worker processes that there is work and memory for.
+
+        Raises
+        ------
+        ConfigError
+            There is no memory for one batch.
+        """
+        kinds = [m for m in self.modalities.values() if self.plans[m.kind].batches]
+        return fitting_workers(max(1, min(workers, len(self.batches))), kinds) if kinds else 1
 
     def prepare(self) -> None:
         """Create or widen the arrays' metadata, once, before any worker starts."""
@@ -242,14 +254,15 @@ def run_ingest(
 def _mapped(ingest: IngestSession, workers: int, on_progress: Progress) -> Iterator[BatchResult]:
     total = sum(len(batch.items) for batch in ingest.batches)
     done = 0
-    if workers <= 1 or len(ingest.batches) <= 1:
+    fitting = ingest.fitting(workers)
+    if fitting == 1:
         for batch in ingest.batches:
             result = ingest.work(batch)
             done += result.expected
             on_progress(done, total)
             yield result
         return
-    with worker_pool(workers) as pool:
+    with worker_pool(fitting) as pool:
         for future in as_completed([pool.submit(ingest.work, batch) for batch in ingest.batches]):
             result = future.result()
             done += result.expected

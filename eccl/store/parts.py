@@ -25,12 +25,6 @@ from eccl.store.files import TEMPORARY_PREFIX, aside, sha256_file
 PARTED = ("recordings", "cines", "quarantine")
 TABLE_OF_MODALITY = {"ecg": "recordings", "cine": "cines"}
 """Table whose rows are a modality's slots."""
-CHECKSUM_OF_ARRAY = {
-    "ecg.zarr/raw": ("recordings", "raw_sha256"),
-    "ecg.zarr/clean": ("recordings", "clean_sha256"),
-    "cine.zarr/frames": ("cines", "frames_sha256"),
-}
-"""Table and column that say what a slot of an array must read back to."""
 
 
 def part_path(data: Path, table: str, shard: int) -> Path:

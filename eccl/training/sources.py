@@ -5,7 +5,6 @@ There are no worker processes: tensorstore reads with threads of its own, and mu
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from eccl.errors import SplitError
 from eccl.store.arrays import open_array, read_rows, record_bytes
+from eccl.store.memory import available_memory
 from eccl.training.runtime import Runtime
 
 Int = NDArray[np.int64]
@@ -68,7 +68,7 @@ def open_source(data: Path, name: str, rows: Int, runtime: Runtime) -> Source:
     chosen = runtime.config.arrays
     if chosen == "auto":
         wanted = record_bytes(data, name) * len(rows) * runtime.world  # every process holds its own
-        chosen = runtime.agree("resident" if wanted < _free_memory() // 2 else "streamed")
+        chosen = runtime.agree("resident" if wanted < available_memory() // 2 else "streamed")
     kind = ResidentArray if chosen == "resident" else StreamedArray
     return kind(data, name, rows, runtime.device)
 
@@ -213,15 +213,6 @@ def check_splits(is_allowed: NDArray[np.bool_]) -> None:
             f"{refused} of {len(is_allowed)} rows asked for while training belong neither to train nor to val; the test "
             "split is read once, by `evaluate`. Select positions with Visits.select"
         )
-
-
-def _free_memory() -> int:
-    """Bytes that can be had without swapping; what the page cache holds counts as free."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def _read_all(data: Path, name: str, rows: Int) -> NDArray[Any]:

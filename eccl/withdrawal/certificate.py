@@ -13,8 +13,9 @@ from eccl import __version__
 from eccl.store.exports import Export, list_exports, redact_exports
 from eccl.store.files import replace_file
 from eccl.store.parts import data_version
+from eccl.store.slots import SLOTS
 from eccl.store.withdrawals import Certificate, certificates_folder, read_certificate
-from eccl.withdrawal.data import SLOTS, touched
+from eccl.withdrawal.data import touched
 from eccl.withdrawal.journal import Counts, Plan
 from eccl.withdrawal.plan import count_arrays, count_features, count_releases, count_tables
 from eccl.withdrawal.rows import redact

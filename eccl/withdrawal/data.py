@@ -5,8 +5,7 @@ In this order a kill leaves no row that points at an emptied slot, and no emptie
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +17,13 @@ from eccl.errors import ChecksumError
 from eccl.store.arrays import ArraySpec, checksum, open_array, read_rows, write_shard
 from eccl.store.database import write_if_changed, write_table
 from eccl.store.parts import PARTED, part_path, table_files
+from eccl.store.slots import SLOTS
 from eccl.withdrawal.journal import Plan
 from eccl.withdrawal.rows import without
 from eccl.workspace import Workspace
 
 WHOLE = ("participants", "visits", "traits", "diagnoses", "splits", "labels", "pairs", "exclusions")
 """Whole tables with rows of participants. Nobody's row depends on another participant, so leaving rows out is enough."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slots:
-    """One modality: its table, and its arrays with the column that holds their checksums."""
-
-    kind: str
-    table: str
-    arrays: Mapping[str, str]
-
-
-SLOTS = (
-    Slots("ecg", "recordings", {"ecg.zarr/raw": "raw_sha256", "ecg.zarr/clean": "clean_sha256"}),
-    Slots("cine", "cines", {"cine.zarr/frames": "frames_sha256"}),
-)
 
 
 def delete_slots(workspace: Workspace, plan: Plan) -> None:

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from eccl.errors import Rejected, WorkspaceError
 from eccl.store.database import COHORT_TABLES
 from eccl.store.parts import data_version, table_files
+from eccl.store.slots import SLOTS
 from eccl.store.withdrawals import certificates_folder
 from eccl.ukb.withdrawals import read_withdrawals
-from eccl.withdrawal.data import SLOTS
 from eccl.withdrawal.features import covered_runs, feature_files
 from eccl.withdrawal.journal import Counts, Plan
 from eccl.withdrawal.raw import RawTraces, find_raw

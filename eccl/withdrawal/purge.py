@@ -24,11 +24,11 @@ from eccl.store.arrays import open_array
 from eccl.store.lock import writing
 from eccl.store.parts import table_files
 from eccl.store.repository import run_git
+from eccl.store.slots import SLOTS
 from eccl.store.tombstones import Tombstones, require_no_pending_withdrawal
 from eccl.store.versions import DVC_FILE, default_remote, list_versions
 from eccl.store.withdrawals import Certificate, read_certificates
 from eccl.withdrawal.certificate import write_certificate
-from eccl.withdrawal.data import SLOTS
 from eccl.withdrawal.rows import Select, count_theirs
 from eccl.workspace import Workspace
 

@@ -28,9 +28,9 @@ from eccl.store.arrays import read_rows
 from eccl.store.database import memory
 from eccl.store.exports import list_exports
 from eccl.store.sample import FOLDER as SAMPLE
+from eccl.store.slots import SLOTS
 from eccl.store.tombstones import KEY_NAME, journal_path
 from eccl.ukb.names import is_withdrawal_list
-from eccl.withdrawal.data import SLOTS
 from eccl.withdrawal.raw import is_bulk_of_others
 from eccl.withdrawal.rows import Select, ids_in
 from eccl.withdrawal.stores import opened

@@ -56,7 +56,7 @@ def test_reading_ahead_is_bounded(untrained: Workspace, monkeypatch: pytest.Monk
 def test_memory_decides_unless_the_user_does(untrained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = recording_visits(untrained.data).row
     assert isinstance(open_source(untrained.data, NAME, rows, Runtime()), ResidentArray)
-    monkeypatch.setattr(sources, "_free_memory", lambda: 2 * 120_000 * len(rows))
+    monkeypatch.setattr(sources, "available_memory", lambda: 2 * 120_000 * len(rows))
     assert isinstance(open_source(untrained.data, NAME, rows, Runtime()), StreamedArray)
     resident = Runtime(RuntimeConfig(arrays="resident"))
     assert isinstance(open_source(untrained.data, NAME, rows, resident), ResidentArray)
