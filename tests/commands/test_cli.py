@@ -33,6 +33,10 @@ VERBS = (
     "promote",
     "retract",
     "withdraw",
+    "quarantine list",
+    "quarantine retry",
+    "status",
+    "doctor",
 )
 
 
