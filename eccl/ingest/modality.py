@@ -67,12 +67,12 @@ class Modality:
 
 def modalities(params: Params) -> tuple[Modality, Modality]:
     """The two modalities under given parameters."""
-    return _ecg(params.ingest), _cine(params.ingest, params.cine, params.limits)
+    return _ecg(params.ingest, params.limits), _cine(params.ingest, params.cine, params.limits)
 
 
-def _ecg(params: IngestParams) -> Modality:
+def _ecg(params: IngestParams, limits: LimitParams) -> Modality:
     specs = ecg_specs(params.ecg_shard_rows)
-    reader = EcgReader(params.max_lead_identity_error_uv)
+    reader = EcgReader(params.max_lead_identity_error_uv, limits.xml_mb << 20)
     return Modality("ecg", "recordings", specs, reader)
 
 
@@ -96,13 +96,15 @@ class EcgReader:
     """CardioSoft XML -> raw and clean samples, measurements and quality."""
 
     max_identity_error_uv: float
+    max_bytes: int
 
     def __call__(self, path: Path) -> Record:
         return self.parse(path.read_bytes())
 
     def parse(self, content: bytes) -> Record:
         """Make a record of a file's bytes."""
-        return self.record(read_ecg_xml(content, max_identity_error_uv=self.max_identity_error_uv))
+        ecg = read_ecg_xml(content, max_identity_error_uv=self.max_identity_error_uv, max_bytes=self.max_bytes)
+        return self.record(ecg)
 
     def record(self, ecg: EcgRecord) -> Record:
         """Remove the baseline and measure the quality of a recording."""

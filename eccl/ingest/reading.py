@@ -52,7 +52,9 @@ def read(path: Path, modality: Modality) -> Answer:
         return OutOfMemory()
     except OSError as error:
         return Unreadable(type(error).__name__)
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of a decoder written in Rust is no Exception
         # Only the kind of error is told: its message may quote the file.
         return Failed(type(error).__name__)
 

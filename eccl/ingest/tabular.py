@@ -106,7 +106,9 @@ def _read_exports(
             with raw.local(entry.path) as path:
                 origin["file_sha256"] = sha256_file(path)
                 # The export is known by its path in the raw place, wherever a copy of it was read from.
-                export = replace(exports.read_table(path, dictionary), path=Path(entry.path))
+                export = replace(
+                    exports.read_table(path, dictionary, max_bytes=limits.table_mb << 20), path=Path(entry.path)
+                )
         except Rejected as error:
             refused.append(_refusal("table", origin, error.reason, error.detail))
             continue

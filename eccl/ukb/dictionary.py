@@ -10,7 +10,9 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -80,6 +82,7 @@ _VALUE_TYPES = {
     "101": "compound",
 }
 _BASE_TYPES = {"0": "", "11": "integer", "41": "text"}
+_MAX_BYTES = 64 << 20
 _FIRST_OCCURRENCE = re.compile(r"Date ([A-Z][0-9]{2}) first reported")
 _OWN_COLUMNS = frozenset({"field_id", "title", "value_type", "base", "category", "coding", "instances", "arrays"})
 _SCHEMA_COLUMNS = frozenset({"field_id", "title", "value_type", "base_type", "main_category", "encoding_id", "units"})
@@ -151,12 +154,15 @@ class Dictionary(dict[int, Field]):
         Raises
         ------
         SchemaError
-            The header is neither of the two.
+            The header is neither of the two, a row does not fit it, or the file is larger than any dictionary.
         """
-        content = Path(path).read_bytes()
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
-        return cls({field.field_id: field for field in _parse(content)})
+        try:
+            return cls({field.field_id: field for field in _parse(_read_bounded(Path(path)))})
+        except (ValueError, KeyError, IndexError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise SchemaError(
+                f"the dictionary cannot be read ({type(error).__name__}); expected UK Biobank's schema table 1 "
+                "(field.txt), whole and unchanged; download it again"
+            ) from None
 
     def by_title(self) -> dict[str, list[Field]]:
         """Group fields by title: 553 of the showcase's titles belong to more than one field."""
@@ -164,6 +170,20 @@ class Dictionary(dict[int, Field]):
         for field in self.values():
             groups.setdefault(field.title.strip(), []).append(field)
         return groups
+
+
+def _read_bounded(path: Path) -> bytes:
+    with path.open("rb") as handle:
+        is_packed = handle.read(2) == b"\x1f\x8b"
+        handle.seek(0)
+        with gzip.GzipFile(fileobj=handle) if is_packed else nullcontext(handle) as stream:
+            content = stream.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise SchemaError(
+            f"found a dictionary of more than {_MAX_BYTES} bytes; expected UK Biobank's schema table 1 (field.txt), which "
+            "has 4 MB; download it again"
+        )
+    return content
 
 
 @cache

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from eccl.errors import Reason, Rejected
 from eccl.ukb.ecg_samples import parse_samples
-from eccl.ukb.ecg_stream import EcgTexts, read_texts
+from eccl.ukb.ecg_stream import MAX_BYTES, EcgTexts, read_texts
 
 LEADS: tuple[str, ...] = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 """Order of leads in every array of this package."""
@@ -26,6 +26,8 @@ _CANONICAL = {lead.casefold(): lead for lead in LEADS}
 _INT16 = np.iinfo(np.int16)
 # CardioSoft did not exist before; UK Biobank's own imaging began in 2014.
 _PLAUSIBLE_YEARS = range(1990, 2100)
+# No measurement of a recording is larger; the tables' columns hold more.
+_LARGEST_NUMBER = 1e6
 # Lines that CardioSoft puts among the diagnoses of recordings with a full disclosure.
 _NOT_A_DIAGNOSIS = ("qrs complexes:", "arrhythmia results of the full-disclosure")
 
@@ -84,7 +86,8 @@ class EcgRecord:
     flags
         Remarks that did not refuse the file: ``poor_data_quality``, ``no_measurements``, ``no_ventricular_rate``,
         ``unreadable_measurement``, ``lead_order_differs``, ``extra_leads``, ``sample_count_differs``,
-        ``implausible_date``, ``no_date``.
+        ``implausible_date``, ``no_date``, ``texts_cut`` (a text or list longer than any device writes; its beginning
+        was kept).
     """
 
     signal_uv: npt.NDArray[np.int16]
@@ -102,7 +105,7 @@ class EcgRecord:
     flags: tuple[str, ...]
 
 
-def read_ecg_xml(source: bytes, max_identity_error_uv: float = 50.0) -> EcgRecord:
+def read_ecg_xml(source: bytes, max_identity_error_uv: float = 50.0, *, max_bytes: int = MAX_BYTES) -> EcgRecord:
     """Read a CardioSoft resting ECG.
 
     Parameters
@@ -111,6 +114,8 @@ def read_ecg_xml(source: bytes, max_identity_error_uv: float = 50.0) -> EcgRecor
         The file's bytes.
     max_identity_error_uv
         Largest violation of the limb-lead identities that still counts as rounding.
+    max_bytes
+        Largest file that is parsed at all (``limits.xml_mb``).
 
     Returns
     -------
@@ -120,14 +125,14 @@ def read_ecg_xml(source: bytes, max_identity_error_uv: float = 50.0) -> EcgRecor
     Raises
     ------
     Rejected
-        With the :class:`~eccl.errors.Reason` of what is wrong: an unreadable or truncated file, another dialect, an
+        With the :class:`~eccl.errors.Reason` of what is wrong: a huge or truncated file, another dialect, an
         exercise test, missing, repeated or short leads, samples that are no whole numbers or exceed 16 bits of
         microvolts, another sample rate, no usable resolution, no signal at all, or limb leads that contradict each
         other.
     """
-    texts = read_texts(source)
+    texts = read_texts(source, max_bytes)
     _check_kind(texts)
-    flags: list[str] = []
+    flags = ["texts_cut"] if texts.is_cut else []
     counts = _read_leads(texts, flags)
     rate = _read_sample_rate(texts)
     resolution = _read_resolution(texts)
@@ -268,7 +273,8 @@ def _read_resolution(texts: EcgTexts) -> float:
 
 
 def _to_microvolts(counts: npt.NDArray[np.int64], resolution_uv: float) -> npt.NDArray[np.int16]:
-    scaled = np.rint(counts * resolution_uv)
+    with np.errstate(over="ignore"):  # too much becomes infinite, which does not fit 16 bits either
+        scaled = np.rint(counts * resolution_uv)
     low, high = float(scaled.min()), float(scaled.max())
     if low < _INT16.min or high > _INT16.max:
         raise Rejected(
@@ -280,11 +286,14 @@ def _to_microvolts(counts: npt.NDArray[np.int64], resolution_uv: float) -> npt.N
 
 
 def _to_number(text: str) -> float | None:
+    # float() also reads digits of other scripts and "1_000"; devices write neither.
+    if not text.isascii() or "_" in text:
+        return None
     try:
         number = float(text)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    return number if math.isfinite(number) and abs(number) <= _LARGEST_NUMBER else None
 
 
 def _read_measurements(texts: EcgTexts, flags: list[str]) -> EcgMeasurements:
@@ -312,7 +321,7 @@ def _read_date(texts: EcgTexts, flags: list[str]) -> datetime | None:
         return None
     try:
         observed = datetime(*(int(part) for part in parts))  # type: ignore[arg-type]
-    except ValueError:
+    except (ValueError, OverflowError):
         observed = None
     if observed is None or observed.year not in _PLAUSIBLE_YEARS:
         flags.append("implausible_date")

@@ -47,6 +47,7 @@ from eccl.ukb.sax_zip import ZipLimits, open_archive
 __all__ = ["SaxSlice", "SaxStudy", "ZipLimits", "open_sax_zip"]
 
 _SPACING_TOLERANCE = 0.02
+_SPACING_MM = (0.1, 20.0)  # of any image of a heart
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,8 @@ def _scan(archive: ZipFile) -> _Scan:
     series_by_name: dict[str, str] = {}
     with quiet_pydicom():
         for member, info in enumerate(archive.infolist()):
-            if info.is_dir() or info.file_size == 0 or is_manifest(info.filename):
+            # zipfile's own is_dir() fails on an empty name
+            if info.filename.endswith("/") or info.file_size == 0 or is_manifest(info.filename):
                 unreadable += info.filename.lower().endswith(".dcm")
                 continue
             try:
@@ -252,7 +254,9 @@ def _one_matrix(used: list[FrameHeader], limits: ZipLimits) -> tuple[int, int]:
     rows, columns = found.pop()
     if max(rows, columns) > limits.max_matrix:
         raise Rejected(
-            Reason.ZIP_LIMITS, f"frames of {rows} x {columns} pixels, at most {limits.max_matrix} a side expected"
+            Reason.ZIP_LIMITS,
+            f"frames of {rows} x {columns} pixels, at most {limits.max_matrix} a side expected; look at the file by "
+            "hand, then raise limits.image_px in params.yaml if it is genuine",
         )
     return rows, columns
 
@@ -265,11 +269,12 @@ def _one_spacing(used: list[FrameHeader]) -> tuple[float, float]:
         )
     low = (min(row for row, _ in known), min(column for _, column in known))
     high = (max(row for row, _ in known), max(column for _, column in known))
-    if min(low) <= 0 or any(b > (1 + _SPACING_TOLERANCE) * a for a, b in zip(low, high, strict=True)):
+    is_one = all(b <= (1 + _SPACING_TOLERANCE) * a for a, b in zip(low, high, strict=True))
+    if min(low) < _SPACING_MM[0] or max(high) > _SPACING_MM[1] or not is_one:
         raise Rejected(
             Reason.CINE_GEOMETRY,
             f"PixelSpacing from {low[0]:g} x {low[1]:g} to {high[0]:g} x {high[1]:g} mm in one stack; "
-            "expected one positive spacing",
+            f"expected one spacing from {_SPACING_MM[0]:g} to {_SPACING_MM[1]:g} mm",
         )
     return known[0]
 
@@ -279,5 +284,5 @@ def _cycle_ms(plan: StackPlan) -> float | None:
     if cycles:
         return median(cycles)
     headers = [header for item in plan.slices for header in item.slots if header is not None]
-    intervals = [value for header in headers if (value := header.nominal_interval_ms)]
+    intervals = [value for header in headers if (value := header.nominal_interval_ms) is not None and value > 0]
     return median(intervals) if intervals else None

@@ -14,6 +14,8 @@ from eccl.ukb.sax_headers import FrameHeader
 
 Item = TypeVar("Item")
 
+_SHORTEST_STEP_MS = 1e-3  # closer times are one time, written twice
+
 
 def drop_duplicates(files: Iterable[FrameHeader]) -> list[FrameHeader]:
     """Keep one file per (trigger time, instance number); the same frame exported twice adds nothing."""
@@ -46,7 +48,7 @@ def trigger_count(files: Iterable[FrameHeader]) -> int:
 def trigger_step_ms(files: Iterable[FrameHeader | None]) -> float | None:
     """Median time between successive frames in ms, or None without usable trigger times."""
     times = sorted(header.trigger_ms for header in files if header is not None and header.trigger_ms is not None)
-    steps = [later - earlier for earlier, later in pairwise(times) if later > earlier]
+    steps = [later - earlier for earlier, later in pairwise(times) if later - earlier > _SHORTEST_STEP_MS]
     return median(steps) if steps else None
 
 

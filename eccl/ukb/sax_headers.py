@@ -23,11 +23,17 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
 
+from eccl.ukb.sax_zip import is_plain
+
 ENHANCED_MR = frozenset({"1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4"})
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 _DEFLATED = b"1.2.840.10008.1.2.1.99"  # the whole file would be inflated without a bound
 _UNCOMPRESSED = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"})
 _HEAD_BYTES = 1 << 15
+_LONGEST_HEAD_BYTES = 1 << 20  # private groups in front of the image description have some KB
+_LONGEST_VALUE = 1 << 10
+# No length, time or count of a study is larger; products and sums of such numbers stay finite.
+_LARGEST_NUMBER = 1e10
 _LAST_TAG = 0x00281053
 
 _TAGS = {
@@ -139,16 +145,19 @@ def read_header(archive: ZipFile, info: ZipInfo, member: int) -> FrameHeader:
         A DICOM file that is cut, damaged, encrypted or of a compression that cannot be read.
     """
     looks_dicom = info.filename.lower().endswith((".dcm", ".ima"))
+    if not is_plain(info):
+        raise BrokenFile if looks_dicom else NotAnImage
     try:
         with archive.open(info) as stream:
             head = stream.read(_HEAD_BYTES)
             if head[128:132] != b"DICM" and not looks_dicom:
                 raise NotAnImage
-            if _DEFLATED in head[:2048]:
-                raise BrokenFile
             values, syntax, is_complete = _read_values(head)
             if not is_complete and info.file_size > _HEAD_BYTES:
-                values, syntax, is_complete = _read_values(head + stream.read())
+                head += stream.read(_LONGEST_HEAD_BYTES - _HEAD_BYTES)
+                values, syntax, is_complete = _read_values(head)
+                if not is_complete and info.file_size > _LONGEST_HEAD_BYTES:
+                    raise BrokenFile
     except (NotAnImage, BrokenFile):
         raise
     # A damaged file can make the parser fail in any way; whatever it is, the file is counted and left out.
@@ -187,6 +196,8 @@ def to_seconds(text: str) -> float | None:
 
 def _read_values(data: bytes) -> tuple[dict[str, str], str, bool]:
     """Element texts by name, the transfer syntax, and whether the end of the wanted elements was reached."""
+    if _DEFLATED in data:
+        raise BrokenFile
     is_complete = False
 
     def stop(tag: BaseTag, vr: str | None, length: int) -> bool:
@@ -204,12 +215,12 @@ def _text(dataset: Dataset, name: str, tag: int) -> str:
         return ""
     element = dataset.get_item(tag)
     raw = element.value if element is not None else None
-    if not isinstance(raw, bytes):
-        return "" if raw is None else str(raw)
+    if not isinstance(raw, bytes):  # a sequence under the number of a plain element
+        return ""
     if name in _BINARY:
         order = "<" if getattr(element, "is_little_endian", True) else ">"
         return str(struct.unpack(f"{order}H", raw[:2])[0])
-    return raw.decode("latin-1").strip(" \0\t\r\n")
+    return raw[:_LONGEST_VALUE].decode("latin-1").strip(" \0\t\r\n")
 
 
 def _to_header(values: dict[str, str], syntax: str, file_bytes: int, member: int) -> FrameHeader:
@@ -262,7 +273,7 @@ def _number(text: str | None) -> float | None:
         value = float(text or "")
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if math.isfinite(value) and abs(value) <= _LARGEST_NUMBER else None
 
 
 def _integer(text: str | None) -> int | None:

@@ -14,7 +14,7 @@ from typing import Literal
 from zipfile import ZipFile, ZipInfo
 
 from eccl.ukb.sax_headers import normalise_series
-from eccl.ukb.sax_zip import MEMBER_ERRORS
+from eccl.ukb.sax_zip import MEMBER_ERRORS, is_plain
 
 ManifestStatus = Literal["agrees", "differs", "missing", "unreadable"]
 
@@ -75,10 +75,10 @@ def parse_manifest(text: str) -> dict[str, str] | None:
 
 
 def _read_manifest(archive: ZipFile, info: ZipInfo) -> dict[str, str] | None:
-    if info.file_size > _MAX_BYTES:
+    if info.file_size > _MAX_BYTES or not is_plain(info):
         return None
     try:
         data = archive.read(info)
-    except (*MEMBER_ERRORS, NotImplementedError):
+    except MEMBER_ERRORS:
         return None
     return parse_manifest(data.decode("utf-8-sig", errors="replace"))

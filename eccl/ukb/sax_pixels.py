@@ -1,4 +1,7 @@
-"""Pixels of one slice, decoded file by file; a frame that is absent or broken repeats its predecessor."""
+"""Pixels of one slice, decoded file by file; a frame that is absent or broken repeats its predecessor.
+
+A decoder is only started on an image whose header and codestream agree with what the study's headers said.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,24 @@ from zipfile import ZipFile, ZipInfo
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
+from pydicom.uid import RLELossless
 
 from eccl.errors import Reason, Rejected
+from eccl.ukb.sax_codestream import image_size
 from eccl.ukb.sax_headers import FrameHeader, quiet_pydicom
 
 Pixels = NDArray[Any]
+
+_BITS_ALLOCATED = frozenset({8, 16, 32})
+_LARGEST_PIXEL = 1e9
 
 # What decoding needs, and nothing that names a person. Overlay groups (6000 and up) are left unread; overlays in the
 # bits above BitsStored are cleared by pydicom.
 _PIXEL_TAGS: list[str] = [
     "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated", "BitsStored",
-    "HighBit", "PixelRepresentation", "PlanarConfiguration", "RescaleIntercept", "RescaleSlope", "ExtendedOffsetTable",
-    "ExtendedOffsetTableLengths", "PixelData",
+    "HighBit", "PixelRepresentation", "PlanarConfiguration", "RescaleIntercept", "RescaleSlope", "PixelData",
 ]  # fmt: skip
 
 
@@ -75,16 +84,37 @@ def read_frames(
 def _decode(archive: ZipFile, info: ZipInfo, shape: tuple[int, int]) -> Pixels | None:
     try:
         dataset = dcmread(BytesIO(archive.read(info)), force=True, specific_tags=_PIXEL_TAGS)
+        if not _is_one_image(dataset, shape):
+            return None
+        if dataset.file_meta.TransferSyntaxUID == RLELossless:
+            dataset.pixel_array_options(decoding_plugin="pydicom")  # the native one panics on damaged runs
         pixels = np.asarray(dataset.pixel_array)
         if pixels.shape != shape:
             return None
         slope, intercept = (float(dataset.get(name) or 0.0) for name in ("RescaleSlope", "RescaleIntercept"))
     # A damaged codestream can fail in any decoder in any way; the frame then counts as missing.
-    except Exception:
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException:  # a panic of a decoder written in Rust is no Exception
         return None
     if slope not in (0.0, 1.0) or intercept != 0.0:
-        return (pixels * np.float32(slope or 1.0) + np.float32(intercept)).astype(np.float32)
+        pixels = (pixels * np.float32(slope or 1.0) + np.float32(intercept)).astype(np.float32)
+    if pixels.dtype.kind == "f" and not np.abs(pixels).max() <= _LARGEST_PIXEL:  # also where it is no number
+        return None
     return pixels
+
+
+def _is_one_image(dataset: Dataset, shape: tuple[int, int]) -> bool:
+    """Whether decoding gives one grey image of this shape; a later element may contradict the header read first."""
+    if (dataset.Rows, dataset.Columns) != shape or dataset.BitsAllocated not in _BITS_ALLOCATED:
+        return False
+    if int(dataset.get("NumberOfFrames") or 1) != 1 or int(dataset.get("SamplesPerPixel") or 1) != 1:
+        return False
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_compressed or syntax == RLELossless:
+        return True
+    frame = next(generate_frames(dataset.PixelData, number_of_frames=1), b"")
+    return image_size(frame) == shape
 
 
 def _shared_dtype(frames: Sequence[Pixels]) -> np.dtype[Any]:

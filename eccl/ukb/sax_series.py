@@ -15,6 +15,8 @@ from eccl.errors import Reason, Rejected
 from eccl.ukb.sax_headers import FrameHeader
 
 MIN_FRAMES = 8  # fewer cannot carry a cardiac cycle's first harmonics
+MAX_FRAMES = 128  # of one slice; a cine has 25 to 50
+MAX_SLICES = 64  # of one stack; a heart has 9 to 13
 MIN_SLICES = 2  # one slice has no neighbour and no middle
 MIN_UNNAMED_SLICES = 3  # without names the geometry must convince
 COINCIDENT_MM = 1.0  # closer planes are the same slice; short-axis cines step by 6 to 10 mm

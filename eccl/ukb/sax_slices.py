@@ -25,6 +25,8 @@ from eccl.ukb.sax_frames import (
 )
 from eccl.ukb.sax_headers import FrameHeader
 from eccl.ukb.sax_series import (
+    MAX_FRAMES,
+    MAX_SLICES,
     MIN_FRAMES,
     MIN_SLICES,
     Stack,
@@ -80,7 +82,8 @@ def plan_stack(stack: Stack) -> StackPlan:
     Raises
     ------
     Rejected
-        ``cine_header_incomplete``, ``cine_too_few_slices``, ``cine_too_few_frames``.
+        ``cine_header_incomplete``, ``cine_too_few_slices``, ``cine_too_few_frames``, ``cine_geometry`` for more slices
+        or frames than a heart's study can have.
     """
     flags: set[str] = set() if stack.is_named else {"series_unnamed"}
     units = _to_units(stack, flags)
@@ -89,6 +92,7 @@ def plan_stack(stack: Stack) -> StackPlan:
     kept = [_keep_last(group, frames, flags) for group in _group_slices(units, flags)]
     if len(kept) < MIN_SLICES:
         raise Rejected(Reason.CINE_TOO_FEW_SLICES, f"{len(kept)} short-axis slices, at least {MIN_SLICES} expected")
+    _check_size(len(kept), max(_own_frames(unit, frames) for unit in kept))
     ordered = _order_slices(kept, stack, flags)
     phase = usual_phase([unit.files for unit in ordered], frames)
     slices = tuple(
@@ -98,6 +102,15 @@ def plan_stack(stack: Stack) -> StackPlan:
     if len({len(item.slots) for item in slices}) > 1:
         flags.add("frame_counts_differ")
     return StackPlan(slices, frames, len(units) - len(kept), _slice_step(ordered, flags), frozenset(flags))
+
+
+def _check_size(slices: int, frames: int) -> None:
+    if slices > MAX_SLICES or frames > MAX_FRAMES:
+        raise Rejected(
+            Reason.CINE_GEOMETRY,
+            f"{slices} slices and up to {frames} frames a slice; expected at most {MAX_SLICES} and {MAX_FRAMES}; look at "
+            "the study by hand",
+        )
 
 
 def _to_units(stack: Stack, flags: set[str]) -> list[Unit]:
@@ -128,10 +141,11 @@ def _native_frames(units: list[Unit], flags: set[str]) -> int:
     declared = usual(header.cardiac_images for unit in units for header in unit.files)
     counted = usual(len(unit.files) for unit in units) or 0
     if any(unit.coordinate is None and unit.nominal is None for unit in units):
-        if declared is None:
+        if declared is None or declared > counted:
             raise Rejected(
                 Reason.CINE_HEADER_INCOMPLETE,
-                "files without slice name, position and CardiacNumberOfImages; their slices cannot be told apart",
+                "files without slice name and position, and no CardiacNumberOfImages that they bear out; their slices "
+                "cannot be told apart",
             )
         frames = declared
     elif declared and (counted <= declared <= 2 * counted or (declared >= MIN_FRAMES and counted % declared == 0)):

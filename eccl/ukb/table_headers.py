@@ -24,17 +24,21 @@ class Dialect(StrEnum):
 
 _ENTITY = r"(?:participant(?:_[0-9]+)?\.)?"
 _PATTERNS = {
-    Dialect.UKBCONV_CSV: re.compile(r"(?P<field>[0-9]+)-(?P<instance>[0-9]+)\.(?P<array>[0-9]+)"),
-    Dialect.UKBCONV_R: re.compile(r"f\.(?P<field>[0-9]+)\.(?P<instance>[0-9]+)\.(?P<array>[0-9]+)"),
-    Dialect.R_CSV: re.compile(r"X(?P<field>[0-9]+)\.(?P<instance>[0-9]+)\.(?P<array>[0-9]+)"),
+    Dialect.UKBCONV_CSV: re.compile(r"(?P<field>[0-9]{1,10})-(?P<instance>[0-9]{1,10})\.(?P<array>[0-9]{1,10})"),
+    Dialect.UKBCONV_R: re.compile(r"f\.(?P<field>[0-9]{1,10})\.(?P<instance>[0-9]{1,10})\.(?P<array>[0-9]{1,10})"),
+    Dialect.R_CSV: re.compile(r"X(?P<field>[0-9]{1,10})\.(?P<instance>[0-9]{1,10})\.(?P<array>[0-9]{1,10})"),
     Dialect.RAP: re.compile(
-        rf"{_ENTITY}p(?P<field>[0-9]+)(?:_i(?P<instance>[0-9]+))?(?:_a(?P<array>[0-9]+))?", re.IGNORECASE
+        rf"{_ENTITY}p(?P<field>[0-9]{{1,10}})(?:_i(?P<instance>[0-9]{{1,10}}))?(?:_a(?P<array>[0-9]{{1,10}}))?",
+        re.IGNORECASE,
     ),
 }
 _TITLE = re.compile(
-    r"(?P<title>.+?)(?:\s*\|\s*Instance (?P<instance>[0-9]+))?(?:\s*\|\s*Array (?P<array>[0-9]+))?", re.IGNORECASE
+    r"(?P<title>.+?)(?:\s*\|\s*Instance (?P<instance>[0-9]{1,10}))?(?:\s*\|\s*Array (?P<array>[0-9]{1,10}))?",
+    re.IGNORECASE,
 )
 _ID = re.compile(rf"(?:f\.|{_ENTITY})eid|participant id", re.IGNORECASE)
+_LONGEST_NAME = 1_000
+_MOST_COLUMNS = 100_000  # all of UK Biobank's fields take some 30,000
 _LARGEST = (2_000_000_000, 127, 32_767)  # what a field, instance and array index may be in the tables
 
 
@@ -82,9 +86,20 @@ class Header:
 
 
 def split_header(line: str) -> tuple[list[str], str]:
-    """Split a header line into names and find its delimiter: a tab where there is one, else a comma."""
+    """Split a header line into names and find its delimiter: a tab where there is one, else a comma.
+
+    Raises
+    ------
+    Rejected
+        ``TABLE_HEADER_UNKNOWN``: a name that does not end.
+    """
     delimiter = "\t" if "\t" in line else ","
-    names = next(csv.reader([line], delimiter=delimiter), [])
+    try:
+        names = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        raise _unknown(1, "a name of more than 100,000 characters") from None
+    # A longer name is of no dialect; patterns with blanks would take the square of its length.
+    names = [name if len(name) <= _LONGEST_NAME else "" for name in names]
     return [name.strip().removeprefix("\ufeff").strip() for name in names], delimiter
 
 
@@ -106,9 +121,11 @@ def parse_header(names: list[str], dictionary: Dictionary) -> Header:
     Raises
     ------
     Rejected
-        ``TABLE_HEADER_UNKNOWN``: no participant column, or no column in any known dialect. The message repeats no
-        cell, because a file without header starts with a participant.
+        ``TABLE_HEADER_UNKNOWN``: too many columns, no participant column, or no column in any known dialect. The
+        message repeats no cell, because a file without header starts with a participant.
     """
+    if len(names) > _MOST_COLUMNS:
+        raise _unknown(len(names), f"at most {_MOST_COLUMNS} were expected")
     id_position = find_id_column(names)
     if id_position is None:
         raise _unknown(len(names), "no participant column")

@@ -27,7 +27,9 @@ OK, BAD, LABEL = 0, 1, 2
 
 _INTEGER = r"^[+-]?[0-9]{1,18}(?:\.0*)?$"
 _CODE = r"^[A-Za-z0-9.\-]{1,10}$"
-_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]00:00:00(?:\.0+)?Z?)?$"
+# years of births and events; a year 0 is a date for some programs and an error for others
+_DATE = r"^(?:1[89]|20)[0-9]{2}-[0-9]{2}-[0-9]{2}(?:[T ]00:00:00(?:\.0+)?Z?)?$"
+_LONGEST_LIST = 32_767  # what an array index may be
 _LIST_ITEM = r'"(?:[^"\\]|\\.)*"|[^\[\],\s"]+'
 
 
@@ -88,6 +90,8 @@ def _explode_lists(cells: pl.DataFrame) -> pl.DataFrame:
     value = pl.col("value")
     is_json = value.str.starts_with("[") & value.str.ends_with("]")
     items = pl.when(is_json).then(value.str.extract_all(_LIST_ITEM)).otherwise(value.str.split("|"))
+    # A list without end has no indices to give; what stands in for it is a value of no type, and is refused as one.
+    items = pl.when(items.list.len() <= _LONGEST_LIST).then(items).otherwise(pl.lit(["[...]"]))
     return (
         cells.with_columns(items.alias("value"), is_json.alias("is_json"))
         .with_columns(pl.int_ranges(0, pl.col("value").list.len(), dtype=pl.Int16).alias("array_index"))

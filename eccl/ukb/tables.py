@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +36,14 @@ __all__ = [
     "visits_from",
 ]
 
+MAX_BYTES = 64 << 30
 _BLOCK_BYTES = 8 << 20
+# A row of all of UK Biobank's fields, some 30,000 columns, takes a few hundred KB.
+_LONGEST_LINE_BYTES = 4 << 20
 _MISSING = ["", "NA", "NaN", "nan", "null", "NULL"]
 _WITHDRAWN = r"^(?:-[0-9]+|[Ww][0-9]+)$"
 _EID = r"^[1-9][0-9]{0,9}(?:\.0)?$"
+_PLAIN_EID = re.compile(r"[1-9][0-9]{0,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class TabularExport:
     unknown_columns: int
 
 
-def read_table(path: Path | str, dictionary: dict[int, Field]) -> TabularExport:
+def read_table(path: Path | str, dictionary: dict[int, Field], *, max_bytes: int = MAX_BYTES) -> TabularExport:
     """Read a tabular export.
 
     Parameters
@@ -86,6 +91,8 @@ def read_table(path: Path | str, dictionary: dict[int, Field]) -> TabularExport:
         :class:`~eccl.ukb.table_headers.Dialect`.
     dictionary
         Fields to read and their types; other columns are counted and left out.
+    max_bytes
+        Largest file that is read at all (``limits.table_mb``).
 
     Returns
     -------
@@ -96,16 +103,18 @@ def read_table(path: Path | str, dictionary: dict[int, Field]) -> TabularExport:
     Raises
     ------
     Rejected
-        ``EMPTY_FILE``, ``TABLE_ENCODING`` (UTF-16 or binary) or ``TABLE_HEADER_UNKNOWN``.
+        ``UNREADABLE`` (no regular file), ``FILE_TOO_LARGE``, ``EMPTY_FILE``, ``TABLE_ENCODING`` (UTF-16 or binary),
+        ``TABLE_HEADER_UNKNOWN``, or ``TABLE_ROW_WIDTH`` for a row or line that does not end.
     """
     path = Path(path)
+    _check_file(path, max_bytes)
     known = dictionary if isinstance(dictionary, Dictionary) else Dictionary(dictionary)
     text = _scan_text(path)
     names, delimiter = split_header(text.header)
     header = parse_header(names, known)
     log = IssueLog(str(path))
     _log_header(header, log)
-    rows = _RowReader(header, delimiter, text.encoding, log)
+    rows = _RowReader(header, delimiter, text, log)
     described = describe_columns(header.columns, known)
     values = _read_values(path, text, rows, described, log)
     return TabularExport(
@@ -137,28 +146,66 @@ def _read_values(path: Path, text: _Text, rows: _RowReader, described: pl.DataFr
 
 @dataclass(frozen=True, slots=True)
 class _Text:
+    """The header line, its number, the file's encoding, and how many lines are not blank."""
+
     header: str
+    header_line: int
     encoding: str
     lines: int
 
 
+def _check_file(path: Path, max_bytes: int) -> None:
+    if not path.is_file():
+        raise Rejected(
+            Reason.UNREADABLE, "found no regular file (a folder, pipe, device or dangling link); expected a table"
+        )
+    size = path.stat().st_size
+    if size > max_bytes:
+        raise Rejected(
+            Reason.FILE_TOO_LARGE,
+            f"found {size} bytes; expected at most {max_bytes} of a table (limits.table_mb in params.yaml); raise the "
+            "limit if the file is genuine",
+        )
+
+
 def _scan_text(path: Path) -> _Text:
     """Read the header, find the encoding and count non-blank lines, in one pass over the bytes."""
-    first, lines, encoding = b"", 0, "utf-8"
+    first, first_number, lines, encoding = b"", 0, 0, "utf-8"
+    for number, line in enumerate(_read_lines(path), start=1):
+        if not line or not (first or line.strip()):
+            continue
+        if not first:
+            first, first_number = line, number
+        lines += 1
+        if encoding == "utf-8" and not line.isascii():
+            encoding = _guess_encoding(line)
+    if not first:
+        raise Rejected(Reason.EMPTY_FILE, "found no lines; expected a header and rows; export the table again")
+    return _Text(first.decode(encoding), first_number, encoding, lines)
+
+
+def _read_lines(path: Path) -> Iterator[bytes]:
+    """Yield lines without their ends (Windows, Unix, old Macintosh, in any mixture), none of them of any length."""
     with path.open("rb") as handle:
-        for line in handle:
+        while line := handle.readline(_LONGEST_LINE_BYTES + 1):
             if b"\x00" in line:
                 raise Rejected(
                     Reason.TABLE_ENCODING, "found zero bytes; expected text in UTF-8 or latin-1; save it as UTF-8"
                 )
-            if not line.rstrip(b"\r\n"):
-                continue
-            first, lines = first or line, lines + 1
-            if encoding == "utf-8" and not line.isascii():
-                encoding = _guess_encoding(line)
-    if not first.strip():
-        raise Rejected(Reason.EMPTY_FILE, "found no lines; expected a header and rows; export the table again")
-    return _Text(first.decode(encoding).strip("\r\n"), encoding, lines)
+            if len(line) > _LONGEST_LINE_BYTES:
+                raise _endless("a line")
+            if b"\r" in line:
+                yield from line.removesuffix(b"\n").removesuffix(b"\r").split(b"\r")
+            else:
+                yield line.removesuffix(b"\n")
+
+
+def _endless(what: str) -> Rejected:
+    return Rejected(
+        Reason.TABLE_ROW_WIDTH,
+        f"found {what} of more than {_LONGEST_LINE_BYTES} bytes; expected one row a line; look for lost line ends or a "
+        "quote that is not closed",
+    )
 
 
 def _guess_encoding(line: bytes) -> str:
@@ -182,14 +229,21 @@ def _log_header(header: Header, log: IssueLog) -> None:
         )
 
 
+def _batches(open_reader: Callable[[], pacsv.CSVStreamingReader]) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from open_reader()
+    except pa.ArrowInvalid:  # its message quotes the file; lines are short enough, so a row has many of them
+        raise _endless("a row") from None
+
+
 class _RowReader:
     """Streams the rows of a file in blocks, with checked participants."""
 
-    def __init__(self, header: Header, delimiter: str, encoding: str, log: IssueLog) -> None:
+    def __init__(self, header: Header, delimiter: str, text: _Text, log: IssueLog) -> None:
         self.count = 0
         self.withdrawn = 0
         self.seen: set[int] = set()
-        self._header, self._delimiter, self._encoding, self._log = header, delimiter, encoding, log
+        self._header, self._delimiter, self._text, self._log = header, delimiter, text, log
         self._wrong_width: list[int] = []
         self._next_row = 2  # the header is row 1
 
@@ -198,11 +252,21 @@ class _RowReader:
         positions = sorted({self._header.id_position, *(column.position for column in self._header.columns)})
         names = [str(position) for position in range(self._header.width)]
         kept = [names[position] for position in positions]
-        reader = pacsv.open_csv(
+        for batch in _batches(lambda: self._open(path, names, kept)):
+            if batch.num_rows:
+                yield self._check_participants(pl.DataFrame(pl.from_arrow(batch)))
+        self.count += len(self._wrong_width)
+
+    def _open(self, path: Path, names: list[str], kept: list[str]) -> pacsv.CSVStreamingReader:
+        return pacsv.open_csv(
             path,
             # one thread: rows of a wrong width then come with their number
             pacsv.ReadOptions(
-                use_threads=False, block_size=_BLOCK_BYTES, skip_rows=1, column_names=names, encoding=self._encoding
+                use_threads=False,
+                block_size=_BLOCK_BYTES,
+                skip_rows=self._text.header_line,
+                column_names=names,
+                encoding=self._text.encoding,
             ),
             pacsv.ParseOptions(
                 delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=self._refuse_width
@@ -214,10 +278,6 @@ class _RowReader:
                 strings_can_be_null=True,
             ),
         )
-        for batch in reader:
-            if batch.num_rows:
-                yield self._check_participants(pl.DataFrame(pl.from_arrow(batch)))
-        self.count += len(self._wrong_width)
 
     def _refuse_width(self, row: pacsv.InvalidRow) -> str:
         cells = row.text.split(self._delimiter)
@@ -226,7 +286,7 @@ class _RowReader:
             Reason.TABLE_ROW_WIDTH,
             f"the row has {row.actual_columns} cells; expected {row.expected_columns}; look for stray delimiters",
             row_number=row.number,
-            eid=int(cell) if cell.isascii() and cell.isdigit() else None,
+            eid=int(cell) if _PLAIN_EID.fullmatch(cell) else None,
         )
         self._wrong_width.append(row.number or 0)
         return "skip"

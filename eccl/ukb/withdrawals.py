@@ -9,6 +9,7 @@ from eccl.errors import Reason, Rejected
 
 _EID = re.compile(rb"[1-9][0-9]{0,9}")
 _BOM = b"\xef\xbb\xbf"
+MAX_BYTES = 64 << 20  # half a million participants, one a line, take 4 MiB
 
 
 def read_withdrawals(path: Path | str) -> frozenset[int]:
@@ -29,9 +30,12 @@ def read_withdrawals(path: Path | str) -> frozenset[int]:
     ------
     Rejected
         ``TABLE_EID``: a line is not an eid. The message names the line's number, never its content. Nothing is
-        returned in that case: half a list would leave withdrawn participants in place.
+        returned in that case: half a list would leave withdrawn participants in place. ``UNREADABLE``: no regular
+        file. ``FILE_TOO_LARGE``: more than any list of participants.
     """
-    content = Path(path).read_bytes().removeprefix(_BOM)
+    path = Path(path)
+    _check_file(path)
+    content = path.read_bytes().removeprefix(_BOM)
     found: set[int] = set()
     for number, line in enumerate(content.splitlines(), start=1):
         cell = line.strip().strip(b'"')
@@ -45,3 +49,15 @@ def read_withdrawals(path: Path | str) -> frozenset[int]:
             )
         found.add(int(cell))
     return frozenset(found)
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise Rejected(
+            Reason.UNREADABLE, "found no regular file (a folder, pipe, device or dangling link); expected a list"
+        )
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise Rejected(
+            Reason.FILE_TOO_LARGE, f"found {size} bytes; expected at most {MAX_BYTES} of a withdrawal list; look at it"
+        )
