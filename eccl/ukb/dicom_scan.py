@@ -10,6 +10,9 @@ import struct
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 _PREAMBLE = 132
 _META_GROUP = 0x0002
 _TRANSFER_SYNTAX = 0x00020010
@@ -21,6 +24,22 @@ _LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _DEEPEST = 8
+
+
+_NATIVE = frozenset({_IMPLICIT, "1.2.840.10008.1.2.1"})
+_IMAGE = {
+    "samples": 0x00280002,
+    "frames": 0x00280008,
+    "rows": 0x00280010,
+    "columns": 0x00280011,
+    "allocated": 0x00280100,
+    "stored": 0x00280101,
+    "high": 0x00280102,
+    "is_signed": 0x00280103,
+    "intercept": 0x00281052,
+    "slope": 0x00281053,
+    "pixels": 0x7FE00010,
+}
 
 
 class _NotPlain(Exception):
@@ -60,6 +79,31 @@ def scan(data: bytes, wanted: Collection[int]) -> Scan | None:
         return _read(data, begin, frozenset(wanted), syntax)
     except (_NotPlain, struct.error):
         return None
+
+
+def plain_pixels(content: bytes, shape: tuple[int, int]) -> NDArray[np.uint16] | None:
+    """Pixels of a file whose image is one grey frame of unsigned 16-bit words, neither compressed nor rescaled.
+
+    Returns
+    -------
+    (rows, columns) uint16, or None
+        None where the file is anything else; pydicom then decides.
+    """
+    found = scan(content, _IMAGE.values())
+    if found is None or found.syntax not in _NATIVE:
+        return None
+    known = {name: found.values[tag] for name, tag in _IMAGE.items() if tag in found.values}
+    pixels = known.pop("pixels", b"")
+    if len(pixels) != 2 * shape[0] * shape[1] or known.keys() & {"intercept", "slope", "frames"}:
+        return None
+    words = {name: int.from_bytes(value, "little") for name, value in known.items() if len(value) == 2}
+    stored = words.get("stored", 0)
+    wanted = {"samples": 1, "rows": shape[0], "columns": shape[1], "allocated": 16, "high": stored - 1, "is_signed": 0}
+    if not 0 < stored <= 16 or words != {**wanted, "stored": stored}:
+        return None
+    image = np.frombuffer(pixels, dtype="<u2").reshape(shape)
+    # Bits above those stored may hold an overlay.
+    return image if stored == 16 else image & np.uint16((1 << stored) - 1)
 
 
 def _read_syntax(data: bytes) -> tuple[str, int]:

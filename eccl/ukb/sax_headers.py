@@ -17,18 +17,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
+from typing import IO
 from zipfile import ZipFile, ZipInfo
 
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
 
+from eccl.ukb.dicom_scan import scan
 from eccl.ukb.sax_zip import is_plain
 
 ENHANCED_MR = frozenset({"1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4"})
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 _DEFLATED = b"1.2.840.10008.1.2.1.99"  # the whole file would be inflated without a bound
 _UNCOMPRESSED = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"})
+_FIRST_BYTES = 1 << 13  # unpacking more than a header takes longer than reading it
 _HEAD_BYTES = 1 << 15
 _LONGEST_HEAD_BYTES = 1 << 20  # private groups in front of the image description have some KB
 _LONGEST_VALUE = 1 << 10
@@ -149,21 +152,37 @@ def read_header(archive: ZipFile, info: ZipInfo, member: int) -> FrameHeader:
         raise BrokenFile if looks_dicom else NotAnImage
     try:
         with archive.open(info) as stream:
-            head = stream.read(_HEAD_BYTES)
+            head = stream.read(_FIRST_BYTES)
             if head[128:132] != b"DICM" and not looks_dicom:
                 raise NotAnImage
-            values, syntax, is_complete = _read_values(head)
-            if not is_complete and info.file_size > _HEAD_BYTES:
-                head += stream.read(_LONGEST_HEAD_BYTES - _HEAD_BYTES)
-                values, syntax, is_complete = _read_values(head)
-                if not is_complete and info.file_size > _LONGEST_HEAD_BYTES:
-                    raise BrokenFile
+            values, syntax = _quick_values(head) or _patient_values(head, stream, info.file_size)
     except (NotAnImage, BrokenFile):
         raise
     # A damaged file can make the parser fail in any way; whatever it is, the file is counted and left out.
     except Exception as error:
         raise BrokenFile from error
     return _to_header(values, syntax, info.file_size, member)
+
+
+def _quick_values(head: bytes) -> tuple[dict[str, str], str] | None:
+    """Element texts by name and the transfer syntax; None where the file is not plain or its header longer."""
+    found = scan(head, _TAGS.values())
+    if found is None or not found.is_complete:
+        return None
+    raw = {name: found.values[tag] for name, tag in _TAGS.items() if tag in found.values}
+    texts = {name: _to_text(name, value, is_little_endian=True) for name, value in raw.items()}
+    return {name: text for name, text in texts.items() if text}, found.syntax
+
+
+def _patient_values(head: bytes, stream: IO[bytes], file_bytes: int) -> tuple[dict[str, str], str]:
+    head += stream.read(_HEAD_BYTES - len(head))
+    values, syntax, is_complete = _read_values(head)
+    if not is_complete and file_bytes > _HEAD_BYTES:
+        head += stream.read(_LONGEST_HEAD_BYTES - _HEAD_BYTES)
+        values, syntax, is_complete = _read_values(head)
+        if not is_complete and file_bytes > _LONGEST_HEAD_BYTES:
+            raise BrokenFile
+    return values, syntax
 
 
 def normalise_series(description: str) -> str:
@@ -217,9 +236,12 @@ def _text(dataset: Dataset, name: str, tag: int) -> str:
     raw = element.value if element is not None else None
     if not isinstance(raw, bytes):  # a sequence under the number of a plain element
         return ""
+    return _to_text(name, raw, is_little_endian=getattr(element, "is_little_endian", True))
+
+
+def _to_text(name: str, raw: bytes, *, is_little_endian: bool) -> str:
     if name in _BINARY:
-        order = "<" if getattr(element, "is_little_endian", True) else ">"
-        return str(struct.unpack(f"{order}H", raw[:2])[0])
+        return str(struct.unpack("<H" if is_little_endian else ">H", raw[:2])[0])
     return raw[:_LONGEST_VALUE].decode("latin-1").strip(" \0\t\r\n")
 
 

@@ -18,6 +18,7 @@ from pydicom.encaps import generate_frames
 from pydicom.uid import RLELossless
 
 from eccl.errors import Reason, Rejected
+from eccl.ukb.dicom_scan import plain_pixels
 from eccl.ukb.sax_codestream import image_size
 from eccl.ukb.sax_headers import FrameHeader, quiet_pydicom
 
@@ -83,7 +84,10 @@ def read_frames(
 
 def _decode(archive: ZipFile, info: ZipInfo, shape: tuple[int, int]) -> Pixels | None:
     try:
-        dataset = dcmread(BytesIO(archive.read(info)), force=True, specific_tags=_PIXEL_TAGS)
+        content = archive.read(info)
+        if (plain := plain_pixels(content, shape)) is not None:
+            return plain
+        dataset = dcmread(BytesIO(content), force=True, specific_tags=_PIXEL_TAGS)
         if not _is_one_image(dataset, shape):
             return None
         if dataset.file_meta.TransferSyntaxUID == RLELossless:
