@@ -50,7 +50,7 @@ def _check_schema(workspace: Workspace, table: str) -> ValidationRow:
         connect_data(workspace, [table]).close()
     except SchemaError as error:
         problem = str(error)
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, OSError):
         problem = "the table's parts differ in columns or types, or one is not Parquet; ingest them again"
     return ValidationRow(
         suite="schemas",

@@ -39,7 +39,7 @@ def _recording(eid: int, row: int, rng: np.random.Generator) -> dict[str, Any]:
         "observed_at": datetime(2018, 5, 1 + row % 28, 10, 30), "software": "V6.73", "analysis": "V21",
         "sample_rate_hz": 500.0, "resolution_uv": 5.0, "low_pass_hz": 100.0, "high_pass_hz": 0.01,
         "ventricular_rate_bpm": rate, "pq_interval_ms": 160.0, "p_duration_ms": 108.0, "qrs_duration_ms": 90.0,
-        "qt_interval_ms": 400.0, "qtc_interval_ms": 412.0, "rr_interval_ms": 60000 / rate,
+        "qt_interval_ms": 400.0, "qtc_interval_ms": round(400 / (60 / rate) ** 0.5), "rr_interval_ms": 60000 / rate,
         "pp_interval_ms": 60000 / rate,
         "sokolow_lvh_mv": None, "p_axis_deg": 52.0, "r_axis_deg": 30.0, "t_axis_deg": 42.0,
         "qrs_count": round(rate / 6),
@@ -87,24 +87,75 @@ def _trait_values(rng: np.random.Generator) -> dict[int, float]:
     return values
 
 
-def _labels(eid: int, day: date | None) -> Rows:
-    found: Rows = []
+def _person(tables: Tables, index: int, eid: int, count: int) -> str:
+    """A participant and its split, in the shares of params.yaml."""
+    bucket = (index + 0.5) / count
+    split = "train" if bucket < 0.6 else "val" if bucket < 0.8 else "test"
+    tables["participants"].append(
+        {"eid": eid, "sex": "FM"[index % 2], "birth_year": 1955, "birth_month": 1 + index % 12}
+    )
+    tables["splits"].append({"eid": eid, "split": split, "bucket": bucket})
+    return split
+
+
+def _visits(tables: Tables, index: int, eid: int, rng: np.random.Generator) -> date:
+    """An imaging visit and one ten years before; returns the first's date."""
+    day = date(2018, 5, 1 + index % 28)
+    height, weight = float(rng.normal(170, 8)), float(rng.normal(76, 9))
+    visit = {
+        "eid": eid, "instance": 2, "visit_date": day, "centre": 11025, "age_years": 63.0, "height_cm": height,
+        "weight_kg": weight, "bmi": weight / (height / 100) ** 2, "systolic_mmhg": 137.0, "diastolic_mmhg": 82.0,
+    }  # fmt: skip
+    tables["visits"] += [visit, visit | {"instance": 0, "visit_date": date(2008, 3, 4), "age_years": 53.0}]
+    return day
+
+
+def _diagnosis(tables: Tables, index: int, eid: int) -> None:
+    """An infarction years before the visit for every fifth participant, and everybody's labels."""
+    event = date(2011, 2, 3) if index % 5 == 0 else None
+    if event:
+        diagnosis = {"eid": eid, "code": "I219", "date": event, "date_status": "known", "source": "hospital"}
+        tables["diagnoses"].append(diagnosis | {"field_id": 41270, "instance": 0, "array_index": 0})
     for code in DISEASES:
-        ill = code == "I21" and day is not None
+        ill = code == "I21" and event is not None
         for definition, value in (("ever", ill), ("prevalent", ill), ("incident", None if ill else False)):
-            found.append(
-                {
-                    "eid": eid,
-                    "instance": 2,
-                    "code": code,
-                    "definition": definition,
-                    "horizon_days": 1826 if definition == "incident" else None,
-                    "value": value,
-                    "date": day if ill else None,
-                    "source": "hospital" if ill else None,
-                }
+            decides = bool(ill and value)
+            label = {"eid": eid, "instance": 2, "code": code, "definition": definition, "value": value}
+            tables["labels"].append(
+                label
+                | {"horizon_days": 1826 if definition == "incident" else None}
+                | {"date": event if decides else None, "source": "hospital" if decides else None}
             )
-    return found
+
+
+def _refused_cine(tables: Tables, index: int, eid: int) -> None:
+    """A visit whose cine could not be read: no pair, but every reason for it."""
+    for reason, detail in (("no_cine", "no file of field 20209"), ("cine_quarantined", "refused: zip_malformed")):
+        tables["exclusions"].append({"eid": eid, "instance": 2, "reason": reason, "detail": detail})
+    tables["quarantine"].append(
+        {
+            "kind": "cine",
+            "eid": eid,
+            "instance": 2,
+            "row": index,
+            "path": f"cine/{eid}_20209_2_0.zip",
+            "file_sha256": _sha("broken"),
+            "file_bytes": 12,
+            "reason": "zip_malformed",
+            "detail": "found 12 bytes, expected a zip",
+            "remedy": "Fetch it again.",
+        }
+    )
+
+
+def _dictionary() -> Rows:
+    """The 82 traits' fields, and one more."""
+    traits: Rows = [
+        {"field_id": field, "title": f"Field {field}", "short_name": f"trait_{field}", "value_type": "continuous"}
+        | {"units": "mL", "category": 157, "trait_index": field - 24100}
+        for field in range(24100, 24182)
+    ]
+    return [*traits, {"field_id": 31, "title": "Sex", "value_type": "categorical_single", "category": 9, "coding": 9}]
 
 
 def valid_cohort(count: int = PARTICIPANTS) -> Tables:
@@ -112,82 +163,21 @@ def valid_cohort(count: int = PARTICIPANTS) -> Tables:
     rng = np.random.default_rng(5)
     tables: Tables = {name: [] for name in table_names()}
     for index, eid in enumerate(eids(count)):
-        bucket = (index + 0.5) / count
-        split = "train" if bucket < 0.6 else "val" if bucket < 0.8 else "test"
-        day = date(2018, 5, 1 + index % 28)
-        tables["participants"].append(
-            {"eid": eid, "sex": "FM"[index % 2], "birth_year": 1950 + index % 12, "birth_month": 6}
-        )
-        tables["splits"].append({"eid": eid, "split": split, "bucket": bucket})
-        height, weight = float(rng.normal(170, 8)), float(rng.normal(76, 9))
-        visit = {
-            "eid": eid, "instance": 2, "visit_date": day, "centre": 11025, "age_years": 63.0, "height_cm": height,
-            "weight_kg": weight, "bmi": weight / (height / 100) ** 2, "systolic_mmhg": 137.0, "diastolic_mmhg": 82.0,
-        }  # fmt: skip
-        tables["visits"] += [visit, visit | {"instance": 0, "visit_date": date(2008, 3, 4), "age_years": 53.0}]
+        split = _person(tables, index, eid, count)
+        day = _visits(tables, index, eid, rng)
         tables["recordings"].append(_recording(eid, index, rng))
-        values = _trait_values(rng)
+        traits = _trait_values(rng)
         tables["traits"] += [
-            {"eid": eid, "instance": 2, "field_id": field, "value": value} for field, value in values.items()
+            {"eid": eid, "instance": 2, "field_id": field, "value": value} for field, value in traits.items()
         ]
-        event = date(2011, 2, 3) if index % 5 == 0 else None
-        if event:
-            tables["diagnoses"].append(
-                {
-                    "eid": eid,
-                    "code": "I219",
-                    "date": event,
-                    "date_status": "known",
-                    "source": "hospital",
-                    "field_id": 41270,
-                    "instance": 0,
-                    "array_index": 0,
-                }
-            )
-        tables["labels"] += _labels(eid, event)
+        _diagnosis(tables, index, eid)
         if index == count - 1:
-            tables["exclusions"] += [
-                {"eid": eid, "instance": 2, "reason": reason, "detail": "found none"}
-                for reason in ("no_cine", "cine_quarantined")
-            ]
-            tables["quarantine"].append(
-                {
-                    "kind": "cine",
-                    "eid": eid,
-                    "instance": 2,
-                    "row": index,
-                    "path": f"cine/{eid}_20209_2_0.zip",
-                    "file_sha256": _sha("broken"),
-                    "file_bytes": 12,
-                    "reason": "zip_malformed",
-                    "detail": "found 12 bytes, expected a zip",
-                    "remedy": "Fetch it again.",
-                }
-            )
+            _refused_cine(tables, index, eid)
             continue
         tables["cines"].append(_cine(eid, index))
-        tables["pairs"].append(
-            {
-                "eid": eid,
-                "instance": 2,
-                "split": split,
-                "recording_row": index,
-                "cine_row": index,
-                "visit_date": day,
-                "gap_days": 0,
-                "trait_count": len(values),
-            }
-        )
-    tables["fields"] = [
-        {
-            "field_id": field,
-            "title": f"Field {field}",
-            "value_type": "continuous",
-            "category": 157,
-            "trait_index": field - 24100,
-        }
-        for field in range(24100, 24182)
-    ] + [{"field_id": 31, "title": "Sex", "value_type": "categorical single", "coding": 9}]
+        pair = {"eid": eid, "instance": 2, "split": split, "recording_row": index, "cine_row": index}
+        tables["pairs"].append(pair | {"visit_date": day, "gap_days": 0, "trait_count": len(traits)})
+    tables["fields"] = _dictionary()
     return tables
 
 

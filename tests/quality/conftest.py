@@ -1,4 +1,4 @@
-"""Fixtures of the gate's tests: a valid cohort, and and how to run suites on it."""
+"""Fixtures of the gate's tests: a valid cohort, and how to run suites on it."""
 
 from __future__ import annotations
 
@@ -36,6 +36,12 @@ def _load_sibling(name: str) -> ModuleType:
 def cohort() -> ModuleType:
     """The module that makes and writes cohorts."""
     return _load_sibling("cohort")
+
+
+@pytest.fixture(scope="session")
+def whole() -> ModuleType:
+    """The module that makes a workspace with everything in it."""
+    return _load_sibling("whole")
 
 
 @pytest.fixture

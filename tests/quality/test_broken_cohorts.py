@@ -89,6 +89,19 @@ def _shared_file(tables: Tables) -> None:
     tables["recordings"][1]["file_sha256"] = tables["recordings"][0]["file_sha256"]
 
 
+def _lost_early(tables: Tables) -> None:
+    tables["participants"][3]["lost_to_follow_up_on"] = date(1987, 1, 1)
+
+
+def _name_somebody(tables: Tables) -> None:
+    tables["exclusions"][0]["detail"] = f"file of {tables['exclusions'][0]['eid']}"
+
+
+def _unnamed_certificate(tables: Tables) -> None:
+    row = {"modality": "ecg", "row": 900, "deleted_on": date(2026, 3, 1), "certificate": "?"}
+    tables["deletions"].append(row)
+
+
 @dataclass(frozen=True)
 class Broken:
     """One way to break a cohort, and what must notice."""
@@ -103,6 +116,7 @@ class Broken:
 
 MAX, BETWEEN, IN_SET = "column_max_to_be_between", "column_values_to_be_between", "column_values_to_be_in_set"
 UNIQUE, COMPOUND, NULL = "column_values_to_be_unique", "compound_columns_to_be_unique", "column_values_to_not_be_null"
+MATCH = "column_values_to_match_regex"
 GREATER = "column_pair_values_a_to_be_greater_than_b"
 
 BROKEN = [
@@ -116,7 +130,17 @@ BROKEN = [
     Broken("no checksum", _set("recordings", "clean_sha256", None), "recordings", "clean_sha256", NULL),
     Broken("absolute path", _set("recordings", "path", "/mnt/x.xml"), "recordings", "has_relative_path", IN_SET),
     Broken("shared file", _shared_file, "facts", "recordings_shared_by_participants", MAX),
+    Broken("file of another visit", _set("recordings", "path", "ecg/77_20205_2_0.xml"), "recordings", "path_names_visit", IN_SET),
+    Broken("flags as a sentence", _set("recordings", "flags", "Too noisy!"), "recordings", "has_plain_flags", IN_SET),
+    Broken("control characters", _set("recordings", "diagnosis", "Sinus\x00"), "recordings", "has_plain_texts", IN_SET, "warning"),
+    Broken("other period", _set_all("recordings", "rr_samples", 1200), "recordings", "rr_samples_error", BETWEEN, "warning"),
+    Broken("other formula", _set_all("recordings", "qtc_interval_ms", 520.0), "recordings", "qtc_minus_bazett_ms", BETWEEN, "warning"),
+    Broken("PQ in samples", _set_all("recordings", "pq_interval_ms", 1900.0), "recordings", "rr_minus_pq_and_qrs_ms", BETWEEN, "warning"),
     # cines
+    Broken("zip of another visit", _set("cines", "path", "cine/77_20209_2_0.zip"), "cines", "path_names_visit", IN_SET),
+    Broken("box beside image", _set("cines", "window_top", 195), "cines", "box_shows_heart", IN_SET),
+    Broken("huge field of view", _set("cines", "matrix_rows", 900), "cines", "field_of_view_mm", BETWEEN, "warning"),
+    Broken("flat stack", _set_all("cines", "slice_step_mm", 1.0), "cines", "stack_height_mm", BETWEEN, "warning"),
     Broken("box outside", _set("cines", "box_bottom", 113), "cines", "box_bottom", BETWEEN),
     Broken("empty box", _set("cines", "box_top", 84), "cines", "box_bottom, box_top", GREATER),
     Broken("flat intensity", _set("cines", "intensity_high", 0.0), "cines", "intensity_high, intensity_low", GREATER),
@@ -140,7 +164,21 @@ BROKEN = [
     Broken("stranger", _stranger, "facts", "visits_of_strangers", MAX),
     Broken("dead visitor", _set("participants", "death_date", date(2015, 1, 1)), "facts", "visits_after_death", MAX, "warning"),
     Broken("repeat before first", _set("visits", "visit_date", date(2031, 1, 1), 1), "facts", "visits_out_of_order", MAX, "warning"),
+    Broken("died too early", _set("participants", "death_date", date(1987, 1, 1)), "participants", "death_year", BETWEEN, "warning"),
+    Broken("lost too early", _lost_early, "participants", "lost_year", BETWEEN, "warning"),
+    Broken("unknown centre", _set("visits", "centre", 7), "visits", "centre", BETWEEN, "warning"),
+    Broken("no pulse pressure", _set_all("visits", "systolic_mmhg", 84.0), "visits", "pulse_pressure_mmhg", BETWEEN, "warning"),
+    Broken("another age", _set("visits", "age_years", 55.0), "facts", "visits_at_another_age", MAX, "warning"),
+    Broken("late ECG", _set("visits", "visit_date", date(2019, 3, 1), 0), "facts", "recordings_far_from_visit_date", MAX, "warning"),
+    Broken("ECG and cine apart", _set("cines", "acquired_on", date(2019, 3, 1)), "facts", "pairs_of_distant_days", MAX, "warning"),
     # traits
+    Broken("mass in ounces", _trait(24105, lambda v: v / 28, True), "phenotypes", "mass_to_volume_g_per_ml", BETWEEN, "warning"),
+    Broken("aorta closes", _trait(24119, lambda v: v / 9, True), "phenotypes", "pulsatile_area_share", BETWEEN, "warning"),
+    Broken("output in mL", _trait(24104, lambda v: v * 1000, True), "facts", "cardiac_output_against_cycle_share", MAX, "warning"),
+    Broken("trait without position", _set("fields", "trait_index", None), "facts", "trait_positions_missing", MAX),
+    Broken("two names alike", _set("fields", "short_name", "trait_24100"), "fields", "short_name", UNIQUE),
+    Broken("name with a dash", _set("fields", "short_name", "LV-EF"), "fields", "short_name", "column_values_to_match_regex"),
+    Broken("unknown value type", _set("fields", "value_type", "number"), "fields", "value_type", IN_SET),
     Broken("EF wrong", _trait(24103, lambda v: v + 5), "phenotypes", "lv_ejection_fraction_error", BETWEEN),
     Broken("SV wrong", _trait(24108, lambda v: v + 5), "phenotypes", "rv_stroke_volume_error_ml", BETWEEN),
     Broken("aorta upside down", _trait(24119, lambda v: v + 90), "phenotypes", "field_24118, field_24119", GREATER),
@@ -158,6 +196,13 @@ BROKEN = [
     Broken("prevalent, never", _label("prevalent", True), "facts", "labels_without_ever", MAX),
     Broken("label missing", _drop("labels"), "facts", "pairs_without_label", MAX),
     Broken("no horizon", _set("labels", "horizon_days", None, 2), "labels", "follows_horizon_rule", IN_SET),
+    Broken("ever undecided", _set("labels", "value", None, 0), "labels", "ever_is_decided", IN_SET),
+    Broken("false with a date", _set("labels", "date", date(2011, 1, 1), 4), "labels", "undecided_has_no_date", IN_SET),
+    Broken("prevalent later", _set("labels", "date", date(2022, 1, 1), 1), "facts", "labels_on_the_wrong_side_of_the_visit", MAX),
+    Broken("label of no visit", _set("labels", "instance", 3, 0), "facts", "labels_without_visit", MAX),
+    Broken("label of a stranger", _set("labels", "eid", 9_990_017, 0), "facts", "labels_of_strangers", MAX),
+    Broken("ill before birth", _set("diagnoses", "date", date(1940, 2, 2), 0), "facts", "diagnoses_before_birth", MAX, "warning"),
+    Broken("ill after death", _set("participants", "death_date", date(2009, 1, 1), 0), "facts", "diagnoses_after_death", MAX, "warning"),
     # splits and pairs
     Broken("pair in another split", _set("pairs", "split", "test"), "facts", "pairs_with_other_split", MAX),
     Broken("two splits", _two_splits, "facts", "participants_in_two_splits", MAX),
@@ -176,6 +221,10 @@ BROKEN = [
     Broken("trait count", _set("pairs", "trait_count", 81), "facts", "pairs_with_other_trait_count", MAX),
     Broken("gap", _set("pairs", "gap_days", 3), "facts", "pairs_with_other_gap", MAX),
     Broken("other date", _set("pairs", "visit_date", date(2018, 5, 1) + timedelta(40)), "facts", "pairs_with_other_visit_date", MAX),
+    Broken("exclusion names", _name_somebody, "exclusions", "names_participant", IN_SET),
+    Broken("refusal without reason", _set("exclusions", "detail", "found none", 1), "exclusions", "reason_fits_detail", IN_SET),
+    Broken("certificate unnamed", _unnamed_certificate, "deletions", "certificate", MATCH),
+    Broken("visit before imaging", _set("pairs", "visit_date", date(2009, 1, 1)), "pairs", "visit_year", BETWEEN, "warning"),
     Broken("unfounded exclusion", _set("exclusions", "reason", "no_ecg", 0), "facts", "exclusions_contradicted", MAX),
 ]  # fmt: skip
 
@@ -203,6 +252,31 @@ def test_one_outlier_among_many_is_counted_but_tolerated(
     rows = run(cohort.write_cohort(tmp_path, tables), "phenotypes")
     [mass] = [row for row in rows if row.column_name == "field_24105"]
     assert (mass.success, mass.unexpected_count) == (True, 1)
+
+
+def _labelled(tables: Tables, first: int, cases: dict[str, int]) -> None:
+    """2,500 participants whose labels say how many have each disease."""
+    tables["labels"] = [
+        {"eid": first + number, "instance": 2, "code": code, "definition": "ever", "value": number < ill}
+        for code, ill in cases.items()
+        for number in range(2500)
+    ]
+
+
+def test_prevalences_are_judged_on_many_who_are_not_simulated(
+    cohort: ModuleType, tables: Tables, run: Run, tmp_path: Path
+) -> None:
+    usual = {"I21": 55, "I42": 10, "I48": 97, "I50": 30}
+    _labelled(tables, 1, usual)
+    assert all(row.success for row in run(cohort.write_cohort(tmp_path / "usual", tables), "prevalence"))
+    _labelled(tables, 1, usual | {"I48": 0, "I50": 900})
+    rows = run(cohort.write_cohort(tmp_path / "lost", tables), "prevalence")
+    assert {(row.column_name, row.severity) for row in rows if not row.success} == {
+        ("i48_percent", "warning"),
+        ("i50_percent", "warning"),
+    }
+    _labelled(tables, 9_000_001, usual | {"I50": 900})  # enriched, as simulated cohorts are
+    assert all(row.success for row in run(cohort.write_cohort(tmp_path / "simulated", tables), "prevalence"))
 
 
 def test_missing_column_fails_its_expectations_and_no_others(

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 
 import duckdb
 import pytest
 
-from eccl.errors import GateError
+from eccl.errors import ConfigError, GateError
 from eccl.quality.facts import FACTS
 from eccl.quality.frames import FRAMES
 from eccl.quality.parameters import read_parameters
 from eccl.quality.results import RESULT_SCHEMA
+from eccl.quality.statements import read_statements
 from eccl.quality.suites import Suite, columns_of, dump_suite, load_suite, load_suites, suites_folder
+from eccl.store.database import COHORT_TABLES, empty_table
 from eccl.workspace import Workspace, shipped
+from tests.quality.big_cohort import time_suites, write_big_cohort
 
 FILES = sorted(suites_folder().glob("*.json"))
 # Expectations that report an aggregate of the column's values.
@@ -54,6 +58,32 @@ def test_every_table_and_frame_has_a_suite(cohort: ModuleType) -> None:
     names = {file.stem for file in FILES}
     assert names == {*FRAMES, "facts"}
     assert set(cohort.table_names()) <= names
+
+
+@pytest.mark.parametrize("table", COHORT_TABLES)
+def test_every_column_is_checked_for_more_than_being_there(table: str) -> None:
+    [suite] = [suite for suite in load_suites() if suite.name == table]
+    checked = {
+        column
+        for found in suite.expectations
+        if not found["type"].endswith(("not_be_null", "match_set"))
+        for column in columns_of(found)
+    }
+    derived = " ".join(FRAMES[table].derived[column] for column in checked & set(FRAMES[table].derived))
+    between_tables = " ".join(query for query in FACTS.values() if re.search(rf"\b{table}\b", query))
+    exempt = {"fields": {"title"}}.get(table, set())  # any text will do
+    unchecked = {
+        column
+        for column in empty_table(table).schema.names
+        if column not in checked and not re.search(rf"\b{column}\b", derived + between_tables)
+    }
+    assert unchecked == exempt
+
+
+@pytest.mark.parametrize("suite", sorted(FRAMES))
+def test_every_computed_column_has_an_expectation(suite: str) -> None:
+    [found] = [one for one in load_suites() if one.name == suite]
+    assert set(FRAMES[suite].derived) <= {column for one in found.expectations for column in columns_of(one)}
 
 
 def test_every_fact_has_one_expectation() -> None:
@@ -105,6 +135,20 @@ def test_result_schema_is_the_ddl(cohort: ModuleType) -> None:
     assert [row[2] == "YES" for row in described] == [field.nullable for field in RESULT_SCHEMA]
     types = {"VARCHAR": "string", "BOOLEAN": "bool", "BIGINT": "int64"}
     assert [types[row[1]] for row in described] == [str(field.type) for field in RESULT_SCHEMA]
+
+
+def test_the_cohort_that_the_benchmark_measures_is_valid(tmp_path: Path) -> None:
+    times = time_suites(write_big_cohort(tmp_path / "big", 1200))
+    # Only those with labels are in its tabular export: sex and year of birth of the others are missing, a warning each.
+    assert {one.suite: one.failed for one in times if one.failed} == {"participants": 2}
+    assert {one.suite for one in times if one.rows == 1200} >= {"recordings", "cines", "visits", "pairs", "labels"}
+
+
+def test_a_statement_cannot_stand_twice(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.sql"
+    file.write_text("-- name: one\nSELECT 1\n\n-- name: one\nSELECT 2\n")
+    with pytest.raises(ConfigError, match="stands twice"):
+        read_statements(file)
 
 
 def test_suite_without_severity_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""Runs and their features against the data: current or stale, and visits without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from eccl.store.feature_views import computed_views
+from eccl.store.features import runs_of
+from eccl.store.materialized import is_covered, read_all_features
+from eccl.store.parts import TABLE_OF_MODALITY, read_table, table_files
+from eccl.store.run_records import run_records
+from eccl.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """A run and what its features cover.
+
+    Parameters
+    ----------
+    run_id
+        None where features are there and run.json is not.
+    is_current
+        Whether it was trained on this data, or brought up to it.
+    without
+        By view: visits with a current recording or cine that have no row. Views that only training reads are left out.
+    """
+
+    run: str
+    run_id: str | None
+    data_version: str | None
+    is_current: bool
+    without: Mapping[str, int]
+
+
+def read_runs(workspace: Workspace, version: str) -> Iterator[RunState]:
+    """Every run that left a model or features, by name."""
+    records = _records(workspace)
+    views: dict[str, list[str]] = {}
+    for view in computed_views():
+        for run in runs_of(workspace.features, view.name):
+            views.setdefault(run, []).append(view.name)
+    slots = {modality: _current_slots(workspace, table) for modality, table in TABLE_OF_MODALITY.items()}
+    for run in sorted({*records, *views}):
+        record = records.get(run)
+        without = {
+            view.name: _without(workspace, view.name, run, slots[str(view.modality)])
+            for view in computed_views()
+            if view.name in views.get(run, []) and not view.is_cache
+        }
+        if record is None:
+            yield RunState(run, None, None, is_current=False, without=without)
+            continue
+        trained_on = str(record["data_version"])
+        covered = is_covered(workspace.features, run, record["run_id"], trained_on, version)
+        yield RunState(run, record["run_id"], trained_on, covered, without)
+
+
+def _records(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    try:
+        return {record["run"]: record for record in run_records(workspace.models)}
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _current_slots(workspace: Workspace, table: str) -> pa.Array:
+    if not table_files(workspace.data, table):
+        return pa.array([], pa.int64())
+    return read_table(workspace.data, table, ["row"]).column(0).combine_chunks()
+
+
+def _without(workspace: Workspace, view: str, run: str, slots: pa.Array) -> int:
+    try:
+        rows = read_all_features(workspace.features, view, run, ["array_row"]).column(0).unique()
+    except (OSError, pa.ArrowInvalid):
+        return len(slots)
+    return int(pc.sum(pc.invert(pc.is_in(slots, value_set=rows))).as_py() or 0)

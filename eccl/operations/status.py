@@ -1,0 +1,234 @@
+"""How a workspace stands: what is recorded, stale, missing, invalid, refused or half done, and what to type next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from eccl.errors import EcclError, Reason
+from eccl.operations.locks import Lock, read_lock
+from eccl.operations.runs import RunState, read_runs
+from eccl.operations.stages import changed_stages, is_pushed, remote_name
+from eccl.quality.product_tables import count_leftovers
+from eccl.remedies import remedy
+from eccl.store.parts import data_version, read_table, table_files
+from eccl.store.releases import LATEST, read_ledger
+from eccl.store.tombstones import journal_path
+from eccl.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class DataState:
+    """The version under data/.
+
+    Parameters
+    ----------
+    data_version
+        None where there is no data.
+    git_commit, recorded_at
+        Where it was recorded; None where it was not.
+    remote, is_pushed
+        The default remote, and whether it has this version; None where nobody was asked.
+    rows
+        Rows by table.
+    """
+
+    data_version: str | None = None
+    git_commit: str | None = None
+    recorded_at: datetime | None = None
+    remote: str | None = None
+    is_pushed: bool | None = None
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GateState:
+    """What the gate said: ``green``, ``red``, ``overridden``, ``absent``, ``unreadable``, or ``other data``."""
+
+    status: str
+    critical_failures: int = 0
+    warnings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Files or rows refused for one reason."""
+
+    kind: str
+    reason: str
+    count: int
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """Something that was begun and not ended."""
+
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One screen about a workspace.
+
+    Parameters
+    ----------
+    pairs, missing
+        Visits that are pairs; and visits that are none, by reason.
+    stages
+        Stages whose inputs changed, with the reason; None where DVC was not asked or cannot say.
+    release, is_published
+        Latest release, and whether it shows the data that the workspace holds.
+    unreadable
+        Tables that could not be read.
+    next
+        The command to type, and why.
+    """
+
+    data: DataState
+    gate: GateState
+    pairs: int
+    missing: Mapping[str, int]
+    runs: tuple[RunState, ...]
+    stages: Mapping[str, str] | None
+    quarantine: tuple[Refusal, ...]
+    interrupted: tuple[Interruption, ...]
+    lock: Lock
+    release: str | None
+    is_published: bool
+    unreadable: tuple[str, ...]
+    next: tuple[str, str] = ("", "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The status as JSON."""
+        return asdict(self) | {"next": {"command": self.next[0], "why": self.next[1]}}
+
+
+def read_status(workspace: Workspace, *, quick: bool = False) -> Status:
+    """Read how a workspace stands; nothing is written.
+
+    Parameters
+    ----------
+    quick
+        Do not ask DVC about stages and the remote, which takes seconds.
+    """
+    from eccl.operations.advice import advise
+
+    version = _version(workspace)
+    rows, unreadable = _count_rows(workspace)
+    ledger = read_ledger(workspace)
+    latest = ledger.aliases.get(LATEST)
+    release = ledger.find(latest) if latest else None
+    status = Status(
+        data=_read_data(workspace, version, rows, quick),
+        gate=read_gate(workspace, version),
+        pairs=rows.get("pairs", 0),
+        missing=_missing(workspace),
+        runs=tuple(read_runs(workspace, version)) if version else (),
+        stages=None if quick else changed_stages(workspace),
+        quarantine=tuple(_refusals(workspace)),
+        interrupted=tuple(_interruptions(workspace)),
+        lock=read_lock(workspace),
+        release=latest,
+        is_published=bool(release and release.data_version == version and workspace.database.is_file()),
+        unreadable=tuple(unreadable),
+    )
+    return advise(status)
+
+
+def read_gate(workspace: Workspace, version: str | None) -> GateState:
+    """What the gate said of a data version."""
+    path = workspace.gate / "gate.json"
+    if not path.is_file():
+        return GateState("absent")
+    try:
+        found = json.loads(path.read_text())
+        counts = int(found["critical_failures"]), int(found["warnings"])
+        status = "overridden" if found["status"] != "green" and found["override"] else str(found["status"])
+        return GateState(status if found["data_version"] == version else "other data", *counts)
+    except (OSError, ValueError, KeyError, TypeError):
+        return GateState("unreadable")
+
+
+def _version(workspace: Workspace) -> str | None:
+    try:
+        return data_version(workspace.data)
+    except EcclError:
+        return None
+
+
+def _read_data(workspace: Workspace, version: str | None, rows: Mapping[str, int], quick: bool) -> DataState:
+    from eccl.store.versions import list_versions
+
+    if version is None:
+        return DataState()
+    recorded = next((one for one in list_versions(workspace) if one.is_current and one.git_commit), None)
+    remote = None if quick else remote_name(workspace)
+    return DataState(
+        data_version=version,
+        git_commit=recorded.git_commit if recorded else None,
+        recorded_at=recorded.recorded_at if recorded else None,
+        remote=remote,
+        is_pushed=is_pushed(workspace, remote) if remote and recorded else None,
+        rows=rows,
+    )
+
+
+def _count_rows(workspace: Workspace) -> tuple[dict[str, int], list[str]]:
+    """Rows by table from the files' footers, superseded ones included; and tables that cannot be read."""
+    from eccl.store.database import COHORT_TABLES
+
+    rows: dict[str, int] = {}
+    unreadable: list[str] = []
+    for table in COHORT_TABLES:
+        try:
+            rows[table] = sum(pq.read_metadata(file).num_rows for file in table_files(workspace.data, table))
+        except (OSError, pa.ArrowInvalid):
+            unreadable.append(table)
+    return rows, unreadable
+
+
+def _missing(workspace: Workspace) -> dict[str, int]:
+    if not table_files(workspace.data, "exclusions"):
+        return {}
+    try:
+        reasons = read_table(workspace.data, "exclusions", ["reason"]).column(0)
+    except (OSError, pa.ArrowInvalid):
+        return {}
+    return {
+        one["values"]: one["counts"]
+        for one in sorted(reasons.value_counts().to_pylist(), key=lambda one: one["values"])
+    }
+
+
+def _refusals(workspace: Workspace) -> Iterator[Refusal]:
+    if not table_files(workspace.data, "quarantine"):
+        return
+    try:
+        rows = read_table(workspace.data, "quarantine").select(["kind", "reason"])
+    except (OSError, pa.ArrowInvalid):
+        return
+    counted = rows.group_by(["kind", "reason"]).aggregate([([], "count_all")]).to_pylist()
+    for one in sorted(counted, key=lambda one: (-one["count_all"], one["kind"], one["reason"])):
+        known = one["reason"] in Reason.__members__.values()
+        what = remedy(Reason(one["reason"])) if known else "See `eccl quarantine list`."
+        yield Refusal(one["kind"], one["reason"], one["count_all"], what)
+
+
+def _interruptions(workspace: Workspace) -> Iterator[Interruption]:
+    if journal_path(workspace).is_file():
+        yield Interruption("a withdrawal was interrupted", "eccl withdraw --resume")
+    unfinished = {path.stem.rpartition("-")[0] for path in workspace.checkpoints.glob("*.pt") if path.name[0] != "."}
+    for run in sorted(unfinished):
+        yield Interruption(f"the training of {run} was interrupted", f"eccl train {run.replace('-', '@', 1)}")
+    if left := count_leftovers(workspace):
+        yield Interruption(
+            f"{left} leftovers of interrupted writes; harmless", "the next ingest or publish removes them"
+        )

@@ -1,0 +1,134 @@
+"""What a check of the whole product says: findings hung on a tree that is drawn as the store lies on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from eccl.quality.results import CRITICAL, WARNING
+
+NOTE = "note"
+SEVERITIES = (CRITICAL, WARNING, NOTE)
+"""From bad to harmless: a note needs nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Parameters
+    ----------
+    severity
+        ``critical``: what is read there may be wrong; ``warning``: right, but not up to date or not complete; ``note``: harmless.
+    what
+        What was found and what was expected, in words and counts. Never a participant's id.
+    remedy
+        What to do, with the command to type.
+    """
+
+    severity: str
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One thing of the store: a folder, an array, a table, a view, a run, a release.
+
+    Parameters
+    ----------
+    count
+        What it holds, in words, e.g. ``1,024 rows``.
+    """
+
+    name: str
+    count: str = ""
+    findings: tuple[Finding, ...] = ()
+    children: tuple[Node, ...] = field(default=())
+
+    @property
+    def severity(self) -> str | None:
+        """The worst that was found here, without what lies below; None where nothing was."""
+        found = {finding.severity for finding in self.findings}
+        return next((severity for severity in SEVERITIES if severity in found), None)
+
+    def walk(self, above: str = "") -> Iterator[tuple[str, Finding]]:
+        """Every finding here and below, with the path to its node."""
+        path = f"{above}/{self.name}".strip("/")
+        for finding in self.findings:
+            yield path, finding
+        for child in self.children:
+            yield from child.walk(path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The node as JSON."""
+        return {
+            "name": self.name,
+            "count": self.count,
+            "severity": self.severity or "ok",
+            "findings": [{"severity": one.severity, "what": one.what, "remedy": one.remedy} for one in self.findings],
+            "children": [child.to_dict() for child in self.children],
+        }
+
+
+def critical(what: str, remedy: str) -> Finding:
+    """A finding that makes what is read wrong."""
+    return Finding(CRITICAL, what, remedy)
+
+
+def warning(what: str, remedy: str) -> Finding:
+    """A finding about what is behind or incomplete."""
+    return Finding(WARNING, what, remedy)
+
+
+def note(what: str, remedy: str) -> Finding:
+    """A finding that is harmless."""
+    return Finding(NOTE, what, remedy)
+
+
+def draw(node: Node) -> str:
+    """Draw a tree in ASCII: name, what it holds, and ``ok`` or the first words of what is wrong.
+
+    What is wrong is marked ``!!`` where it is critical, ``!`` where it is a warning, and ``note`` where it is harmless.
+    """
+    lines = list(_lines(node, "", ""))
+    names = max(len(name) for name, _, _ in lines)
+    counts = max(len(count) for _, count, _ in lines)
+    return "\n".join(f"{name:<{names}}  {count:<{counts}}  {mark}".rstrip() for name, count, mark in lines) + "\n"
+
+
+def count_of(number: int, noun: str) -> str:
+    """A number with its noun: ``1 row``, ``1,024 rows``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _lines(node: Node, lead: str, below: str) -> Iterator[tuple[str, str, str]]:
+    yield lead + node.name, node.count, _mark(node)
+    for number, child in enumerate(node.children, 1):
+        last = number == len(node.children)
+        yield from _lines(child, below + ("`-- " if last else "|-- "), below + ("    " if last else "|   "))
+
+
+def _mark(node: Node) -> str:
+    if node.severity is None:
+        return "" if node.children and not node.count else "ok"
+    worst = next(finding for finding in node.findings if finding.severity == node.severity)
+    mark = {CRITICAL: "!!", WARNING: "!", NOTE: "note:"}[worst.severity]
+    more = f" (+{len(node.findings) - 1})" if len(node.findings) > 1 else ""
+    return f"{mark} {worst.what}{more}"
+
+
+__all__ = [
+    "CRITICAL",
+    "NOTE",
+    "SEVERITIES",
+    "WARNING",
+    "Finding",
+    "Node",
+    "count_of",
+    "critical",
+    "draw",
+    "note",
+    "warning",
+]

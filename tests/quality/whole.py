@@ -1,0 +1,49 @@
+"""A workspace that has everything: data behind a green gate, runs with weights, features, a published store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from eccl.store.files import sha256_file
+from eccl.store.parts import data_version
+from eccl.store.publish import publish
+from eccl.workspace import Workspace
+from tests.store.runs import copy_workspace, finish_every_run
+
+
+def make_whole(source: Workspace, folder: Path) -> Workspace:
+    """Make it from an ingested cohort."""
+    workspace = copy_workspace(source, folder)
+    _say_green(workspace)
+    finish_every_run(workspace)
+    for record in sorted(workspace.models.glob("*/run.json")):
+        weights = record.with_name("weights.safetensors")
+        weights.write_bytes(record.parent.name.encode())
+        _note(record, "weights_sha256", sha256_file(weights))
+    for record in sorted(workspace.models.glob("*/run.json")):
+        parents = json.loads(record.read_text())["parents"]
+        for parent in parents:
+            parent["weights_sha256"] = sha256_file(workspace.run_folder(parent["run"]) / "weights.safetensors")
+        _note(record, "parents", parents)
+    publish(workspace)
+    return workspace
+
+
+def copy_whole(source: Workspace, folder: Path) -> Workspace:
+    """A copy that a test may break; times are kept, because a store's fingerprint looks at them."""
+    shutil.copytree(source.root, folder, dirs_exist_ok=True)
+    return Workspace(folder)
+
+
+def _say_green(workspace: Workspace) -> None:
+    # Running the gate takes seconds, and what it finds is tested elsewhere.
+    verdict = {"status": "green", "data_version": data_version(workspace.data), "results_sha256": "0" * 64}
+    counts = {"expectations": 9, "critical_failures": 0, "warnings": 0, "override": None}
+    workspace.gate.mkdir(parents=True)
+    (workspace.gate / "gate.json").write_text(json.dumps(verdict | counts))
+
+
+def _note(record: Path, name: str, value: object) -> None:
+    record.write_text(json.dumps(json.loads(record.read_text()) | {name: value}))
