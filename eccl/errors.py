@@ -25,6 +25,14 @@ class LockedError(EcclError, BlockingIOError):
     """Another process is writing to the same data."""
 
 
+class DiskFullError(EcclError, OSError):
+    """There is no room for what has to be written."""
+
+
+class WorkerError(EcclError, RuntimeError):
+    """A worker process was ended from outside, or a process that reads raw files cannot be started."""
+
+
 class SourceError(EcclError, OSError):
     """The place of the raw files cannot be reached; the same command may succeed later."""
 

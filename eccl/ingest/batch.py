@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from eccl.config import Params
-from eccl.errors import Reason, Rejected, SourceError
+from eccl.errors import ChecksumError, Reason, Rejected, SourceError, WorkerError
 from eccl.ingest.modality import Modality, Record, modalities
 from eccl.ingest.plan import Batch, Item, quarantine_path
 from eccl.ingest.seen import UNREADABLE
 from eccl.ingest.source import Source
 from eccl.remedies import remedy
-from eccl.store.arrays import read_rows, write_shard
+from eccl.store.arrays import find_damaged, read_rows, write_shard
 from eccl.store.database import conform, write_if_changed
 from eccl.store.parts import part_path
+from eccl.store.slots import CHECKSUM_OF_ARRAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _read(source: Source, modality: Modality, item: Item) -> tuple[dict[str, Any
             return origin, raw.read(modality)
     except Rejected as error:
         return origin, error
-    except SourceError:  # the place is out of reach, which says nothing about the file
+    except (SourceError, WorkerError):  # no place, or nobody to read: that says nothing about the file
         raise
     except OSError as error:
         return origin, Rejected(Reason.UNREADABLE, f"{type(error).__name__} while reading the file")
@@ -115,25 +115,42 @@ def _commit(
     part = part_path(data, modality.table, batch.shard)
     quarantine = quarantine_path(data, modality.kind, batch.shard)
     if records:
-        kept = _slots_to_keep(part, batch, records)
+        # All are read before the first is written: damage found in the second array leaves the first as it was.
+        kept = {spec.name: _records_to_keep(data, spec.name, part, batch, records.keys()) for spec in modality.specs}
         for spec in modality.specs:
-            whole: dict[int, NDArray[Any]] = {row: record.arrays[spec.name] for row, record in records.items()}
-            if kept.size:
-                whole |= dict(zip(kept.tolist(), read_rows(data, spec.name, kept), strict=True))
-            write_shard(data, spec, batch.shard, whole)
+            fresh = {row: record.arrays[spec.name] for row, record in records.items()}
+            write_shard(data, spec, batch.shard, kept[spec.name] | fresh)
     if refused:
         write_if_changed(_joined("quarantine", quarantine, refused), quarantine)
     if rows:
         write_if_changed(_joined(modality.table, part, rows), part)
 
 
-def _slots_to_keep(part: Path, batch: Batch, records: Mapping[int, Record]) -> NDArray[np.int64]:
-    committed = pq.read_table(part, columns=["row"]).column("row").to_pylist() if part.is_file() else []
+def _records_to_keep(
+    data: Path, name: str, part: Path, batch: Batch, fresh: Collection[int]
+) -> dict[int, NDArray[Any]]:
+    """Committed records of the shard that stay, read back to their checksums.
+
+    Raises
+    ------
+    ChecksumError
+        Some do not read back and nobody has counted them as damaged: written anew, their loss would look intended.
+    """
+    if not part.is_file():
+        return {}
+    column = CHECKSUM_OF_ARRAY[name][1]
+    committed = pq.read_table(part, columns=["row", column]).to_pylist()
     # Slots of this very batch may be there already: a worker that outlived its parent, or a retry. Ours replace them.
-    # What does not read back is not carried over.
-    repairs = {item.row for item in batch.items if item.is_repair}
-    left_out = records.keys() | repairs | set(batch.damaged)
-    return np.array([row for row in committed if row not in left_out], dtype=np.int64)
+    known = {line["row"]: line[column] for line in committed if line["row"] not in fresh}
+    damaged = set(find_damaged(data, name, list(known), list(known.values())))
+    counted = {item.row for item in batch.items if item.is_repair} | set(batch.damaged)
+    if damaged - counted:
+        raise ChecksumError(
+            f"{len(damaged - counted)} committed slots of shard {batch.shard} of {name} do not read back, and the shard is to be "
+            "written anew; run `eccl ingest RAW --repair`, or bring it back with `dvc checkout data.dvc`"
+        )
+    whole = [row for row in known if row not in damaged]
+    return dict(zip(whole, read_rows(data, name, whole), strict=True))
 
 
 def _joined(table: str, path: Path, rows: list[dict[str, Any]]) -> pa.Table:

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from eccl.config import LimitParams
-from eccl.errors import Reason, Rejected
+from eccl.errors import Reason, Rejected, WorkerError
 from eccl.ingest.answers import READY, Answer, Failed, Unreadable
 from eccl.ingest.modality import Modality, Record
 
@@ -40,7 +40,7 @@ class ReaderProcess:
         self._end: weakref.finalize[..., ReaderProcess] | None = None  # also when this object or the interpreter goes
 
     def read(self, path: Path, modality: Modality) -> Record:
-        """Read one file.
+        """Read one file; a process that dies over it is given a successor, which tries once more.
 
         Raises
         ------
@@ -49,7 +49,13 @@ class ReaderProcess:
         OSError
             The file cannot be read.
         """
-        answer = self._ask(path, modality)
+        try:
+            answer = self._ask(path, modality)
+        except Rejected as refusal:
+            if refusal.reason is not Reason.READER_CRASHED:
+                raise
+            # Somebody else may have killed it, and no file is refused for that. A file that kills its reader does so again.
+            answer = self._ask(path, modality)
         if isinstance(answer, Record):
             return answer
         if isinstance(answer, Rejected):
@@ -81,23 +87,34 @@ class ReaderProcess:
         return answer
 
     def _start(self) -> Connection:
+        for _ in range(2):  # somebody may kill it before it is ready
+            connection = self._begin()
+            with contextlib.suppress(EOFError, ConnectionError):
+                if connection.poll(_START_SECONDS) and connection.recv() == READY:
+                    return connection
+            self.close()
+        raise WorkerError(
+            "the process that reads raw files did not start; its own words stand above; check the installation with `eccl doctor`"
+        )
+
+    def _begin(self) -> Connection:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             command = [
                 sys.executable, "-m", "eccl.ingest.reading", str(theirs.fileno()), str(self.limits.memory_mb << 20),
             ]  # fmt: skip
-            self._process = subprocess.Popen(
-                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=_environment(os.environ)
-            )
+            try:
+                self._process = subprocess.Popen(
+                    command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=_environment(os.environ)
+                )
+            except OSError as error:  # which says nothing about the file that is to be read
+                raise WorkerError(
+                    f"no process to read raw files can be started ({os.strerror(error.errno or 0)}); raise the limits on processes, "
+                    "memory or open files, or use fewer --workers, then run the same command again"
+                ) from None
             self._connection = Connection(ours.detach())
         self._end = weakref.finalize(self, _stop, self._process, self._connection)
-        with contextlib.suppress(EOFError, ConnectionError):
-            if self._connection.poll(_START_SECONDS) and self._connection.recv() == READY:
-                return self._connection
-        self.close()
-        raise RuntimeError(
-            "the process that reads raw files did not start; its own words stand above; check the installation with `eccl doctor`"
-        )
+        return self._connection
 
     def _died(self) -> str:
         process = self._process

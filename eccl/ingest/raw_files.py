@@ -70,7 +70,13 @@ class LocalFiles:
             raise WorkspaceError(
                 f"no raw folder at {self.folder}; give the folder that holds the XML, zip and table files"
             )
-        return sorted(_walk(str(self.folder), "", set()))
+        try:
+            return sorted(_walk(str(self.folder), "", set()))
+        except OSError as error:  # its message names a path, and a path may hold an id
+            raise SourceError(
+                f"a folder below {self.folder} cannot be listed ({type(error).__name__}); make it readable, or move it away: "
+                "going on without it would take what lies in it for vanished"
+            ) from None
 
     def head(self, path: str, size: int) -> bytes:
         with (self.folder / path).open("rb") as stream:

@@ -6,6 +6,8 @@ nothing and holds nothing that anybody would miss.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import resource
 import signal
 import sys
@@ -25,6 +27,7 @@ def serve(connection: Connection, memory_bytes: int) -> None:
     import eccl.ingest.modality  # noqa: F401  (before the limit and the first request: it takes a second)
 
     _limit_memory(memory_bytes)
+    _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever interrupts the ingest means its parent
     connection.send(READY)
     while True:
@@ -32,7 +35,7 @@ def serve(connection: Connection, memory_bytes: int) -> None:
             path, modality, seconds = connection.recv()
         except EOFError:
             return
-        # The kernel ends this process if nobody is left to do so; a decoder that hangs in C would not notice a signal handler.
+        # Where a parent's death is not told, the kernel ends this process; a decoder that hangs in C would not notice a handler.
         signal.setitimer(signal.ITIMER_REAL, 2 * seconds + 10)
         answer = read(path, modality)
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -40,6 +43,8 @@ def serve(connection: Connection, memory_bytes: int) -> None:
             connection.send(answer)
         except MemoryError:
             connection.send(OutOfMemory())
+        except ConnectionError:  # nobody listens any more
+            return
 
 
 def read(path: Path, modality: Modality) -> Answer:
@@ -57,6 +62,12 @@ def read(path: Path, modality: Modality) -> Answer:
     except BaseException as error:  # a panic of a decoder written in Rust is no Exception
         # Only the kind of error is told: its message may quote the file.
         return Failed(type(error).__name__)
+
+
+def _die_with_parent() -> None:
+    # PR_SET_PDEATHSIG, which Linux alone has. A parent that is gone already is noticed by the first recv().
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))
 
 
 def _limit_memory(limit: int) -> None:

@@ -7,9 +7,18 @@ from pathlib import Path
 import pyarrow as pa
 
 from eccl.ingest.modality import Modality
-from eccl.store.arrays import find_damaged
+from eccl.store.arrays import find_damaged, mend_metadata
 from eccl.store.parts import read_files, table_files
 from eccl.store.slots import SLOTS
+
+
+def mend_arrays(data: Path, modality: Modality) -> None:
+    """Write metadata of arrays anew where it is lost, so that records are not taken for damaged with it."""
+    files = table_files(data, modality.table)
+    if files:
+        last = max(read_files(files, ["row"]).column("row").to_pylist(), default=-1)
+        for spec in modality.specs:
+            mend_metadata(data, spec, last // modality.shard_rows + 1)
 
 
 def damaged_slots(data: Path, modality: Modality) -> set[int]:

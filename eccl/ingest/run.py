@@ -14,6 +14,7 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,13 +22,13 @@ from pathlib import Path
 
 from eccl.cohort.derive import derive_cohort
 from eccl.config import Params, load_params
-from eccl.errors import Reason, ReconcileError, WorkspaceError
+from eccl.errors import Reason, ReconcileError, WorkerError, WorkspaceError
 from eccl.ingest.batch import BatchResult, ingest_batch
 from eccl.ingest.discover import Discovery, leave_out
 from eccl.ingest.memory import fitting_workers
 from eccl.ingest.modality import Modality, modalities
 from eccl.ingest.plan import Batch, Plan, make_plan, taken_rows
-from eccl.ingest.repair import damaged_slots
+from eccl.ingest.repair import damaged_slots, mend_arrays
 from eccl.ingest.report import IngestReport, reconcile
 from eccl.ingest.seen import SeenFiles
 from eccl.ingest.source import Source, to_source
@@ -73,6 +74,9 @@ class IngestSession:
         self.params = params
         self.seen = SeenFiles(source, workspace.state / "seen.json")
         self.modalities: dict[str, Modality] = {m.kind: m for m in modalities(params)}
+        if again.repair:
+            for modality in self.modalities.values():
+                mend_arrays(workspace.data, modality)
         self.found, self.plans = plan_ingest(workspace, source, params, self.seen, again)
         self._version_before = _version(workspace)
 
@@ -264,7 +268,13 @@ def _mapped(ingest: IngestSession, workers: int, on_progress: Progress) -> Itera
         return
     with worker_pool(fitting) as pool:
         for future in as_completed([pool.submit(ingest.work, batch) for batch in ingest.batches]):
-            result = future.result()
+            try:
+                result = future.result()
+            except BrokenProcessPool:
+                raise WorkerError(
+                    "a worker process was ended from outside, often by the system for lack of memory; what was committed stays; "
+                    "run the same command again, with fewer --workers if it happens twice"
+                ) from None
             done += result.expected
             on_progress(done, total)
             yield result

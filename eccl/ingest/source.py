@@ -79,7 +79,15 @@ class RawBytes:
     limits: LimitParams
 
     def fingerprint(self) -> str:
-        """SHA-256 of the file's bytes."""
+        """SHA-256 of the file's bytes.
+
+        Raises
+        ------
+        Rejected
+            The file is not the one that was listed: still being copied, or cut off. The next run reads it.
+        """
+        if (now := self.path.stat().st_size) != self.size:
+            raise Rejected(Reason.UNREADABLE, f"{now} bytes; expected {self.size}, as listed when this run began")
         return sha256_file(self.path)
 
     def read(self, modality: Modality) -> Record:

@@ -86,7 +86,7 @@ def prepare_array(data: Path, spec: ArraySpec, shards: int) -> None:
     target = data / spec.name / "zarr.json"
     wanted = _metadata(data, spec, shards)
     if target.is_file():
-        found = json.loads(target.read_bytes())
+        found = _read_metadata(target, spec.name)
         shards = max(shards, found["shape"][0] // spec.shard_rows)
         expected = json.loads(wanted)
         if {k: v for k, v in found.items() if k != "shape"} != {k: v for k, v in expected.items() if k != "shape"}:
@@ -98,6 +98,20 @@ def prepare_array(data: Path, spec: ArraySpec, shards: int) -> None:
     group = target.parent.parent / "zarr.json"
     replace_file(group, b'{\n  "attributes": {},\n  "zarr_format": 3,\n  "node_type": "group"\n}')
     replace_file(target, wanted)
+
+
+def mend_metadata(data: Path, spec: ArraySpec, shards: int) -> bool:
+    """Write an array's metadata anew if it is missing or no JSON; return whether it was. Records are left alone."""
+    target = data / spec.name / "zarr.json"
+    try:
+        _read_metadata(target, spec.name)
+        return False
+    except FileNotFoundError:
+        pass
+    except ChecksumError:
+        target.unlink()
+    prepare_array(data, spec, shards)
+    return True
 
 
 def write_shard(data: Path, spec: ArraySpec, shard: int, records: Mapping[int, NDArray[Any]]) -> None:
@@ -245,6 +259,19 @@ def find_damaged(data: Path, name: str, rows: Sequence[int], checksums: Sequence
             else:
                 damaged += find_damaged(data, name, some, known, batch=1)
     return damaged
+
+
+def _read_metadata(path: Path, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+        if isinstance(found, dict) and "shape" in found:
+            return found
+    except ValueError:
+        pass
+    raise ChecksumError(
+        f"{name}/zarr.json cannot be read; write it anew with `eccl ingest RAW --repair`, or bring it back with "
+        "`dvc checkout data.dvc`"
+    )
 
 
 def _metadata(data: Path, spec: ArraySpec, shards: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -9,7 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from eccl.errors import DiskFullError
+
 TEMPORARY_PREFIX = ".tmp-"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -31,6 +35,30 @@ def aside(path: Path) -> Iterator[Path]:
             os.replace(temporary, path)
     finally:
         _remove(temporary)
+
+
+@contextmanager
+def told_when_full(folder: Path) -> Iterator[None]:
+    """Turn whatever a library says about a full disk into one error that says what to do.
+
+    Raises
+    ------
+    DiskFullError
+        The disk or a quota is full, or a file grew beyond a limit of the system.
+    """
+    try:
+        yield
+    except Exception as error:
+        # DuckDB and pyarrow pass the system's words on, not always its number.
+        words = next((os.strerror(code) for code in _FULL if code == getattr(error, "errno", None)), None) or next(
+            (os.strerror(code) for code in _FULL if os.strerror(code) in str(error)), None
+        )
+        if words is None or isinstance(error, DiskFullError):
+            raise
+        raise DiskFullError(
+            f"no room to write in {folder} ({words}; {shutil.disk_usage(folder).free >> 20} MB are free there); what was written "
+            "before is whole; make room, or raise the quota or the limit on file sizes, then run the same command again"
+        ) from error
 
 
 def replace_file(path: Path, content: bytes) -> bool:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from eccl.errors import LockedError
+from eccl.store.files import told_when_full
 
 
 @contextmanager
@@ -37,7 +38,8 @@ def writing(state: Path, what: str) -> Iterator[None]:
         json.dump({"what": what, "pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}, stream)
         stream.flush()
         try:
-            yield
+            with told_when_full(state.parent):
+                yield
         finally:
             stream.seek(0)
             stream.truncate()
@@ -48,6 +50,6 @@ def _holder(path: Path) -> str:
         found = json.loads(path.read_text())
         age = int(time.time() - found["since"])
         who = f"`eccl {found['what']}` (process {found['pid']} on {found['host']}, for {age} s)"
-    except (ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         who = "another process"
     return f"the workspace is being written by {who}; wait for it to end, then run the command again"

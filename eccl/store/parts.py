@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from eccl.errors import WorkspaceError
+from eccl.errors import ChecksumError, WorkspaceError
 from eccl.store.files import TEMPORARY_PREFIX, aside, sha256_file
 
 PARTED = ("recordings", "cines", "quarantine")
@@ -75,13 +75,23 @@ def read_files(files: list[Path], columns: list[str] | None = None) -> pa.Table:
     ------
     pyarrow.ArrowInvalid
         Their schemas differ.
+    ChecksumError
+        One of them is damaged.
     """
 
     def read(file: Path) -> pa.Table:
-        return pq.ParquetFile(file).read(columns, use_threads=False)
+        try:
+            return pq.ParquetFile(file).read(columns, use_threads=False)
+        except FileNotFoundError:
+            raise
+        except (pa.ArrowException, OSError) as error:
+            raise ChecksumError(
+                f"{'/'.join(file.parts[file.parts.index('tables') :])} cannot be read ({type(error).__name__}); bring it back with "
+                "`dvc checkout data.dvc`, or delete it and run `eccl ingest RAW`, which makes it anew from the raw files"
+            ) from None
 
     if len(files) == 1:
-        return pq.read_table(files[0], columns=columns)
+        return read(files[0])
     # A cohort has hundreds of small parts: opening them is what takes the time.
     with ThreadPoolExecutor(4) as readers:
         return pa.concat_tables(list(readers.map(read, files)))

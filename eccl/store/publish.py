@@ -23,7 +23,7 @@ from eccl.store import database
 from eccl.store.build import fill_store
 from eccl.store.feature_store import FeatureStore
 from eccl.store.feature_views import quote
-from eccl.store.files import aside, sweep
+from eccl.store.files import TEMPORARY_PREFIX, aside, sweep
 from eccl.store.lock import writing
 from eccl.store.parts import data_version
 from eccl.store.releases import LATEST, Ledger, Release, next_name, open_release, read_ledger, to_stamp, write_ledger
@@ -214,6 +214,8 @@ def _make_room(workspace: Workspace, ledger: Ledger, now: str) -> Ledger:
 def _sweep(workspace: Workspace, ledger: Ledger) -> None:
     """Remove files of releases that the ledger does not list, or no more: a publication may have been killed before or after it."""
     sweep(workspace.releases)
+    for leftover in workspace.root.glob(f"{TEMPORARY_PREFIX}*-{workspace.database.name}"):  # of a copy that was killed
+        leftover.unlink()
     listed = {release.name for release in ledger.releases if not release.removed_at}
     for file in workspace.releases.glob("*.duckdb"):
         if file.stem not in listed:

@@ -1,0 +1,76 @@
+"""Stand-ins for a modality whose file does the worst; they cross to the reader process by pickling."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from eccl.ingest.modality import Record
+
+
+def hang(path: Path) -> None:
+    """Wait for ever, as a read from a dead network drive does."""
+    time.sleep(3600)
+
+
+def spin(path: Path) -> None:
+    """Compute for ever in C without giving Python a chance, as a hostile pattern does."""
+    re.match(r"(a+)+$", "a" * 64 + "b")
+
+
+def abort(path: Path) -> None:
+    """Die of SIGABRT, as a failed assertion in a decoder does."""
+    os.abort()
+
+
+def segfault(path: Path) -> None:
+    """Die of SIGSEGV, as a decoder that reads past its buffer does."""
+    ctypes.string_at(0)
+
+
+def leave(path: Path) -> None:
+    """End the process in good order, which no reader should."""
+    sys.exit(3)
+
+
+def eat(path: Path) -> None:
+    """Ask for memory without end."""
+    held = []
+    while True:
+        held.append(bytearray(64 << 20))
+
+
+def recurse(path: Path) -> None:
+    """Nest without end."""
+    recurse(path)
+
+
+def fail(path: Path) -> None:
+    """Raise what nobody foresaw, with the file's content in the message."""
+    raise ValueError(f"cannot use {path.read_text()}")
+
+
+def refuse_access(path: Path) -> None:
+    """Fail as the operating system does."""
+    raise PermissionError(13, "Permission denied", str(path))
+
+
+def answer(path: Path) -> Record:
+    """Read a file as one should."""
+    return Record({}, {"size": path.stat().st_size, "pid": os.getpid()})
+
+
+@dataclass(frozen=True, slots=True)
+class Hostile:
+    """What a reader process is asked to do."""
+
+    deed: Callable[[Path], Record | None]
+
+    def read(self, path: Path) -> Record | None:
+        return self.deed(path)

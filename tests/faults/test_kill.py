@@ -1,0 +1,119 @@
+"""SIGKILL at seeded random points: of everything, of the parent alone, of a worker, of a reader.
+
+``$ECCL_FAULT_RUNS`` sets the number of runs; ``ECCL_LONG=1`` makes it 60. What was hit where is printed at the end (``-s``).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import tree_of
+from tests.faults.harness import (
+    ECCL,
+    LONG,
+    Chance,
+    Scenario,
+    answer_of,
+    begin,
+    check_complete,
+    check_instant,
+    count_changes,
+    hit,
+    needs_proc,
+    wait_for,
+)
+
+RUNS = int(os.environ.get("ECCL_FAULT_RUNS", "60" if LONG else "6"))
+TABLE = (
+    ("first", "group", 2),
+    ("first", "parent", 2),
+    ("append", "worker", 2),
+    ("append", "group", 1),
+    ("repair", "group", 2),
+    ("first", "reader", 1),
+    ("append", "parent", 2),
+    ("repair", "parent", 2),
+    ("first", "worker", 2),
+    ("append", "reader", 2),
+    ("first", "group", 1),
+    ("repair", "worker", 2),
+)
+TRIES = 6
+
+Tally = list[tuple[str, str, str]]
+
+pytestmark = [needs_proc, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def tally() -> Iterator[Tally]:
+    """Scenario, victim and phase of every hit; printed at the end."""
+    hits: Tally = []
+    yield hits
+    for what, index in (("scenario", 0), ("victim", 1), ("phase", 2)):
+        counts = Counter(one[index] for one in hits)
+        print(f"\n{what}: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())), end="")
+    print()
+
+
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_the_run_after_a_kill_ends_as_if_nothing_had_happened(
+    seed: int, scenario_of: Callable[[str], Scenario], tally: Tally, tmp_path: Path
+) -> None:
+    name, victim, workers = TABLE[seed % len(TABLE)]
+    scenario = scenario_of(name)
+    rng = random.Random(seed)
+    for attempt in range(TRIES):
+        place = scenario.copy_to(tmp_path / str(attempt))
+        chance = Chance.draw(rng, scenario.changes(only_batches=victim in {"worker", "reader"}))
+        where, _ = hit(scenario, place, victim, chance, workers)
+        if where != "too late":
+            break
+    else:
+        pytest.fail(f"the run was over before it could be hit, {TRIES} times")
+    tally.append((name, victim, where))
+    check_instant(place, scenario.damage)
+    if scenario.answer is not None:
+        assert answer_of(place) == scenario.answer
+    check_complete(scenario, place)
+    if scenario.answer is not None:
+        assert answer_of(place) == scenario.answer
+
+
+@pytest.mark.skipif(RUNS < 50, reason="fewer than 50 runs; ECCL_LONG=1 makes 60")
+def test_kills_fell_everywhere(tally: Tally) -> None:
+    phases = Counter(where for *_, where in tally)
+    assert min(phases[name] for name in ("before the first commit", "between commits", "tables and cohort")) > 3, phases
+    assert len(tally) == RUNS
+
+
+def test_a_killed_command_is_simply_typed_again(append: Scenario, tmp_path: Path) -> None:
+    place = append.copy_to(tmp_path / "workspace")
+    command = ("ingest", str(append.raw), "--workers", "2")
+    changed = count_changes(place.data)
+    process = begin(ECCL, *command, cwd=place.root)
+    assert wait_for(lambda: changed() > 2, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    check_instant(place)
+    assert answer_of(place) == append.answer
+    again = begin(ECCL, *command, cwd=place.root)
+    out, words = again.communicate(timeout=120)
+    assert again.returncode == 0, words
+    assert "(changed)" in out
+    assert tree_of(place.data) == append.whole
+    assert answer_of(place) != append.answer  # it is published, too
+
+
+def test_a_killed_worker_is_told_in_words(append: Scenario, tmp_path: Path) -> None:
+    place = append.copy_to(tmp_path / "workspace")
+    where, words = hit(append, place, "worker", Chance(0, 0.0), workers=2)
+    assert where != "too late"
+    assert "a worker process was ended from outside" in words.splitlines()[-1]

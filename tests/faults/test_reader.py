@@ -1,0 +1,176 @@
+"""A file that hangs, crashes or bloats its reader is refused with the right reason, and the next one is read."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from eccl.config import LimitParams
+from eccl.errors import EcclError, Reason, Rejected
+from eccl.ingest.guard import ReaderProcess
+from eccl.ingest.modality import Modality, Record
+from eccl.ingest.run import run_ingest
+from eccl.store.parts import table_files
+from tests.faults import hostile
+from tests.faults.harness import ROOT, Scenario, begin, check_complete, members, needs_proc
+
+pytestmark = needs_proc
+
+LIMITS = LimitParams(seconds_per_file=1.5, memory_mb=1024)
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader process finds modules where its parent does."""
+    monkeypatch.syspath_prepend(ROOT)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "raw.xml"
+    path.write_text("what the file says")
+    return path
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[ReaderProcess]:
+    """One reader for all cases, as in a batch."""
+    reader = ReaderProcess(LIMITS)
+    yield reader
+    reader.close()
+
+
+def ask(reader: ReaderProcess, path: Path, deed: Callable[[Path], Record | None]) -> Record:
+    return reader.read(path, cast(Modality, hostile.Hostile(deed)))
+
+
+CASES: tuple[tuple[Callable[[Path], Record | None], Reason, str], ...] = (
+    (hostile.hang, Reason.TIME_LIMIT, "longer than 1.5 s"),
+    (hostile.spin, Reason.TIME_LIMIT, "longer than 1.5 s"),
+    (hostile.abort, Reason.READER_CRASHED, "SIGABRT"),
+    (hostile.segfault, Reason.READER_CRASHED, "SIGSEGV"),
+    (hostile.leave, Reason.READER_CRASHED, "exit status 3"),
+    (hostile.eat, Reason.MEMORY_LIMIT, "more than 1024 MB"),
+    (hostile.recurse, Reason.READER_FAILED, "RecursionError"),
+    (hostile.fail, Reason.READER_FAILED, "ValueError"),
+)
+
+
+@pytest.mark.parametrize(("deed", "reason", "said"), CASES, ids=[deed.__name__ for deed, *_ in CASES])
+def test_a_hostile_file_is_refused_and_the_next_is_read(
+    deed: Callable[[Path], Record | None], reason: Reason, said: str, reader: ReaderProcess, file: Path
+) -> None:
+    began = time.monotonic()
+    with pytest.raises(Rejected) as refusal:
+        ask(reader, file, deed)
+    assert refusal.value.reason is reason
+    assert said in refusal.value.detail
+    assert "what the file says" not in refusal.value.detail
+    assert time.monotonic() - began < 60
+    assert ask(reader, file, hostile.answer).columns["size"] == file.stat().st_size
+    assert zombies() == []
+
+
+def test_the_system_refusing_a_file_is_an_error_of_the_system(reader: ReaderProcess, file: Path) -> None:
+    with pytest.raises(OSError, match=r"^PermissionError$"):
+        ask(reader, file, hostile.refuse_access)
+    assert ask(reader, file, hostile.answer).columns["size"] > 0
+
+
+def test_a_reader_killed_between_two_files_costs_no_file(reader: ReaderProcess, file: Path) -> None:
+    pid = ask(reader, file, hostile.answer).columns["pid"]
+    os.kill(pid, signal.SIGKILL)
+    assert ask(reader, file, hostile.answer).columns["pid"] != pid
+
+
+def test_closing_ends_the_process(file: Path) -> None:
+    reader = ReaderProcess(LIMITS)
+    pid = ask(reader, file, hostile.answer).columns["pid"]
+    assert Path(f"/proc/{pid}").exists()
+    reader.close()
+    assert not Path(f"/proc/{pid}").exists()
+    reader.close()
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from eccl.config import LimitParams
+from eccl.ingest.guard import ReaderProcess
+from tests.faults import hostile
+reader = ReaderProcess(LimitParams(seconds_per_file=60))
+print(reader.read(Path(sys.argv[1]), hostile.Hostile(hostile.answer)).columns["pid"], flush=True)
+reader.read(Path(sys.argv[1]), hostile.Hostile(getattr(hostile, sys.argv[2])))
+"""
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "answer",
+        "spin",
+    ],
+)
+def test_a_reader_does_not_outlive_its_parent(deed: str, file: Path) -> None:
+    program = PARENT + ("" if deed == "spin" else "import time; time.sleep(60)")
+    parent = begin(program, str(file), deed)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    time.sleep(0.5)
+    parent.kill()
+    try:
+        assert not outlives(pid, seconds=5.0)
+    finally:
+        _end(pid)
+        parent.communicate()
+    assert members(parent.pid) == {}
+
+
+def test_a_reader_that_cannot_start_refuses_no_file(
+    first: Scenario, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = first.copy_to(tmp_path / "workspace")
+    text = place.params_file.read_text()
+    assert "seconds_per_file: 120 " in text
+    # With limits of its own this run starts a reader of its own.
+    place.params_file.write_text(text.replace("seconds_per_file: 120 ", "seconds_per_file: 121 "))
+    for program in ("/bin/false", "/nowhere/python"):
+        with monkeypatch.context() as patch:
+            patch.setattr("sys.executable", program)
+            with pytest.raises(EcclError, match="process"):
+                run_ingest(place, first.raw, workers=1)
+        assert table_files(place.data, "quarantine") == []
+    check_complete(first, place)
+
+
+def outlives(pid: int, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return False
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _end(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    outlives(pid, 10.0)
+
+
+def zombies() -> list[str]:
+    """Children of this process that ended and were not waited for."""
+    listed: Any = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "stat="], capture_output=True, text=True)
+    return [line for line in listed.stdout.split() if line.startswith("Z")]
