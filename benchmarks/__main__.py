@@ -12,7 +12,7 @@ import sys
 
 from benchmarks.measure import write_rows
 
-SUITES = ("store", "ingest", "training", "simulator", "feature_store", "withdrawal")
+SUITES = ("store", "ingest", "gate", "training", "simulator", "feature_store", "withdrawal")
 
 
 def main(wanted: list[str]) -> int:

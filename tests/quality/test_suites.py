@@ -10,6 +10,7 @@ from types import ModuleType
 import duckdb
 import pytest
 
+from benchmarks.big_cohort import time_suites, write_big_cohort
 from eccl.errors import ConfigError, GateError
 from eccl.quality.facts import FACTS
 from eccl.quality.frames import FRAMES
@@ -19,7 +20,6 @@ from eccl.quality.statements import read_statements
 from eccl.quality.suites import Suite, columns_of, dump_suite, load_suite, load_suites, suites_folder
 from eccl.store.database import COHORT_TABLES, empty_table
 from eccl.workspace import Workspace, shipped
-from tests.quality.big_cohort import time_suites, write_big_cohort
 
 FILES = sorted(suites_folder().glob("*.json"))
 # Expectations that report an aggregate of the column's values.
