@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,12 +92,14 @@ def watched() -> Iterator[Memory]:
         thread.join()
 
 
-def measure_growth(scratch: Path, recordings: list[Path], workers: int) -> tuple[list[dict[str, Any]], Workspace]:
+def measure_growth(
+    scratch: Path, recordings: list[Path], workers: int, steps: Sequence[int]
+) -> tuple[list[dict[str, Any]], Workspace]:
     """Ingest each number of files into a workspace of its own; the largest one is kept."""
     rows: list[dict[str, Any]] = []
     machine, commit = origin()
     place = None
-    for count in STEPS:
+    for count in steps:
         raw = scratch / f"raw-{count}"
         link_raw(raw, recordings, range(count))
         place = init_workspace(scratch / f"study-{count}")
@@ -111,15 +113,17 @@ def measure_growth(scratch: Path, recordings: list[Path], workers: int) -> tuple
             | {"workers": workers, "machine": machine, "commit": commit}
         )
         print(rows[-1], flush=True)
-        if count != STEPS[-1]:
+        if count != steps[-1]:
             subprocess.run(["rm", "-rf", str(place.root), str(raw)], check=True)
     assert place is not None
     return rows, place
 
 
-def measure_increment(scratch: Path, place: Workspace, recordings: list[Path], workers: int) -> list[dict[str, Any]]:
+def measure_increment(
+    scratch: Path, place: Workspace, recordings: list[Path], workers: int, count: int
+) -> list[dict[str, Any]]:
     """Nothing new; then one per cent more participants: time, files rewritten, bytes uploaded."""
-    raw = scratch / f"raw-{STEPS[-1]}"
+    raw = scratch / f"raw-{count}"
     machine, commit = origin()
     rows: list[dict[str, Any]] = []
 
@@ -132,13 +136,13 @@ def measure_increment(scratch: Path, place: Workspace, recordings: list[Path], w
         print(rows[-1], flush=True)
 
     again = _seconds(lambda: run_ingest(place, raw, workers=workers))
-    note("re-run with nothing new, 41,519 ECGs", again, "s", "the target", 10.0)
+    note(f"re-run with nothing new, {count:,} ECGs", again, "s", "the target", 10.0)
     remote = scratch / "remote"
     _dvc(place, "remote", "add", "--default", "local", str(remote))
     first = _seconds(lambda: _record(place))
     whole = _size(remote)
     before = _stamps(place.data)
-    link_raw(raw, recordings, range(STEPS[-1], STEPS[-1] + STEPS[-1] // 100))
+    link_raw(raw, recordings, range(count, count + count // 100))
     appended = _seconds(lambda: run_ingest(place, raw, workers=workers))
     after = _stamps(place.data)
     rewritten = [name for name, stamp in after.items() if before.get(name) != stamp]
@@ -206,14 +210,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scratch", type=Path, help="folder with room; default is the system's temporary folder")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--steps", type=int, nargs="+", default=STEPS, help="numbers of ECGs; a line needs two")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
         scratch = Path(folder)
         recordings = make_recordings(scratch / "distinct")
-        rows, place = measure_growth(scratch, recordings, options.workers)
-        write_table(rows, "growth")
-        draw(rows)
-        write_table(measure_increment(scratch, place, recordings, options.workers), "increment")
+        rows, place = measure_growth(scratch, recordings, options.workers, options.steps)
+        if len(rows) > 1:
+            write_table(rows, "growth")
+            draw(rows)
+        write_table(measure_increment(scratch, place, recordings, options.workers, options.steps[-1]), "increment")
 
 
 if __name__ == "__main__":

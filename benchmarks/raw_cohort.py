@@ -11,7 +11,7 @@ from pathlib import Path
 from eccl.simulate import SimulationConfig, simulate_cohort
 
 FIRST = 9_000_000
-DISTINCT = 256
+DISTINCT = 251  # a prime: no two shards hold the same recordings in the same order, so none is stored once for all
 
 
 def make_recordings(folder: Path, count: int = DISTINCT, full_disclosure_share: float = 0.0) -> list[Path]:
