@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from prefect import flow
 
+from flows.hooks import HOOKS
 from flows.ingest import ingest
+from flows.parameters import RawPlace, Workers, WorkspacePath, described
+from flows.policy import step, timeout_s
 from flows.publish import publish
 from flows.train import train
+from flows.words import discreet
 
 
-@flow(name="cohort")
-def cohort(workspace: Path, raw: Path, workers: int = 2) -> list[str]:
+@flow(name="cohort", timeout_seconds=timeout_s("cohort"), **HOOKS)
+@discreet
+@described
+def cohort(workspace: WorkspacePath, raw: RawPlace, workers: Workers = 2) -> list[str]:
     """Ingest, gate, record, train, publish."""
-    ingest(workspace, raw, workers)
-    ran = train(workspace)
-    publish(workspace)
+    step(ingest)(workspace, raw, workers)
+    ran = step(train)(workspace)
+    step(publish)(workspace)
     return ran

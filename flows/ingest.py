@@ -2,87 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
 
-from prefect import flow, task, unmapped
+from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import as_completed
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from eccl.ingest.batch import BatchResult
-from eccl.ingest.plan import Batch
 from eccl.ingest.report import IngestReport
-from eccl.ingest.run import session, worker_pool
+from eccl.ingest.run import session
 from eccl.store import versions
 from eccl.workspace import find_workspace
+from flows.artifacts import show_ingest
 from flows.console import counts_table, progress, say
+from flows.hooks import HOOKS
+from flows.mapping import mapped
+from flows.parameters import (
+    Address,
+    RawPlace,
+    Repair,
+    Retry,
+    RunnerName,
+    Workers,
+    WorkspacePath,
+    described,
+    read_parameters,
+)
+from flows.policy import IO_RETRIES, checkout_tag, one_dvc_command, retry_io, step, timeout_s
 from flows.publish import publish
 from flows.validate import validate
+from flows.words import discreet
 
 
-@task(
-    name="ingest-batch",
-    cache_policy=NO_CACHE,
-    retries=2,
-    retry_delay_seconds=5,
-    task_run_name="{batch.kind}-{batch.shard}",
-)
-def ingest_batch(work: Callable[[Batch], BatchResult], pool: Executor, batch: Batch) -> BatchResult:
-    """Commit one shard in a worker process. A retry is safe: the commit is a rename."""
-    return pool.submit(work, batch).result()
-
-
-# Threads that wait for worker processes; more of them than processes, so that no process waits for work.
-WAITING: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=16)
-
-
-@flow(name="ingest-files", task_runner=WAITING)  # type: ignore[arg-type]  # Prefect types its own runner too narrowly
-def ingest_files(workspace: Path, raw: Path, workers: int = 2) -> IngestReport:
-    """Bring data/ up to date with a raw folder."""
-    with session(find_workspace(workspace), raw) as ingest, worker_pool(workers) as pool:
-        batches = ingest.batches
-        say(
-            f"Found {sum(len(files) for files in ingest.found.files.values())} ECG and cine files; {len(batches)} batches to do"
-        )
-        futures = ingest_batch.map(unmapped(ingest.work), unmapped(pool), batches)
-        results: list[BatchResult] = []
-        with progress("Ingest", sum(len(batch.items) for batch in batches)) as bar:
-            for future in as_completed(list(futures)):
-                results.append(future.result())
-                bar.update(bar.task_ids[0], completed=sum(result.expected for result in results))
+@flow(name="ingest-files", timeout_seconds=timeout_s("ingest"), **HOOKS)
+@discreet
+@described
+def ingest_files(
+    workspace: WorkspacePath,
+    raw: RawPlace,
+    workers: Workers = 2,
+    runner: RunnerName = "processes",
+    address: Address = None,
+    retry: Retry = False,
+    repair: Repair = False,
+) -> IngestReport:
+    """Bring data/ up to date with raw files, in processes of this machine or on a cluster."""
+    read_parameters("ingest-files", locals())
+    place = find_workspace(workspace)
+    results: list[BatchResult] = []
+    with session(place, _absolute(raw), retry=retry, repair=repair) as ingest:
+        found = sum(len(files) for files in ingest.found.files.values())
+        say(f"Found {found} ECG and cine files; {len(ingest.batches)} batches to do, by {runner}")
+        where = mapped(ingest.work, ingest.batches, state=place.state, runner=runner, workers=workers, address=address)
+        with progress("Ingest", sum(len(batch.items) for batch in ingest.batches)) as bar, where as done:
+            for result in done:
+                results.append(result)
+                bar.update(bar.task_ids[0], completed=sum(one.expected for one in results))
         report = ingest.finish(results)
     show(report)
+    show_ingest(report)
     return report
 
 
-@flow(name="ingest")
-def ingest(workspace: Path, raw: Path, workers: int = 2) -> IngestReport:
+@flow(name="ingest", timeout_seconds=timeout_s("ingest"), **HOOKS)
+@discreet
+@described
+def ingest(
+    workspace: WorkspacePath,
+    raw: RawPlace,
+    workers: Workers = 2,
+    runner: RunnerName = "processes",
+    address: Address = None,
+    retry: Retry = False,
+    repair: Repair = False,
+) -> IngestReport:
     """Ingest, pass the gate, record a version behind it, and let analysts see all of that."""
-    report = ingest_files(workspace, raw, workers)
+    report = step(ingest_files)(workspace, raw, workers, runner, address, retry, repair)
     try:
-        validate(workspace)
+        step(validate)(workspace)
         record(workspace)
     finally:  # analysts see what was ingested, and what the gate said of it, also where the gate is red
-        publish(workspace)
+        step(publish)(workspace)
     return report
 
 
-@task(name="record-version", cache_policy=NO_CACHE)
-def record(workspace: Path) -> str:
+def record(workspace: WorkspacePath) -> str:
     """Record data/ with DVC and git; push it where the user has a remote."""
     place = find_workspace(workspace)
-    version = versions.record_version(place)
+    tags = [checkout_tag(place.root)]
+    version = record_version.with_options(tags=tags)(workspace)
     remote = versions.default_remote(place)
     if remote is not None:
-        versions.push_version(place)
+        push_version.with_options(tags=tags)(workspace)
     pushed = (
         f"pushed to {remote}" if remote else "not pushed: no remote is configured (`dvc remote add --default NAME URL`)"
     )
     say(f"Recorded data version {version.data_version} in commit {str(version.git_commit)[:10]}, {pushed}")
     return version.data_version
+
+
+@task(name="record-version", cache_policy=NO_CACHE, retry_condition_fn=retry_io, **IO_RETRIES)
+@discreet
+def record_version(workspace: WorkspacePath) -> versions.DataVersion:
+    """Record data/ behind the gate: ``dvc add``, then a commit."""
+    place = find_workspace(workspace)
+    with one_dvc_command(place.root, "dvc add data"):
+        return versions.record_version(place)
+
+
+# DVC tells of a network that is away and of a wrong password in the same way, so both are tried again.
+@task(name="push-version", cache_policy=NO_CACHE, **IO_RETRIES)
+@discreet
+def push_version(workspace: WorkspacePath) -> None:
+    """Push data/ to the user's own remote."""
+    place = find_workspace(workspace)
+    with one_dvc_command(place.root, "dvc push"):
+        versions.push_version(place)
+
+
+def _absolute(raw: str) -> str:
+    # A cluster's workers have current folders of their own.
+    return raw if "://" in raw else str(Path(raw).resolve())
 
 
 def show(report: IngestReport) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from prefect import flow
 
 from eccl.store.publish import publish as publish_store
 from eccl.workspace import find_workspace
+from flows.artifacts import show_release
 from flows.console import say
+from flows.hooks import HOOKS
+from flows.parameters import WorkspacePath, described
+from flows.policy import timeout_s
+from flows.words import discreet
 
 
-@flow(name="publish")
-def publish(workspace: Path) -> str:
+@flow(name="publish", timeout_seconds=timeout_s("publish"), **HOOKS)
+@discreet
+@described
+def publish(workspace: WorkspacePath) -> str:
     """Publish what the workspace holds now; returns the release's name."""
     published = publish_store(find_workspace(workspace))
     features = sum(count for table, count in published.rows.items() if table.startswith("features."))
@@ -20,4 +25,5 @@ def publish(workspace: Path) -> str:
         f"{'Published' if published.is_new else 'Nothing new since'} release {published.release.name}: "
         f"{sum(published.rows.values()) - features} rows in tables, {features} rows of features"
     )
+    show_release(published.release.name, published.is_new, published.rows)
     return published.release.name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from prefect import flow
 from rich.progress import Progress
@@ -12,18 +11,26 @@ from eccl.errors import FlowError
 from eccl.store.gate import require_green
 from eccl.store.versions import record_runs
 from eccl.workspace import find_workspace
+from flows.artifacts import show_training
 from flows.console import progress, say
 from flows.dvc import has_changes, list_stages, run_stage
+from flows.hooks import HOOKS
+from flows.parameters import Stages, WorkspacePath, described
+from flows.policy import GPU_TAG, timeout_s
+from flows.words import discreet
 
 OTHER_FLOWS = ("validate", "publish")
+WITHOUT_GPU = ("evaluate",)
 EPOCH = re.compile(r"\bepoch (\d+/\d+)\b.*\bleft ([\d:]+)")
 DVC_CHATTER = re.compile(
     r"\s*(Running stage|> |Updating lock|Generating lock|To track|To enable|git add|dvc config|Use `dvc|Stage '.*' (didn't|is cached))"
 )
 
 
-@flow(name="train")
-def train(workspace: Path, stages: list[str] | None = None) -> list[str]:
+@flow(name="train", timeout_seconds=timeout_s("train"), **HOOKS)
+@discreet
+@described
+def train(workspace: WorkspacePath, stages: Stages = None) -> list[str]:
     """Run the training and evaluation stages whose inputs changed.
 
     `stages` names stages or groups of dvc.yaml (``align`` means all of ``align@...``); default is all of them.
@@ -38,11 +45,12 @@ def train(workspace: Path, stages: list[str] | None = None) -> list[str]:
     with progress("Train", len(chosen)) as bar:
         for number, stage in enumerate(chosen):
             bar.update(bar.task_ids[0], completed=number, description=f"{stage:<20}")
-            if run_stage(place.root, stage, on_line=StageLines(bar, stage)):
+            if run_stage(place.root, stage, StageLines(bar, stage), tags=() if stage in WITHOUT_GPU else (GPU_TAG,)):
                 ran.append(stage)
         bar.update(bar.task_ids[0], completed=len(chosen), description="Train")
     record_runs(place)
     say(f"Trained {len(ran)} stages, {len(chosen) - len(ran)} were up to date")
+    show_training(place, {stage: "ran" if stage in ran else "up to date" for stage in chosen})
     return ran
 
 

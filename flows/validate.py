@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from prefect import flow
 
 from eccl.errors import FlowError, GateError
 from eccl.store.parts import data_version
 from eccl.workspace import find_workspace
+from flows.artifacts import show_gate
 from flows.console import say
 from flows.dvc import run_stage
+from flows.hooks import HOOKS
+from flows.parameters import WorkspacePath, described
+from flows.policy import timeout_s
+from flows.words import discreet
 
 
-@flow(name="validate")
-def validate(workspace: Path) -> dict[str, int | str]:
+@flow(name="validate", timeout_seconds=timeout_s("validate"), **HOOKS)
+@discreet
+@described
+def validate(workspace: WorkspacePath) -> dict[str, int | str]:
     """Run the gate as a DVC stage; a red gate stops what follows."""
     place = find_workspace(workspace)
     try:
@@ -30,6 +36,7 @@ def validate(workspace: Path) -> dict[str, int | str]:
         f"Gate {found['status']}: {found['expectations']} expectations, {found['critical_failures']} critical failures, "
         f"{found['warnings']} warnings (reports/gate/summary.html)"
     )
+    show_gate(place, found)
     if found["status"] != "green" and not found["override"]:
         raise GateError("the gate is red, nothing was recorded and nothing follows; see reports/gate/summary.html")
     return found

@@ -12,26 +12,37 @@ from eccl.store.versions import record_withdrawals
 from eccl.withdrawal import purge as purging
 from eccl.withdrawal import run
 from eccl.workspace import find_workspace
+from flows.artifacts import show_withdrawal
 from flows.console import say
+from flows.hooks import HOOKS
 from flows.ingest import record
+from flows.parameters import Purge, RawFolder, WithdrawalList, WorkspacePath, described
+from flows.policy import checkout_tag, one_dvc_command, step, timeout_s
 from flows.publish import publish
 from flows.validate import validate
+from flows.words import discreet
 
 
-@flow(name="withdraw")
-def withdraw(workspace: Path, listed: Path | None = None, raw: Path | None = None, purge: bool = False) -> str | None:
+@flow(name="withdraw", timeout_seconds=timeout_s("withdraw"), **HOOKS)
+@discreet
+@described
+def withdraw(
+    workspace: WorkspacePath, listed: WithdrawalList = None, raw: RawFolder = None, purge: Purge = False
+) -> str | None:
     """Remove participants everywhere, and record and publish what is left; without a list, go on where a withdrawal stopped."""
     certificate = remove(workspace, listed, raw)
+    show_withdrawal(find_workspace(workspace), certificate)
     # Also where nobody was left to withdraw: an earlier run may have stopped at a red gate.
-    validate(workspace)
+    step(validate)(workspace)
     record(workspace)
     if purge:
-        purge_versions(workspace)
-    publish(workspace)  # last, so that analysts see which versions cannot be brought back any more
+        purge_versions.with_options(tags=[checkout_tag(find_workspace(workspace).root)])(workspace)
+    step(publish)(workspace)  # last, so that analysts see which versions cannot be brought back any more
     return certificate
 
 
 @task(name="remove-participants", cache_policy=NO_CACHE)
+@discreet
 def remove(workspace: Path, listed: Path | None, raw: Path | None) -> str | None:
     """Take the participants out of data, features, stores and caches; returns the certificate's name."""
     place = find_workspace(workspace)
@@ -48,11 +59,13 @@ def remove(workspace: Path, listed: Path | None, raw: Path | None) -> str | None
 
 
 @task(name="purge-older-versions", cache_policy=NO_CACHE)
+@discreet
 def purge_versions(workspace: Path) -> None:
     """Remove older versions' objects that held them, from DVC's cache and the user's own remote."""
     place = find_workspace(workspace)
-    certificate = purging.purge(place)
-    record_withdrawals(place)
+    with one_dvc_command(place.root, "eccl withdraw --purge"):
+        certificate = purging.purge(place)
+        record_withdrawals(place)
     note = certificate.content["purge"] if certificate else {"removed": {}, "left": []}
     removed = ", ".join(f"{count} objects from {place}" for place, count in note["removed"].items()) or "nothing"
     say(" ".join([f"Purged {removed}.", *(f"{line}." for line in note["left"])]))

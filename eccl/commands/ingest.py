@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,36 +11,63 @@ import typer
 from eccl.commands.options import WorkersOption, WorkspaceOption
 
 
+class Runner(StrEnum):
+    """Where batches are read."""
+
+    PROCESSES = "processes"
+    DASK = "dask"
+    RAY = "ray"
+
+
 def ingest(
-    raw: Annotated[Path, typer.Argument(help="Folder with XML, zip and table files, in any layout.")],
+    raw: Annotated[
+        str, typer.Argument(help="XML, zip and table files: a folder in any layout, or a URL such as s3://bucket/raw.")
+    ],
     workers: WorkersOption = 2,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done and write nothing.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Read again what was refused before.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Read every record back; those that differ are read from their file again.")
+    ] = False,
     record: Annotated[
         bool, typer.Option("--record/--no-record", help="Afterwards run the gate, and record a version behind it.")
     ] = False,
+    runner: Annotated[
+        Runner, typer.Option(help="Batches by processes of this machine, or on a Dask or Ray cluster.")
+    ] = Runner.PROCESSES,
+    address: Annotated[
+        str | None, typer.Option(help="Existing cluster, e.g. tcp://scheduler:8786; default is one on this machine.")
+    ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Bring data/ up to date with a raw folder, and publish what analysts can query already.
+    """Bring data/ up to date with raw files, and publish what analysts can query already.
 
-    Without --record nothing but this machine is needed; with it the ingest flow runs, gate and version included.
+    Without --record nothing but this machine is needed; with it the ingest flow runs, gate and version included. A cluster
+    is used by a flow in either case.
 
     Example: eccl ingest /path/to/raw --workers 8
+
+    Example: eccl ingest s3://bucket/raw --record --runner dask --address tcp://scheduler:8786
     """
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
+    if address and runner is Runner.PROCESSES:
+        raise typer.BadParameter("--address is a cluster's; add --runner dask or --runner ray")
     if dry_run:
         _plan(place.root, raw)
-    elif record:
+    elif record or runner is not Runner.PROCESSES:
         from eccl.commands.flow import run_flow
 
-        run_flow("ingest", place, raw=raw.resolve(), workers=workers)
+        values = {"workers": workers, "runner": runner.value, "address": address, "retry": retry, "repair": repair}
+        run_flow("ingest" if record else "ingest-files", place, raw=raw, **values)
+        if not record:
+            _publish(place.root)
     else:
-        _ingest(place.root, raw, workers, retry)
+        _ingest(place.root, raw, workers, retry, repair)
 
 
-def _plan(root: Path, raw: Path) -> None:
+def _plan(root: Path, raw: str) -> None:
     from eccl.config import load_params
     from eccl.ingest.run import plan_ingest
     from eccl.workspace import Workspace
@@ -55,16 +83,22 @@ def _plan(root: Path, raw: Path) -> None:
     typer.echo(f"tables: {len(found.tables)} candidate files. Nothing was written.")
 
 
-def _ingest(root: Path, raw: Path, workers: int, retry: bool) -> None:
+def _ingest(root: Path, raw: str, workers: int, retry: bool, repair: bool) -> None:
     from eccl.commands.progress import bar
     from eccl.ingest.run import run_ingest
+    from eccl.workspace import Workspace
+
+    with bar("Ingest") as on_progress:
+        report = run_ingest(Workspace(root), raw, workers=workers, retry=retry, repair=repair, on_progress=on_progress)
+    typer.echo(report.describe())
+    _publish(root)
+
+
+def _publish(root: Path) -> None:
     from eccl.store.publish import is_published, publish
     from eccl.workspace import Workspace
 
     place = Workspace(root)
-    with bar("Ingest") as on_progress:
-        report = run_ingest(place, raw, workers=workers, retry=retry, on_progress=on_progress)
-    typer.echo(report.describe())
     if not is_published(place):
         publish(place)
         typer.echo('Published eccl.duckdb. Next: eccl validate, or eccl sql "FROM pairs"')

@@ -6,16 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+import eccl  # noqa: F401  (telemetry off before Prefect is imported)
+from tests.flows.server import Server, shared_server, using
+
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-    from prefect.testing.utilities import prefect_test_harness
-
-    import eccl  # noqa: F401  (telemetry off before Prefect is imported)
-
-    with (
-        prefect_test_harness(server_startup_timeout=120),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
+def prefect_server() -> Iterator[Server]:
+    with using(shared_server()) as server:
+        yield server

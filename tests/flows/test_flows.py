@@ -42,7 +42,7 @@ stages:
     deps: [first.txt]
     outs: [second.txt]
   third:
-    cmd: echo three > third.txt
+    cmd: test "$ECCL_WORKSPACE" = "$PWD" && echo three > third.txt
     deps: [second.txt]
     outs: [third.txt]
 """
@@ -72,9 +72,12 @@ def test_groups_and_names_become_stages_in_order() -> None:
         choose_stages(STAGES, ["alignn"])
 
 
-def test_training_stops_at_the_first_failure_and_resumes_there(place: Workspace) -> None:
+def test_training_stops_at_the_first_failure_and_resumes_there(
+    place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from flows.train import train
 
+    monkeypatch.setenv("ECCL_WORKSPACE", "/elsewhere")  # a worker's own; stages run in the flow's workspace
     (place.root / "dvc.yaml").write_text(PIPELINE)
     open_gate(place, "green")
     with pytest.raises(FlowError, match=r"stage second failed[\s\S]*reading"):
@@ -112,7 +115,7 @@ def test_ingest_records_a_version_behind_the_gate_and_again_does_nothing(raw_coh
 
 
 def test_a_red_gate_leaves_no_version(raw_cohort: Path, tmp_path: Path) -> None:
-    from flows.ingest import ingest_files, record
+    from flows.ingest import ingest_files, record_version
     from flows.validate import validate
 
     place = init_workspace(tmp_path / "study", {"ecg_shard_rows": 4, "cine_shard_rows": 3})
@@ -124,7 +127,7 @@ def test_a_red_gate_leaves_no_version(raw_cohort: Path, tmp_path: Path) -> None:
     with pytest.raises((FlowError, GateError)):
         validate(place.root)
     with pytest.raises(GateError):
-        record.fn(place.root)
+        record_version.fn(place.root)
     assert not (place.root / "data.dvc").exists()
 
 
