@@ -36,7 +36,9 @@ class LimitParams(_Section):
     zip_members: int = Field(6000, ge=1, description="files in one cine zip; a study has 500 to 650")
     zip_member_mb: int = Field(64, ge=1, description="unpacked size of one file of a cine zip")
     zip_total_mb: int = Field(2048, ge=1, description="unpacked size of all files of a cine zip")
-    zip_ratio: float = Field(200.0, gt=1, description="unpacked over packed size, of the zip and of every file above 4 MB")
+    zip_ratio: float = Field(
+        200.0, gt=1, description="unpacked over packed size, of the zip and of every file above 4 MB"
+    )
     image_px: int = Field(1024, ge=64, description="rows or columns of one image")
     table_mb: int = Field(65536, ge=1, description="size of one tabular export")
 
