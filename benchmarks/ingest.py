@@ -87,7 +87,8 @@ def file_to_row(scratch: Path, recordings: list[Path]) -> Row:
     return Row("ECG file to committed row", "eccl ingest", "parse + numbers + compression", whole, parts, "s", config)
 
 
-def _parts(scratch: Path, files: list[Path]) -> float:
+def _parts(scratch: Path, recordings: list[Path]) -> float:
+    files = [recordings[visit % len(recordings)] for visit in range(SHARD)]
     start = time.perf_counter()
     raw: dict[int, NDArray[np.int16]] = {}
     clean: dict[int, NDArray[np.int16]] = {}
@@ -105,12 +106,12 @@ def _parts(scratch: Path, files: list[Path]) -> float:
 
 
 def processes(scratch: Path, recordings: list[Path]) -> Row:
-    """Two worker processes against one, four shards of 512."""
-    raw = scratch / "four-shards"
-    link_raw(raw, recordings, range(2048))
+    """Two worker processes against one, eight shards of 512."""
+    raw = scratch / "eight-shards"
+    link_raw(raw, recordings, range(4096))
     one = _fresh_ingest(scratch, raw, workers=1, shard_rows=512)
     two = _fresh_ingest(scratch, raw, workers=2, shard_rows=512)
-    return Row("2 worker processes", "2 processes", "1 process", two, one, "s", "2048 ECGs in 4 shards, whole ingest")
+    return Row("2 worker processes", "2 processes", "1 process", two, one, "s", "4096 ECGs in 8 shards, whole ingest")
 
 
 def _fresh_ingest(scratch: Path, raw: Path, workers: int, shard_rows: int = SHARD) -> float:
@@ -182,9 +183,9 @@ def worker_memory(scratch: Path, recordings: list[Path]) -> Row:
         link_raw(raw, recordings, range(256 * shards))
         place = init_workspace(scratch / f"memory-study-{shards}", {"ecg_shard_rows": 256})
         program = (
-            "import resource, sys\nfrom pathlib import Path\nfrom eccl.ingest.run import run_ingest\nfrom eccl.workspace import "
+            "import re, sys\nfrom pathlib import Path\nfrom eccl.ingest.run import run_ingest\nfrom eccl.workspace import "
             "Workspace\nrun_ingest(Workspace(Path(sys.argv[1])), sys.argv[2], workers=1)\n"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)"
+            "print(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1e3)"
         )
         command = [sys.executable, "-c", program, str(place.root), str(raw)]
         peaks.append(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout))

@@ -29,6 +29,7 @@ def show_ingest(report: IngestReport) -> None:
             "kind": kind.kind,
             "expected": kind.expected,
             "written": kind.written,
+            "repaired": kind.repaired,
             "skipped": sum(kind.skipped.values()),
             "quarantined": sum(kind.quarantined.values()),
             "changed": kind.changed,
@@ -36,7 +37,11 @@ def show_ingest(report: IngestReport) -> None:
         }
         for kind in report.kinds
     ]
-    _table("ingest-counts", counts, "Every raw file is accounted for: expected = written + skipped + quarantined.")
+    _table(
+        "ingest-counts",
+        counts,
+        "Every raw file is accounted for: expected = written + repaired + skipped + quarantined.",
+    )
     refused = [
         {"kind": kind, "reason": reason, "files": count, "what to do": remedy(Reason(reason))}
         for kind, reasons in [

@@ -52,7 +52,8 @@ def ingest_files(
     with session(place, _absolute(raw), retry=retry, repair=repair) as ingest:
         found = sum(len(files) for files in ingest.found.files.values())
         say(f"Found {found} ECG and cine files; {len(ingest.batches)} batches to do, by {runner}")
-        where = mapped(ingest.work, ingest.batches, state=place.state, runner=runner, workers=workers, address=address)
+        fitting = workers if address else ingest.fitting(workers)  # a cluster elsewhere knows its own memory
+        where = mapped(ingest.work, ingest.batches, state=place.state, runner=runner, workers=fitting, address=address)
         with progress("Ingest", sum(len(batch.items) for batch in ingest.batches)) as bar, where as done:
             for result in done:
                 results.append(result)
@@ -130,6 +131,7 @@ def show(report: IngestReport) -> None:
         kind.kind: {
             "expected": kind.expected,
             "written": kind.written,
+            "repaired": kind.repaired,
             "skipped": sum(kind.skipped.values()),
             "quarantined": sum(kind.quarantined.values()),
             "why": ", ".join(f"{count} {reason}" for reason, count in {**kind.skipped, **kind.quarantined}.items())

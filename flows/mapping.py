@@ -84,7 +84,10 @@ def mapped(
     if not batches:
         yield iter(())
     elif runner == "processes":
-        with ThreadPoolTaskRunner[Any](max_workers=WAITING_THREADS) as tasks, WorkerProcesses(workers) as pool:
+        with (
+            ThreadPoolTaskRunner[Any](max_workers=max(WAITING_THREADS, 2 * workers)) as tasks,
+            WorkerProcesses(workers) as pool,
+        ):
             yield _results(tasks, partial(pool.run, work), batches)
     else:
         fenced = Fenced(work, state, (state / "write.lock").read_text())
@@ -188,7 +191,11 @@ def _server_for_workers(address: str | None) -> Iterator[None]:
     if PREFECT_API_URL.value():
         yield
         return
-    if address and urlsplit(address).hostname not in {"127.0.0.1", "localhost", "::1"}:
+    if address and urlsplit(address if "://" in address else f"//{address}").hostname not in {
+        "127.0.0.1",
+        "localhost",
+        "::1",
+    }:
         raise FlowError(
             f"workers of the cluster at {address} need a Prefect server they can reach, and none is configured; start one "
             "(`prefect server start --host 0.0.0.0`) and set PREFECT_API_URL to it"

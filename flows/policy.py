@@ -20,7 +20,7 @@ from prefect import Flow
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
-from eccl.errors import ConfigError, EcclError, FlowError, SourceError
+from eccl.errors import ConfigError, EcclError, FlowError, SourceError, WorkerError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,7 +40,7 @@ IO_RETRIES: dict[str, Any] = {
 def is_worth_retrying(error: BaseException) -> bool:
     """Whether the same step may succeed later: input and output, a source out of reach, a worker that died."""
     if isinstance(error, EcclError):
-        return isinstance(error, SourceError)
+        return isinstance(error, SourceError | WorkerError)
     return isinstance(error, (OSError, BrokenExecutor))
 
 

@@ -9,13 +9,13 @@ import re
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from eccl.errors import EcclError, FlowError
+from eccl.errors import EcclError, FlowError, Rejected
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 # Ids have seven digits. A number that is part of a longer word of hexadecimal digits is a hash.
-_ID = re.compile(r"(?<![0-9a-fA-F.])[1-9][0-9]{6}(?![0-9a-fA-F])")
+_ID = re.compile(r"(?<![0-9a-fA-F])(?<![0-9]\.)[1-9][0-9]{6}(?![0-9a-fA-F])")
 
 
 def without_ids(text: str) -> str:
@@ -26,16 +26,14 @@ def without_ids(text: str) -> str:
 def discreet(function: Callable[P, R]) -> Callable[P, R]:
     """Keep ids out of what Prefect stores of an error.
 
-    Our own errors never hold one. Others may quote a file's name; such an error is raised anew without it, and without its
-    traceback's values.
+    An error may quote a file's name, or a folder's that somebody named after a participant; it is raised anew without it, and
+    without its traceback's values.
     """
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except EcclError:
-            raise
         except Exception as error:
             if without_ids(str(error)) == str(error):
                 raise
@@ -49,6 +47,10 @@ def discreet(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _told_discreetly(error: Exception) -> Exception:
+    if isinstance(error, EcclError) and not isinstance(error, Rejected):
+        return type(error)(
+            without_ids(str(error))
+        )  # of the same class, so that it is told and tried again in the same way
     if isinstance(error, OSError) and error.errno is not None:
         # Of the same class, so that whether to try again is decided in the same way.
         return OSError(error.errno, os.strerror(error.errno), without_ids(str(error.filename or "")))

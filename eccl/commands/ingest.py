@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eccl.commands.options import WorkersOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from eccl.errors import Reason
+    from eccl.workspace import Workspace
 
 
 class Runner(StrEnum):
@@ -55,50 +61,52 @@ def ingest(
     if address and runner is Runner.PROCESSES:
         raise typer.BadParameter("--address is a cluster's; add --runner dask or --runner ray")
     if dry_run:
-        _plan(place.root, raw)
+        _plan(place.root, raw, retry, repair)
     elif record or runner is not Runner.PROCESSES:
         from eccl.commands.flow import run_flow
 
         values = {"workers": workers, "runner": runner.value, "address": address, "retry": retry, "repair": repair}
         run_flow("ingest" if record else "ingest-files", place, raw=raw, **values)
         if not record:
-            _publish(place.root)
+            _publish(place)
     else:
-        _ingest(place.root, raw, workers, retry, repair)
+        ingest_here(place, raw, workers, retry=retry, repair=repair)
 
 
-def _plan(root: Path, raw: str) -> None:
+def _plan(root: Path, raw: str, retry: bool, repair: bool) -> None:
     from eccl.config import load_params
-    from eccl.ingest.run import plan_ingest
+    from eccl.ingest.run import Again, plan_ingest
     from eccl.workspace import Workspace
 
     place = Workspace(root)
-    found, plans = plan_ingest(place, raw, load_params(place.params_file))
+    again = Again(retry=retry, repair=repair)
+    found, plans = plan_ingest(place, raw, load_params(place.params_file), again=again)
     for kind, plan in plans.items():
+        repairs = f", {plan.repairs} of {plan.damaged} damaged slots to repair" if plan.damaged else ""
         typer.echo(
             f"{kind}: {len(found.files[kind])} files, {plan.new} to read in {len(plan.batches)} batches ({plan.changed} of them "
-            f"changed), {plan.unchanged} unchanged, {plan.quarantined_before} quarantined before, {found.withdrawn[kind]} of "
-            f"withdrawn participants, {plan.vanished} known visits without a file"
+            f"changed, {plan.retried} refused before){repairs}, {plan.unchanged} unchanged, {plan.quarantined_before} quarantined "
+            f"before, {found.withdrawn[kind]} of withdrawn participants, {plan.vanished} known visits without a file"
         )
     typer.echo(f"tables: {len(found.tables)} candidate files. Nothing was written.")
 
 
-def _ingest(root: Path, raw: str, workers: int, retry: bool, repair: bool) -> None:
+def ingest_here(
+    place: Workspace, raw: str, workers: int, *, retry: bool | Collection[Reason] = False, repair: bool = False
+) -> None:
+    """Ingest by processes of this machine, tell what became of it, and publish what changed."""
     from eccl.commands.progress import bar
     from eccl.ingest.run import run_ingest
-    from eccl.workspace import Workspace
 
     with bar("Ingest") as on_progress:
-        report = run_ingest(Workspace(root), raw, workers=workers, retry=retry, repair=repair, on_progress=on_progress)
+        report = run_ingest(place, raw, workers=workers, retry=retry, repair=repair, on_progress=on_progress)
     typer.echo(report.describe())
-    _publish(root)
+    _publish(place)
 
 
-def _publish(root: Path) -> None:
+def _publish(place: Workspace) -> None:
     from eccl.store.publish import is_published, publish
-    from eccl.workspace import Workspace
 
-    place = Workspace(root)
     if not is_published(place):
         publish(place)
         typer.echo('Published eccl.duckdb. Next: eccl validate, or eccl sql "FROM pairs"')

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.progress import ProgressColumn
+    from rich.progress import ProgressColumn, TaskID
 
 
 def columns() -> tuple[ProgressColumn, ...]:
@@ -31,5 +31,11 @@ def bar(what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import Progress
 
     with Progress(*columns(), console=Console(stderr=True)) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        tasks: list[TaskID] = []  # drawn from the first progress on: an error, or nothing to do, needs no bar
+
+        def show(done: int, total: int) -> None:
+            if not tasks:
+                tasks.append(progress.add_task(what, total=total))
+            progress.update(tasks[0], completed=done, total=total)
+
+        yield show

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,7 +11,16 @@ from eccl.commands.options import OutputOption, RowsOption, WorkersOption, Works
 from eccl.commands.output import Output
 from eccl.errors import Reason
 
-KindOption = Annotated[str | None, typer.Option(help="Only ecg, cine or table.")]
+
+class Kind(StrEnum):
+    """Kinds of raw files."""
+
+    ECG = "ecg"
+    CINE = "cine"
+    TABLE = "table"
+
+
+KindOption = Annotated[Kind | None, typer.Option(help="Only one kind of file.")]
 
 
 def list_refused(
@@ -18,7 +28,10 @@ def list_refused(
         bool, typer.Option("--files", help="One line per file, with its path, which holds an id.")
     ] = False,
     kind: KindOption = None,
-    reason: Annotated[Reason | None, typer.Option(help="Only what was refused for this reason.")] = None,
+    reason: Annotated[
+        Reason | None,
+        typer.Option(metavar="REASON", help="Only what was refused for this reason (docs/quarantine.md)."),
+    ] = None,
     output: OutputOption = Output.TABLE,
     rows: RowsOption = 40,
     workspace: WorkspaceOption = None,
@@ -44,7 +57,8 @@ def list_refused(
 def retry(
     raw: Annotated[str, typer.Argument(help="The raw files: a folder, or a URL such as s3://bucket/raw.")],
     reason: Annotated[
-        list[Reason] | None, typer.Option(help="Only what was refused for this reason; can be given several times.")
+        list[Reason] | None,
+        typer.Option(metavar="REASON", help="Only what was refused for this reason; can be given several times."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what would be read again and write nothing.")
@@ -56,7 +70,7 @@ def retry(
 
     Example: eccl quarantine retry /path/to/raw --reason time_limit
     """
-    from eccl.ingest.run import Again, plan_ingest, run_ingest
+    from eccl.ingest.run import Again, plan_ingest
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
@@ -71,11 +85,9 @@ def retry(
             )
         typer.echo("Nothing was written.")
         return
-    from eccl.commands.progress import bar
+    from eccl.commands.ingest import ingest_here
 
-    with bar("Ingest") as on_progress:
-        report = run_ingest(place, raw, workers=workers, retry=again, on_progress=on_progress)
-    typer.echo(report.describe())
+    ingest_here(place, raw, workers, retry=again)
 
 
 def register(app: typer.Typer) -> None:

@@ -20,9 +20,9 @@ class OutOfMemory:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The operating system refused; `error` is the kind of its error."""
+    """The operating system refused; `number` is its error number."""
 
-    error: str
+    number: int | None
 
 
 @dataclass(frozen=True, slots=True)

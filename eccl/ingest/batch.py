@@ -120,10 +120,23 @@ def _commit(
         for spec in modality.specs:
             fresh = {row: record.arrays[spec.name] for row, record in records.items()}
             write_shard(data, spec, batch.shard, kept[spec.name] | fresh)
-    if refused:
-        write_if_changed(_joined("quarantine", quarantine, refused), quarantine)
+    _refuse(quarantine, refused, records.keys())
     if rows:
         write_if_changed(_joined(modality.table, part, rows), part)
+
+
+def _refuse(path: Path, refused: list[dict[str, Any]], accepted: Collection[int]) -> None:
+    """Bring a quarantine part up to date: new refusals come in, slots that are filled after a retry go out."""
+    if path.is_file():
+        before = pq.read_table(path)
+        slots = pa.array(sorted(accepted), before.schema.field("row").type)
+        left = before.filter(pc.invert(pc.is_in(before.column("row"), value_set=slots)))
+        if left.num_rows < before.num_rows and left.num_rows + len(refused) == 0:
+            path.unlink()
+        elif left.num_rows < before.num_rows:
+            write_if_changed(left, path)
+    if refused:
+        write_if_changed(_joined("quarantine", path, refused), path)
 
 
 def _records_to_keep(

@@ -170,8 +170,8 @@ def _refuse_misnamed_lists(raw: RawFiles, entries: list[Entry]) -> None:
             continue
         if first.isdigit() and len(first) == EID_DIGITS:
             raise WorkspaceError(
-                f"{entry.path} starts with a bare participant id, as withdrawal lists do, but is not named like one; name "
-                "it w<application>_<YYYYMMDD>.csv, or move it out of the raw folder"
+                f"a {entry.suffix} file among the raw files starts with a bare participant id, as withdrawal lists do, but is not "
+                "named like one; name it w<application>_<YYYYMMDD>.csv, or move it out (`head -n1` of each .csv and .txt finds it)"
             )
 
 
@@ -185,7 +185,7 @@ def _withdrawals(raw: RawFiles, lists: list[Entry]) -> frozenset[int]:
                 gone |= read_withdrawals(path)
         except Rejected as error:
             raise WorkspaceError(
-                f"withdrawal list {entry.path} cannot be read ({error.detail}); mend or remove it: ingesting "
+                f"withdrawal list {entry.name} cannot be read ({error.detail}); mend or remove it: ingesting "
                 "without it would bring back participants who left"
             ) from None
     return gone

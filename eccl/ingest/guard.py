@@ -61,7 +61,7 @@ class ReaderProcess:
         if isinstance(answer, Rejected):
             raise answer
         if isinstance(answer, Unreadable):
-            raise OSError(answer.error)
+            raise OSError(answer.number, os.strerror(answer.number or 0))
         if isinstance(answer, Failed):
             raise Rejected(Reason.READER_FAILED, f"{answer.error} in the reader; the file met a case nobody foresaw")
         self.close()  # what is left of it may be short of memory for the next file

@@ -85,7 +85,7 @@ def known_visits(data: Path, modality: Modality) -> dict[tuple[int, int], Known]
     known: dict[tuple[int, int], Known] = {}
     for quarantined in (True, False):
         for row, visit, sha, reason in _taken(data, modality, quarantined=quarantined):
-            if visit not in known or known[visit].row < row:
+            if visit not in known or known[visit].row <= row:  # of one slot the committed row counts
                 known[visit] = Known(sha, row, reason)
     return known
 
@@ -117,7 +117,7 @@ def make_plan(
     known = known_visits(data, modality)
     counts = Counter[str]()
     fresh: list[RawFile] = []
-    repairs: list[Item] = []
+    again: list[Item] = []
     present: set[tuple[int, int]] = set()
     for file in files:
         visit = (file.eid, file.instance)
@@ -125,13 +125,15 @@ def make_plan(
         fate = _fate(known.get(visit), file, seen, retry, damaged)
         counts[fate] += 1
         if fate == "repair":
-            repairs.append(Item(file, known[visit].row, is_repair=True))
+            again.append(Item(file, known[visit].row, is_repair=True))
+        elif fate == "retried":  # nothing is in its slot
+            again.append(Item(file, known[visit].row))
         elif fate not in {"unchanged", "quarantined"}:
             fresh.append(file)
     taken = taken_rows(data, modality)
     free = (row for row in itertools.count() if row not in taken)
-    items = sorted([*repairs, *(Item(file, next(free)) for file in sorted(fresh))], key=lambda item: item.row)
-    lost = set(damaged) - {item.row for item in repairs}
+    items = sorted([*again, *(Item(file, next(free)) for file in sorted(fresh))], key=lambda item: item.row)
+    lost = set(damaged) - {item.row for item in again}
     last = max([*taken, *(item.row for item in items)], default=-1)
     return Plan(
         batches=_batches(modality, items, lost),

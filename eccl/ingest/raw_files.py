@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from eccl.errors import SourceError, WorkspaceError
+from eccl.store.files import FULL
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,6 +49,9 @@ class RawFiles(Protocol):
     def entries(self) -> list[Entry]:
         """All files, sorted by path; names that begin with a dot are left out."""
 
+    def is_there(self) -> bool:
+        """Whether the place can still be reached, where the operating system would not say so."""
+
     def head(self, path: str, size: int) -> bytes:
         """The first bytes of a file."""
 
@@ -71,12 +75,25 @@ class LocalFiles:
                 f"no raw folder at {self.folder}; give the folder that holds the XML, zip and table files"
             )
         try:
-            return sorted(_walk(str(self.folder), "", set()))
+            found = sorted(_walk(str(self.folder), "", set()))
         except OSError as error:  # its message names a path, and a path may hold an id
             raise SourceError(
                 f"a folder below {self.folder} cannot be listed ({type(error).__name__}); make it readable, or move it away: "
                 "going on without it would take what lies in it for vanished"
             ) from None
+        if not found:
+            raise WorkspaceError(
+                f"nothing in {self.folder}; mount it, or give the folder that holds the XML, zip and table files: going on would "
+                "empty every table that is made from them"
+            )
+        return found
+
+    def is_there(self) -> bool:
+        try:
+            with os.scandir(self.folder) as found:
+                return any(found)  # a mount point without its mount is an empty folder
+        except OSError:
+            return False
 
     def head(self, path: str, size: int) -> bytes:
         with (self.folder / path).open("rb") as stream:
@@ -128,17 +145,27 @@ class BucketFiles:
         return self.url.rstrip("/")
 
     def entries(self) -> list[Entry]:
-        with _reaching(self.url):
-            system, root = _open(self.url)
-            system.invalidate_cache()
-            found: dict[str, dict[str, Any]] = system.find(root, detail=True)
+        try:
+            with _reaching(self.url):
+                system, root = _open(self.url)
+                system.invalidate_cache()
+                found: dict[str, dict[str, Any]] = system.find(root, detail=True)
+        except WorkspaceError:
+            raise
+        except FileNotFoundError:
+            found = {}
         if not found:
-            raise WorkspaceError(f"nothing at {self.url}; give the place that holds the XML, zip and table files")
+            raise WorkspaceError(
+                f"nothing at {self.url}; give the place that holds the XML, zip and table files, and check its spelling"
+            )
         entries = (
             Entry(name.removeprefix(root).lstrip("/"), int(info["size"]), _mtime_ns(info))
             for name, info in found.items()
         )
         return sorted(entry for entry in entries if not any(part.startswith(".") for part in entry.path.split("/")))
+
+    def is_there(self) -> bool:
+        return True  # its library raises where it is not
 
     def head(self, path: str, size: int) -> bytes:
         with _reaching(self.url):
@@ -191,9 +218,20 @@ def _reaching(url: str) -> Iterator[None]:
             f"{url.partition('://')[0]}:// needs a package that is missing ({error}); install `eccl[s3]`, or the fsspec "
             "implementation of that protocol"
         ) from None
-    except (FileNotFoundError, PermissionError) as error:
-        raise type(error)(f"{type(error).__name__} at the remote place") from None
+    except FileNotFoundError:
+        raise FileNotFoundError("no such file at the remote place") from None
+    except PermissionError:  # one file or all of them: a credential that ran out is told like one that never was
+        raise SourceError(
+            f"{url} refuses these credentials; check AWS_ACCESS_KEY_ID and its like, and what they may list and read, then run "
+            "the command again"
+        ) from None
+    except ValueError:
+        raise WorkspaceError(
+            f"{url} is no URL that can be opened; give a folder, or a URL such as s3://bucket/raw"
+        ) from None
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:  # this machine's temporary folder, not the place
+            raise
         raise SourceError(
             f"{url} cannot be reached ({type(error).__name__}); check the network, the endpoint and the credentials, then "
             "run the command again"

@@ -56,7 +56,7 @@ def read(path: Path, modality: Modality) -> Answer:
     except MemoryError:
         return OutOfMemory()
     except OSError as error:
-        return Unreadable(type(error).__name__)
+        return Unreadable(error.errno)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of a decoder written in Rust is no Exception

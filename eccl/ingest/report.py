@@ -53,6 +53,7 @@ class IngestReport:
     cohort: dict[str, int] = field(default_factory=dict)
     data_version: str = ""
     is_changed: bool = False
+    remarks: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """Say in a few lines what was expected and what became of it."""
@@ -84,6 +85,7 @@ class IngestReport:
                 f"{self.tabular.left_in_arrays} visits of participants who withdrew since are left in the arrays and their parts; "
                 "the gate stays red until they are gone: run `eccl withdraw LIST` with their withdrawal list"
             )
+        lines += self.remarks
         change = "changed" if self.is_changed else "nothing changed"
         lines.append(f"data version {self.data_version} ({change})")
         return "\n".join(lines)

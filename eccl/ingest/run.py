@@ -78,6 +78,7 @@ class IngestSession:
             for modality in self.modalities.values():
                 mend_arrays(workspace.data, modality)
         self.found, self.plans = plan_ingest(workspace, source, params, self.seen, again)
+        self.remarks: tuple[str, ...] = ()
         self._version_before = _version(workspace)
 
     @property
@@ -99,7 +100,11 @@ class IngestSession:
             There is no memory for one batch.
         """
         kinds = [m for m in self.modalities.values() if self.plans[m.kind].batches]
-        return fitting_workers(max(1, min(workers, len(self.batches))), kinds) if kinds else 1
+        useful = max(1, min(workers, len(self.batches)))
+        fitting = fitting_workers(useful, kinds) if kinds else 1
+        if fitting < useful:
+            self.remarks = (f"there was memory for {fitting} of {useful} workers",)
+        return fitting
 
     def prepare(self) -> None:
         """Create or widen the arrays' metadata, once, before any worker starts."""
@@ -126,7 +131,9 @@ class IngestSession:
         kinds = tuple(reconcile(kind, self.found, plan, done) for kind, plan in self.plans.items())
         self._check_slots()
         version = data_version(self.workspace.data)
-        return IngestReport(kinds, tabular, cohort, version, is_changed=version != self._version_before)
+        return IngestReport(
+            kinds, tabular, cohort, version, is_changed=version != self._version_before, remarks=self.remarks
+        )
 
     def _remember(self, results: list[BatchResult]) -> None:
         files = {

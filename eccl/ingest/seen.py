@@ -26,6 +26,7 @@ class SeenFiles:
         self._place = source.files.name
         self._cache = cache
         self._entries: dict[str, list[int | str]] = {}
+        self._asked: set[str] = set()
         self.hashed = 0
         if cache.is_file():
             try:
@@ -35,6 +36,7 @@ class SeenFiles:
 
     def sha256(self, file: RawFile) -> str | None:
         """SHA-256 of a raw file, from memory where size and time are unchanged."""
+        self._asked.add(self._key(file))
         entry = self._entries.get(self._key(file)) if file.mtime_ns is not None else None
         if entry and entry[:2] == [file.size, file.mtime_ns]:
             return str(entry[2])
@@ -51,12 +53,14 @@ class SeenFiles:
 
     def remember(self, file: RawFile, digest: str | None) -> None:
         """Note what a file's hash is; that it could not be read is forgotten, for it may be mended."""
+        self._asked.add(self._key(file))
         if digest is not UNREADABLE and file.mtime_ns is not None:
             self._entries[self._key(file)] = [file.size, file.mtime_ns, digest]
 
     def save(self) -> None:
-        """Write the cache."""
-        replace_file(self._cache, json.dumps(self._entries, sort_keys=True).encode())
+        """Write the cache: what was asked for or read in this run. What is not listed any more is forgotten."""
+        kept = {key: entry for key, entry in self._entries.items() if key in self._asked}
+        replace_file(self._cache, json.dumps(kept, sort_keys=True).encode())
 
     def _key(self, file: RawFile) -> str:
         return f"{self._place}/{file.path}"

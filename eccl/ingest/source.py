@@ -5,6 +5,8 @@ The plan, the batch worker and its commit know a source by these few methods, so
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -12,12 +14,15 @@ from pathlib import Path
 from typing import Protocol
 
 from eccl.config import LimitParams
-from eccl.errors import Reason, Rejected
+from eccl.errors import EcclError, Reason, Rejected, SourceError
 from eccl.ingest.discover import Discovery, RawFile, discover
 from eccl.ingest.guard import guarded_read
 from eccl.ingest.modality import Modality, Record
 from eccl.ingest.raw_files import RawFiles, to_raw_files
 from eccl.store.files import sha256_file
+
+# A disk or a mount that does not answer says nothing about the file.
+_PLACE_GONE = frozenset({errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENODEV})
 
 
 class Fetched(Protocol):
@@ -61,13 +66,30 @@ class RawSource:
         limit, parameter = self._limit(file)
         if file.size > limit << 20:
             raise Rejected(Reason.FILE_TOO_LARGE, f"{file.size} bytes; expected at most {limit} MB ({parameter})")
-        with self.files.local(file.path) as path:
-            yield RawBytes(path, file.size, self.limits)
+        try:
+            with self.files.local(file.path) as path:
+                raw = RawBytes(path, file.size, self.limits)
+                before = path.stat()
+                yield raw
+                _require_same(before, path.stat())
+        except OSError as error:
+            if isinstance(error, EcclError) or (error.errno not in _PLACE_GONE and self.files.is_there()):
+                raise
+            raise SourceError(
+                f"the place of the raw files went away ({type(error).__name__}); mount it again, then run the same command: nothing "
+                "was refused for it"
+            ) from None
 
     def _limit(self, file: RawFile) -> tuple[int, str]:
         if file.path.lower().endswith(".xml"):
             return self.limits.xml_mb, "limits.xml_mb"
         return self.limits.zip_mb, "limits.zip_mb"
+
+
+def _require_same(before: os.stat_result, after: os.stat_result) -> None:
+    """Refuse a file that was replaced between its hash and its content."""
+    if (before.st_ino, before.st_size, before.st_mtime_ns) != (after.st_ino, after.st_size, after.st_mtime_ns):
+        raise Rejected(Reason.UNREADABLE, "the file was replaced while it was read; the next run reads it")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from eccl import __version__
 from eccl.config import LimitParams
-from eccl.errors import Reason, Rejected, SourceError
+from eccl.errors import Reason, Rejected, SourceError, WorkspaceError
 from eccl.ingest.discover import Discovery, Unplaced, numbers_in
 from eccl.ingest.raw_files import Entry, RawFiles
 from eccl.remedies import remedy
@@ -61,6 +61,7 @@ def ingest_tables(
         and before["written"] == _written(data)
     ):
         return TabularReport(**before["report"], is_unchanged=True)
+    _require_tables(data, found)
     dictionary = load_dictionary()
     refused: list[dict[str, Any]] = [_unplaced(file) for file in found.unplaced]
     read = _read_exports(raw, found.tables, dictionary, limits, refused)
@@ -91,6 +92,24 @@ def ingest_tables(
     return TabularReport(**fields, is_unchanged=False)
 
 
+def _require_tables(data: Path, found: Discovery) -> None:
+    """Refuse to empty the tables because the exports lie elsewhere this time.
+
+    Raises
+    ------
+    WorkspaceError
+        There were traits or diagnoses, and there is no tabular export now.
+    """
+    if found.tables:
+        return
+    rows = sum(read_part_table(data, name).num_rows for name in ("traits", "diagnoses") if table_files(data, name))
+    if rows:
+        raise WorkspaceError(
+            f"no tabular export found, where {rows} traits and diagnoses came from one before; give the place that holds the raw "
+            "files and the exports, or remove data/tables/traits.parquet and diagnoses.parquet if they are to go"
+        )
+
+
 def _read_exports(
     raw: RawFiles,
     entries: tuple[Entry, ...],
@@ -115,9 +134,10 @@ def _read_exports(
         except SourceError:
             raise
         except OSError as error:
-            detail = f"{type(error).__name__} while reading the file"
-            refused.append(_refusal("table", origin, Reason.UNREADABLE, detail))
-            continue
+            raise SourceError(
+                f"a tabular export cannot be read ({type(error).__name__}); mend it, or move it away, then run the command again: "
+                "going on without it would empty its tables"
+            ) from None
         read.append(export)
         refused += _refusals(export.issues, entry.path)
     return read
@@ -180,6 +200,14 @@ def _refusal(kind: str, origin: dict[str, Any], reason: Reason, detail: str, eid
     return {**base, **origin, "reason": reason.value, "detail": detail, "remedy": remedy(reason)}
 
 
+def _hash(raw: RawFiles, entry: Entry) -> str | None:
+    """What tells a table from its successor where no time does."""
+    if entry.problem:
+        return None
+    with raw.local(entry.path) as path:
+        return sha256_file(path)
+
+
 def _written(data: Path) -> dict[str, str | None]:
     # The tables may have been rolled back under us (`dvc checkout` of an older version); then they are made anew.
     paths = [
@@ -196,7 +224,7 @@ def _fingerprint(raw: RawFiles, data: Path, found: Discovery, tombstones: Tombst
         tombstones.fingerprint,
         limits.table_mb,
         [(file.path, file.size, file.reason) for file in found.unplaced],
-        [(entry.path, entry.size, entry.mtime_ns) for entry in found.tables],
+        [(entry.path, entry.size, entry.mtime_ns or _hash(raw, entry)) for entry in found.tables],
     ]
     # Bulk keys become participants and visits, so new parts mean another result.
     for table in ("recordings", "cines"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
 from collections.abc import Iterator
@@ -10,13 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from eccl.config import Params
+from eccl.ingest.memory import worker_bytes
+from eccl.ingest.modality import modalities
 from eccl.operations.checks import Check, ok, problem, warning
+from eccl.store.memory import available_memory
 from eccl.store.releases import read_ledger
 from eccl.workspace import Workspace
 
 GB = 1024**3
 FEW_FILES, MANY_FILES = 256, 1024
-_CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 def check_machine(workspace: Workspace, params: Params, workers: int) -> Iterator[Check]:
@@ -65,26 +66,19 @@ def check_open_files(limit: int) -> Check:
 
 def check_memory(available: int, params: Params, workers: int) -> Check:
     """Check memory against workers times what each holds: a shard as it is written, and a reader at its limit."""
-    shard = shard_bytes(params)
-    usual, worst = workers * 2 * shard, workers * (2 * shard + params.limits.memory_mb * 1024**2)
+    one = max(worker_bytes(modality) for modality in modalities(params))
+    usual, worst = workers * one, workers * (one + params.limits.memory_mb * 1024**2)
     found = (
-        f"{available / GB:.1f} GB available; {workers} workers hold {usual / GB:.1f} GB of shards, {worst / GB:.1f} GB at the "
-        "limit of their readers"
+        f"{available / GB:.1f} GB available; {workers} workers take {usual / GB:.1f} GB, {worst / GB:.1f} GB at the limit of "
+        "their readers"
     )
     if usual > available:
-        return problem(
-            "memory", found, "give `--workers` fewer, or smaller shards in params.yaml (before the first ingest)"
-        )
+        fitting = available // one
+        remedy = f"as many workers run as fit ({fitting})" if fitting else "make shards smaller in params.yaml"
+        return problem("memory", found, f"{remedy}; free memory for more")
     if worst > available:
         return warning("memory", found, "give `--workers` fewer, or lower limits.memory_mb in params.yaml")
     return ok("memory", found)
-
-
-def shard_bytes(params: Params) -> int:
-    """Bytes of the larger shard in memory: ECGs raw and clean, or cines."""
-    ecg = params.ingest.ecg_shard_rows * 12 * 5000 * 2 * 2
-    cine = params.ingest.cine_shard_rows * params.cine.frames * params.cine.window_px**2
-    return max(ecg, cine)
 
 
 def check_clock(workspace: Workspace, now: datetime) -> Check:
@@ -99,18 +93,6 @@ def check_clock(workspace: Workspace, now: datetime) -> Check:
             "set the clock; releases are named by date",
         )
     return ok("clock", found)
-
-
-def available_memory() -> int:
-    """Bytes that processes can still have: of the machine, or of the container where that is less."""
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        total = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration, ValueError):
-        pass
-    limit = _CGROUP.read_text().strip() if _CGROUP.is_file() else "max"
-    return min(total, int(limit)) if limit.isdigit() else total
 
 
 def size_of(folder: Path) -> int:

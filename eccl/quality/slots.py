@@ -9,13 +9,10 @@ from eccl.errors import ChecksumError
 from eccl.quality.results import CRITICAL, ValidationRow
 from eccl.store.arrays import verify_rows
 from eccl.store.parts import read_table, table_files
+from eccl.store.slots import SLOTS
 from eccl.workspace import Workspace
 
-CHECKED = (
-    ("recordings", "ecg.zarr/raw", "raw_sha256"),
-    ("recordings", "ecg.zarr/clean", "clean_sha256"),
-    ("cines", "cine.zarr/frames", "frames_sha256"),
-)
+CHECKED = tuple((slots.table, array, column) for slots in SLOTS for array, column in slots.arrays.items())
 
 
 def check_slots(workspace: Workspace, sample: int) -> list[ValidationRow]:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eccl.errors import ChecksumError, ConfigError
-from eccl.store.files import TEMPORARY_PREFIX, aside, replace_file
+from eccl.store.files import aside, replace_file, temporary_prefix
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -132,7 +132,7 @@ def write_shard(data: Path, spec: ArraySpec, shard: int, records: Mapping[int, N
             )
         block[row - first] = record
     target = spec.shard_path(data, shard)
-    scratch = data / f"{TEMPORARY_PREFIX}{os.getpid()}-shard.zarr"
+    scratch = data / f"{temporary_prefix()}-shard.zarr"
     try:
         _create(scratch, spec, 1)[:] = block
         written = scratch.joinpath("c", "0", *("0" for _ in spec.record_shape))
@@ -275,7 +275,7 @@ def _read_metadata(path: Path, name: str) -> dict[str, Any]:
 
 
 def _metadata(data: Path, spec: ArraySpec, shards: int) -> bytes:
-    scratch = data / f"{TEMPORARY_PREFIX}{os.getpid()}-metadata.zarr"
+    scratch = data / f"{temporary_prefix()}-metadata.zarr"
     try:
         _create(scratch, spec, shards)
         return (scratch / "zarr.json").read_bytes()

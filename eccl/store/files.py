@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,13 @@ from pathlib import Path
 from eccl.errors import DiskFullError
 
 TEMPORARY_PREFIX = ".tmp-"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says where there is no room: disk, quota, size of one file."""
+
+
+def temporary_prefix() -> str:
+    """Beginning of a name that no other writer uses: threads share a process, and machines may share its number."""
+    return f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}"
 
 
 @contextmanager
@@ -24,8 +31,7 @@ def aside(path: Path) -> Iterator[Path]:
     previous version stays whole and the leftover is removed by :func:`sweep`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
-    _remove(temporary)
+    temporary = path.with_name(f"{temporary_prefix()}-{path.name}")
     try:
         yield temporary
         if temporary.is_dir():
@@ -50,8 +56,8 @@ def told_when_full(folder: Path) -> Iterator[None]:
         yield
     except Exception as error:
         # DuckDB and pyarrow pass the system's words on, not always its number.
-        words = next((os.strerror(code) for code in _FULL if code == getattr(error, "errno", None)), None) or next(
-            (os.strerror(code) for code in _FULL if os.strerror(code) in str(error)), None
+        words = next((os.strerror(code) for code in FULL if code == getattr(error, "errno", None)), None) or next(
+            (os.strerror(code) for code in FULL if os.strerror(code) in str(error)), None
         )
         if words is None or isinstance(error, DiskFullError):
             raise
@@ -98,8 +104,7 @@ def _swap_folder(new: Path, path: Path) -> None:
     # Two renames: a folder cannot be replaced by one. A kill in between leaves the old one under a temporary name
     # beside the new one; both are whole.
     if path.exists():
-        old = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-old-{path.name}")
-        _remove(old)
+        old = path.with_name(f"{temporary_prefix()}-old-{path.name}")
         os.rename(path, old)
         os.rename(new, path)
         _remove(old)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from eccl.errors import LockedError
 from eccl.store.files import told_when_full
@@ -29,20 +30,39 @@ def writing(state: Path, what: str) -> Iterator[None]:
     state.mkdir(parents=True, exist_ok=True)
     path = state / "write.lock"
     with path.open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedError(_holder(path)) from None
+        _acquire(stream, path)
         stream.seek(0)
         stream.truncate()
         json.dump({"what": what, "pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}, stream)
         stream.flush()
+        _await_orphans(state)
         try:
             with told_when_full(state.parent):
                 yield
         finally:
             stream.seek(0)
             stream.truncate()
+
+
+def _acquire(stream: IO[str], path: Path) -> None:
+    for attempt in range(3):
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if attempt == 2:
+                raise LockedError(_holder(path)) from None
+            time.sleep(0.1)  # somebody may only have looked who holds it
+
+
+def _await_orphans(state: Path) -> None:
+    """Wait for workers of a cluster whose flow was killed: each holds the lock of its batch until it is committed.
+
+    Those that come later see a new holder in ``write.lock`` and do not begin.
+    """
+    for path in sorted((state / "batches").glob("*.lock")):
+        with path.open() as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
 
 
 def _holder(path: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eccl.config import Params
-from eccl.errors import ConfigError, Reason, SourceError
+from eccl.errors import ConfigError, Reason, WorkspaceError
 from eccl.ingest.discover import discover
 from eccl.ingest.memory import fitting_workers, worker_bytes
 from eccl.ingest.modality import modalities
@@ -53,7 +53,7 @@ def test_links_that_go_round_end(tmp_path: Path) -> None:
 def test_a_url_of_a_folder_is_a_folder(tmp_path: Path) -> None:
     assert to_raw_files(f"file://{tmp_path}") == LocalFiles(tmp_path)
     assert to_raw_files(str(tmp_path)) == LocalFiles(tmp_path)
-    with pytest.raises(SourceError, match=r"nosuch://somewhere/raw cannot be reached"):
+    with pytest.raises(WorkspaceError, match=r"nosuch://somewhere/raw is no URL that can be opened"):
         to_raw_files("nosuch://somewhere/raw").entries()
 
 

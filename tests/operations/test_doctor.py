@@ -16,7 +16,7 @@ import pytest
 from eccl.config import Params, load_params
 from eccl.operations.checks import OK, PROBLEM, WARNING
 from eccl.operations.doctor import examine, is_fit
-from eccl.operations.machine import GB, check_clock, check_disk, check_memory, check_open_files, shard_bytes
+from eccl.operations.machine import GB, check_clock, check_disk, check_memory, check_open_files
 from eccl.operations.places import check_key, check_lock, check_remote, check_server, hide_credentials
 from eccl.store.initialise import init_workspace
 from eccl.store.lock import writing
@@ -75,10 +75,10 @@ def test_memory(gigabytes: int, workers: int, state: str) -> None:
     assert check_memory(gigabytes * GB, params, workers).state == state
 
 
-def test_a_shard_in_memory_is_its_larger_kind() -> None:
-    assert shard_bytes(Params()) == 1024 * 12 * 5000 * 2 * 2
+def test_memory_is_that_of_the_larger_kind() -> None:
     many_cines = Params.model_validate({"ingest": {"cine_shard_rows": 4096}})
-    assert shard_bytes(many_cines) == 4096 * 50 * 112 * 112
+    assert check_memory(8 * GB, Params(), 2).state == WARNING
+    assert check_memory(8 * GB, many_cines, 2).state == PROBLEM
 
 
 def test_a_clock_behind_the_latest_release(place: Workspace) -> None:
