@@ -2,7 +2,8 @@
 
 ::
 
-    python -m benchmarks.growth            # a quarter of an hour on two cores, 25 GB of disk
+    python -m benchmarks.growth                                      # a quarter of an hour on two cores, 25 GB of disk
+    python -m benchmarks.growth --steps 4152 --shard-rows 102        # a tenth of it, with as many shards: the increment alone
 
 Writes results/growth.csv (time and memory by number of files), results/increment.csv (nothing new; one per cent more; what
 `dvc push` uploads) and docs/figures/ingest-growth.svg.
@@ -93,7 +94,7 @@ def watched() -> Iterator[Memory]:
 
 
 def measure_growth(
-    scratch: Path, recordings: list[Path], workers: int, steps: Sequence[int]
+    scratch: Path, recordings: list[Path], workers: int, steps: Sequence[int], shard_rows: int
 ) -> tuple[list[dict[str, Any]], Workspace]:
     """Ingest each number of files into a workspace of its own; the largest one is kept."""
     rows: list[dict[str, Any]] = []
@@ -102,7 +103,7 @@ def measure_growth(
     for count in steps:
         raw = scratch / f"raw-{count}"
         link_raw(raw, recordings, range(count))
-        place = init_workspace(scratch / f"study-{count}")
+        place = init_workspace(scratch / f"study-{count}", {"ecg_shard_rows": shard_rows})
         start = time.perf_counter()
         with watched() as memory:
             run_ingest(place, raw, workers=workers)
@@ -130,7 +131,14 @@ def measure_increment(
     def note(what: str, value: float, unit: str, against: str, reference: float) -> None:
         share = round(value / reference, 4) if reference else ""
         rows.append(
-            {"what": what, "value": round(value, 2), "unit": unit, "against": against, "reference": round(reference, 2)}
+            {
+                "what": what,
+                "ecgs": count,
+                "value": round(value, 2),
+                "unit": unit,
+                "against": against,
+                "reference": round(reference, 2),
+            }
             | {"share": share, "machine": machine, "commit": commit}
         )
         print(rows[-1], flush=True)
@@ -210,12 +218,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scratch", type=Path, help="folder with room; default is the system's temporary folder")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--shard-rows", type=int, default=1024, help="ECGs in a shard")
     parser.add_argument("--steps", type=int, nargs="+", default=STEPS, help="numbers of ECGs; a line needs two")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
         scratch = Path(folder)
         recordings = make_recordings(scratch / "distinct")
-        rows, place = measure_growth(scratch, recordings, options.workers, options.steps)
+        rows, place = measure_growth(scratch, recordings, options.workers, options.steps, options.shard_rows)
         if len(rows) > 1:
             write_table(rows, "growth")
             draw(rows)
