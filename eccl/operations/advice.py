@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from eccl.operations.status import Status
+from eccl.operations.state import Status
 
 
 def advise(status: Status) -> Status:

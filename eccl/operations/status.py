@@ -4,111 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eccl.errors import EcclError, Reason
-from eccl.operations.locks import Lock, read_lock
-from eccl.operations.runs import RunState, read_runs
+from eccl.operations.advice import advise
+from eccl.operations.locks import read_lock
+from eccl.operations.runs import read_runs
 from eccl.operations.stages import changed_stages, is_pushed, remote_name
+from eccl.operations.state import DataState, GateState, Interruption, Refusal, Status
 from eccl.quality.product_tables import count_leftovers
 from eccl.remedies import remedy
 from eccl.store.parts import data_version, read_table, table_files
 from eccl.store.releases import LATEST, read_ledger
 from eccl.store.tombstones import journal_path
 from eccl.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class DataState:
-    """The version under data/.
-
-    Parameters
-    ----------
-    data_version
-        None where there is no data.
-    git_commit, recorded_at
-        Where it was recorded; None where it was not.
-    remote, is_pushed
-        The default remote, and whether it has this version; None where nobody was asked.
-    rows
-        Rows by table.
-    """
-
-    data_version: str | None = None
-    git_commit: str | None = None
-    recorded_at: datetime | None = None
-    remote: str | None = None
-    is_pushed: bool | None = None
-    rows: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class GateState:
-    """What the gate said: ``green``, ``red``, ``overridden``, ``absent``, ``unreadable``, or ``other data``."""
-
-    status: str
-    critical_failures: int = 0
-    warnings: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Files or rows refused for one reason."""
-
-    kind: str
-    reason: str
-    count: int
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class Interruption:
-    """Something that was begun and not ended."""
-
-    what: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """One screen about a workspace.
-
-    Parameters
-    ----------
-    pairs, missing
-        Visits that are pairs; and visits that are none, by reason.
-    stages
-        Stages whose inputs changed, with the reason; None where DVC was not asked or cannot say.
-    release, is_published
-        Latest release, and whether it shows the data that the workspace holds.
-    unreadable
-        Tables that could not be read.
-    next
-        The command to type, and why.
-    """
-
-    data: DataState
-    gate: GateState
-    pairs: int
-    missing: Mapping[str, int]
-    runs: tuple[RunState, ...]
-    stages: Mapping[str, str] | None
-    quarantine: tuple[Refusal, ...]
-    interrupted: tuple[Interruption, ...]
-    lock: Lock
-    release: str | None
-    is_published: bool
-    unreadable: tuple[str, ...]
-    next: tuple[str, str] = ("", "")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The status as JSON."""
-        return asdict(self) | {"next": {"command": self.next[0], "why": self.next[1]}}
 
 
 def read_status(workspace: Workspace, *, quick: bool = False) -> Status:
@@ -119,8 +30,6 @@ def read_status(workspace: Workspace, *, quick: bool = False) -> Status:
     quick
         Do not ask DVC about stages and the remote, which takes seconds.
     """
-    from eccl.operations.advice import advise
-
     version = _version(workspace)
     rows, unreadable = _count_rows(workspace)
     ledger = read_ledger(workspace)
