@@ -38,13 +38,17 @@ def status(
 
 def _lines(found: Status) -> Iterator[tuple[str, str]]:
     yield from _data(found)
-    yield from _several("missing", [f"{count} visits: {reason}" for reason, count in found.missing.items()])
+    yield from _several(
+        "missing", [f"{count} visit{'s' * (count != 1)}: {reason}" for reason, count in found.missing.items()]
+    )
     yield from _several(
         "quarantine", [f"{one.count} {one.kind}: {one.reason}. {one.remedy}" for one in found.quarantine]
     )
     yield "gate", _gate(found)
     yield from _runs(found)
-    if found.stages is not None:
+    if found.stages and not found.runs:
+        yield "stages", f"{len(found.stages)} never ran"
+    elif found.stages is not None:
         yield from _several("stages", [f"{name}: {why}" for name, why in found.stages.items()] or ["none changed"])
     shown = "shows this data" if found.is_published else "shows other data"
     yield "release", f"{found.release}, {shown}" if found.release else "none"
