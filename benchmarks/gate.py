@@ -28,13 +28,13 @@ def measure() -> list[Row]:
                 one.frame_s + one.library_s,
                 _read_seconds(workspace, one.suite),
                 "s",
-                f"{one.rows} rows, {one.expectations} expectations",
+                f"{one.rows:,} rows, {one.expectations} expectations",
             )
             for one in found
             if one.rows >= SHOWN_FROM and table_files(workspace.data, one.suite)
         ]
     subject, reference = sum(row.subject_value for row in rows), sum(row.reference_value for row in rows)
-    config = f"{sum(one.rows for one in found)} rows in all"
+    config = f"{sum(one.rows for one in found):,} rows in all"
     return [*rows, Row("gate: all large tables", rows[0].subject, rows[0].reference, subject, reference, "s", config)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -40,27 +39,14 @@ def motion_amplitude(frames: NDArray[Any]) -> NDArray[np.float64]:
     values = values - values[0]  # a still image is then zero exactly, not up to rounding
     ramp = np.linspace(-1.0, 1.0, count, dtype=np.float32)
     slope = np.tensordot(ramp, values, axes=(0, 0)) / float(np.sum(ramp**2))
-    steady = (values - ramp[:, None, None] * slope).reshape(count, -1)
+    # (count, y, x) -> (count // 2 + 1, y, x); the mean is harmonic 0 and is not used
+    spectrum = np.fft.rfft(values - ramp[:, None, None] * slope, axis=0)
+    power = (np.abs(spectrum) / count * 2.0) ** 2
     used = min(HARMONICS, count // 2)
-    signal = _harmonic_power(steady, 1, used + 1).sum(axis=0)
-    beyond = _harmonic_power(steady, 2 * used + 1, (count + 1) // 2)
+    signal = power[1 : used + 1].sum(axis=0)
+    beyond = power[2 * used + 1 : (count + 1) // 2]
     floor = used * beyond.mean(axis=0) if len(beyond) >= 2 else 0.0
-    amplitude = np.sqrt(np.maximum(signal - floor, 0.0), dtype=np.float64)
-    return np.asarray(amplitude.reshape(frames.shape[1:]))
-
-
-def _harmonic_power(courses: NDArray[np.float32], first: int, stop: int) -> NDArray[np.float32]:
-    """Squared amplitude of harmonics `first` to `stop` - 1: (t, pixel) -> (harmonic, pixel)."""
-    count = len(courses)
-    # A matrix product instead of a fast transform: a few harmonics of a few frames, thousands of pixels.
-    cosines, sines = (part @ courses for part in _waves(count, first, max(first, stop)))
-    return (cosines**2 + sines**2) * np.float32((2.0 / count) ** 2)
-
-
-@lru_cache(maxsize=64)
-def _waves(count: int, first: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    phase = 2.0 * np.pi / count * np.outer(np.arange(first, stop), np.arange(count))
-    return np.cos(phase).astype(np.float32), np.sin(phase).astype(np.float32)
+    return np.asarray(np.sqrt(np.maximum(signal - floor, 0.0)), dtype=np.float64)
 
 
 def motion_map(slices: Sequence[NDArray[Any]], spacing_mm: tuple[float, float]) -> NDArray[np.float64]:

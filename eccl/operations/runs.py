@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from eccl.errors import ChecksumError
 from eccl.store.feature_views import computed_views
 from eccl.store.features import runs_of
 from eccl.store.materialized import is_covered, read_all_features
@@ -77,6 +78,6 @@ def _current_slots(workspace: Workspace, table: str) -> pa.Array:
 def _without(workspace: Workspace, view: str, run: str, slots: pa.Array) -> int:
     try:
         rows = read_all_features(workspace.features, view, run, ["array_row"]).column(0).unique()
-    except (OSError, pa.ArrowInvalid):
+    except (OSError, ChecksumError, pa.ArrowInvalid):
         return len(slots)
     return int(pc.sum(pc.invert(pc.is_in(slots, value_set=rows))).as_py() or 0)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from eccl.errors import EcclError, Reason
+from eccl.errors import ChecksumError, EcclError, Reason
 from eccl.operations.advice import advise
 from eccl.operations.locks import read_lock
 from eccl.operations.runs import read_runs
@@ -99,7 +99,7 @@ def _count_rows(workspace: Workspace) -> tuple[dict[str, int], list[str]]:
     for table in COHORT_TABLES:
         try:
             rows[table] = sum(pq.read_metadata(file).num_rows for file in table_files(workspace.data, table))
-        except (OSError, pa.ArrowInvalid):
+        except (OSError, ChecksumError, pa.ArrowInvalid):
             unreadable.append(table)
     return rows, unreadable
 
@@ -109,7 +109,7 @@ def _missing(workspace: Workspace) -> dict[str, int]:
         return {}
     try:
         reasons = read_table(workspace.data, "exclusions", ["reason"]).column(0)
-    except (OSError, pa.ArrowInvalid):
+    except (OSError, ChecksumError, pa.ArrowInvalid):
         return {}
     return {
         one["values"]: one["counts"]
@@ -122,7 +122,7 @@ def _refusals(workspace: Workspace) -> Iterator[Refusal]:
         return
     try:
         rows = read_table(workspace.data, "quarantine").select(["kind", "reason"])
-    except (OSError, pa.ArrowInvalid):
+    except (OSError, ChecksumError, pa.ArrowInvalid):
         return
     counted = rows.group_by(["kind", "reason"]).aggregate([([], "count_all")]).to_pylist()
     for one in sorted(counted, key=lambda one: (-one["count_all"], one["kind"], one["reason"])):

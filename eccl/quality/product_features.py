@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from eccl.errors import ChecksumError
 from eccl.quality.findings import Finding, Node, count_of, critical, note, warning
 from eccl.store.feature_views import KEYS, FeatureView, computed_views, declared_views
 from eccl.store.features import runs_of
@@ -91,7 +92,7 @@ def _check_run(
     try:
         for batch in _batches(workspace.features, view, run, record):
             _look_at(batch, view, run, cohort, seen)
-    except (OSError, pa.ArrowInvalid, KeyError) as error:
+    except (OSError, ChecksumError, pa.ArrowInvalid, KeyError) as error:
         damaged = critical(f"a file cannot be read ({type(error).__name__})", f"run `dvc checkout --force`, or {again}")
         return Node(run, "0 rows", (damaged,))
     findings = [critical(f"{number:,} of {seen.rows:,} rows {what}", again) for what, number in seen.wrong.items()]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eccl.cohort.splits import assign_splits
-from eccl.errors import EcclError
+from eccl.errors import ChecksumError, EcclError
 from eccl.quality.findings import Finding, Node, count_of, critical, note, warning
 from eccl.quality.product_arrays import REPAIR, layout_of
 from eccl.quality.slots import CHECKED
@@ -79,7 +79,7 @@ def check_withdrawals(workspace: Workspace) -> list[Finding]:
         require_nobody_returned(workspace)
     except EcclError as error:
         found.append(critical(str(error), "run `eccl withdraw LIST` with their list again"))
-    except (OSError, pa.ArrowInvalid):
+    except (OSError, ChecksumError, pa.ArrowInvalid):
         pass  # an unreadable table is told by its schema
     return found
 
@@ -130,7 +130,7 @@ def _rows(files: list[Path]) -> int:
     for file in files:
         try:
             total += pq.read_metadata(file).num_rows
-        except (OSError, pa.ArrowInvalid):
+        except (OSError, ChecksumError, pa.ArrowInvalid):
             continue  # told by the schema
     return total
 

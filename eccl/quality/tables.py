@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from eccl.errors import SchemaError
+from eccl.errors import ChecksumError, SchemaError
 from eccl.quality.results import CRITICAL, ValidationRow
 from eccl.store.parts import table_files
 from eccl.workspace import Workspace
@@ -50,7 +50,7 @@ def _check_schema(workspace: Workspace, table: str) -> ValidationRow:
         connect_data(workspace, [table]).close()
     except SchemaError as error:
         problem = str(error)
-    except (pa.ArrowInvalid, OSError):
+    except (OSError, ChecksumError, pa.ArrowInvalid):
         problem = "the table's parts differ in columns or types, or one is not Parquet; ingest them again"
     return ValidationRow(
         suite="schemas",

@@ -69,7 +69,7 @@ def test_workers_fit_into_memory() -> None:
 
 def test_a_containers_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     of_machine = memory.available_memory()
-    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.max").write_text(f"{1_000_000}\n")
     (tmp_path / "memory.current").write_text("700000\n")
     (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 200000\n")
     monkeypatch.setattr(memory, "_CGROUP", tmp_path)

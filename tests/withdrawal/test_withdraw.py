@@ -399,7 +399,7 @@ def test_a_list_that_cannot_be_read_touches_nothing(study: Study) -> None:
     study.listed.write_text(f"{min(study.gone)}\nnobody\n")
     with pytest.raises(WorkspaceError, match="line 2"):
         withdraw(study.place, study.listed, study.raw)
-    with pytest.raises(WorkspaceError, match="cannot be opened"):
+    with pytest.raises(WorkspaceError, match="cannot be read"):
         withdraw(study.place, study.listed.with_name("nowhere.csv"))
     before.pop(".eccl/write.lock", None)
     after = tree_of(study.place.root)
