@@ -38,7 +38,8 @@ def motion_amplitude(frames: NDArray[Any]) -> NDArray[np.float64]:
     values = np.asarray(frames, dtype=np.float32)
     values = values - values[0]  # a still image is then zero exactly, not up to rounding
     ramp = np.linspace(-1.0, 1.0, count, dtype=np.float32)
-    slope = np.tensordot(ramp, values, axes=(0, 0)) / float(np.sum(ramp**2))
+    # einsum and not tensordot: a matrix library adds in another order with another number of threads, and bytes must not differ.
+    slope = np.einsum("t,tyx->yx", ramp, values) / float(np.sum(ramp**2))
     # (count, y, x) -> (count // 2 + 1, y, x); the mean is harmonic 0 and is not used
     spectrum = np.fft.rfft(values - ramp[:, None, None] * slope, axis=0)
     power = (np.abs(spectrum) / count * 2.0) ** 2
