@@ -14,8 +14,11 @@ import typer
 from eccl.workspace import Workspace
 
 
-def run_flow(name: str, workspace: Workspace, **parameters: Any) -> None:
-    """Run a flow and leave with its exit status if it fails."""
+def run_flow(name: str, workspace: Workspace, *, said_aside: bool = False, **parameters: Any) -> None:
+    """Run a flow and leave with its exit status if it fails.
+
+    With `said_aside` what it prints goes to standard error: standard output is for an answer alone.
+    """
     values = {
         "workspace": str(workspace.root),
         **{k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()},
@@ -24,6 +27,7 @@ def run_flow(name: str, workspace: Workspace, **parameters: Any) -> None:
     home = workspace.state / "prefect"
     home.mkdir(parents=True, exist_ok=True)
     environment = {"PREFECT_HOME": str(home), **os.environ}
-    done = subprocess.run([sys.executable, "-m", "flows", name, json.dumps(values)], check=False, env=environment)
+    command = [sys.executable, "-m", "flows", name, json.dumps(values)]
+    done = subprocess.run(command, check=False, env=environment, stdout=sys.stderr.fileno() if said_aside else None)
     if done.returncode:
         raise typer.Exit(done.returncode)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -65,7 +65,13 @@ def ingest(
     elif record or runner is not Runner.PROCESSES:
         from eccl.commands.flow import run_flow
 
-        values = {"workers": workers, "runner": runner.value, "address": address, "retry": retry, "repair": repair}
+        values: dict[str, Any] = {
+            "workers": workers,
+            "runner": runner.value,
+            "address": address,
+            "retry": retry,
+            "repair": repair,
+        }
         run_flow("ingest" if record else "ingest-files", place, raw=raw, **values)
         if not record:
             _publish(place)

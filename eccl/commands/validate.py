@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,8 +39,7 @@ def validate(
     is_passed = True
     if gate:
         try:
-            with _said_aside() if as_json else _said():
-                run_flow("validate", place)
+            run_flow("validate", place, said_aside=as_json)
         except typer.Exit:
             is_passed = False
     report = check_product(place, all_slots=all_slots)
@@ -67,24 +62,6 @@ def _print(report: ProductReport) -> None:
     typer.echo(
         f"Product {'sound' if report.is_sound else 'NOT sound'} on data version {report.data_version}: {counts}; {slots} read back"
     )
-
-
-@contextmanager
-def _said() -> Iterator[None]:
-    yield
-
-
-@contextmanager
-def _said_aside() -> Iterator[None]:
-    """Let what a child process prints go to standard error: standard output is for the JSON alone."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 def register(app: typer.Typer) -> None:

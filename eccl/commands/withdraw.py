@@ -51,7 +51,8 @@ def withdraw(
         from eccl.commands.flow import run_flow
 
         files = {"listed": listed and listed.resolve(), "raw": raw and raw.resolve()}
-        run_flow("withdraw", place, purge=purge, **{name: path for name, path in files.items() if path})
+        values: dict[str, Any] = {name: path for name, path in files.items() if path}
+        run_flow("withdraw", place, purge=purge, **values)
     elif not dry_run:
         _withdraw(place, listed, raw, purge, as_json)
     else:

@@ -11,9 +11,9 @@ from eccl.errors import ConfigError
 from eccl.ingest.modality import Modality
 from eccl.store.memory import available_memory
 
-# Measured (benchmarks/results/growth.csv): a worker's peak over its imports is 2.2 times the arrays of its batch, which are held
+# Measured (benchmarks/results/growth.csv): a worker's peak over its imports is 2.6 times the arrays of its batch, which are held
 # as records, as a block, and as what the codec makes of them. Worker and reader process are 190 and 150 MB before.
-_COPIES = 2.5
+_COPIES = 3.0
 _PROCESS_BYTES = 350 << 20
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import fcntl
-import json
-import time
 from dataclasses import dataclass
 
+from eccl.store.lock import read_note
 from eccl.workspace import Workspace
 
 
@@ -53,10 +52,7 @@ def read_lock(workspace: Workspace) -> Lock:
             is_held = False
         except BlockingIOError:
             is_held = True
-        text = stream.read()
-    try:
-        found = json.loads(text)
-        known = {"what": str(found["what"]), "pid": int(found["pid"]), "host": str(found["host"])}
-        return Lock(is_held, not is_held, **known, age_s=int(time.time() - found["since"]))  # type: ignore[arg-type]
-    except (ValueError, KeyError, TypeError):
+    note = read_note(path)
+    if note is None:
         return Lock(is_held, is_stale=False)
+    return Lock(is_held, not is_held, note.what, note.pid, note.host, note.age_s)

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from eccl.errors import ChecksumError, EcclError, Reason
+from eccl.errors import ChecksumError, EcclError
+from eccl.ingest.quarantine import count_refusals, read_refusals
 from eccl.operations.advice import advise
 from eccl.operations.locks import read_lock
 from eccl.operations.runs import read_runs
 from eccl.operations.stages import changed_stages, is_pushed, remote_name
 from eccl.operations.state import DataState, GateState, Interruption, Refusal, Status
 from eccl.quality.product_tables import count_leftovers
-from eccl.remedies import remedy
 from eccl.store.parts import data_version, read_table, table_files
 from eccl.store.releases import LATEST, read_ledger
 from eccl.store.tombstones import journal_path
@@ -118,17 +118,12 @@ def _missing(workspace: Workspace) -> dict[str, int]:
 
 
 def _refusals(workspace: Workspace) -> Iterator[Refusal]:
-    if not table_files(workspace.data, "quarantine"):
-        return
     try:
-        rows = read_table(workspace.data, "quarantine").select(["kind", "reason"])
+        counted = count_refusals(read_refusals(workspace))
     except (OSError, ChecksumError, pa.ArrowInvalid):
         return
-    counted = rows.group_by(["kind", "reason"]).aggregate([([], "count_all")]).to_pylist()
-    for one in sorted(counted, key=lambda one: (-one["count_all"], one["kind"], one["reason"])):
-        known = one["reason"] in Reason.__members__.values()
-        what = remedy(Reason(one["reason"])) if known else "See `eccl quarantine list`."
-        yield Refusal(one["kind"], one["reason"], one["count_all"], what)
+    for one in counted.iter_rows(named=True):
+        yield Refusal(one["kind"], one["reason"], one["files"], one["remedy"])
 
 
 def _interruptions(workspace: Workspace) -> Iterator[Interruption]:

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -65,11 +66,26 @@ def _await_orphans(state: Path) -> None:
             fcntl.flock(stream, fcntl.LOCK_EX)
 
 
-def _holder(path: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a holder of the write lock says of itself."""
+
+    what: str
+    pid: int
+    host: str
+    age_s: int
+
+
+def read_note(path: Path) -> Note | None:
+    """Read the note in a lock file; None where nobody says anything that can be read."""
     try:
         found = json.loads(path.read_text())
-        age = int(time.time() - found["since"])
-        who = f"`eccl {found['what']}` (process {found['pid']} on {found['host']}, for {age} s)"
+        return Note(str(found["what"]), int(found["pid"]), str(found["host"]), int(time.time() - found["since"]))
     except (OSError, ValueError, KeyError, TypeError):
-        who = "another process"
+        return None
+
+
+def _holder(path: Path) -> str:
+    note = read_note(path)
+    who = f"`eccl {note.what}` (process {note.pid} on {note.host}, for {note.age_s} s)" if note else "another process"
     return f"the workspace is being written by {who}; wait for it to end, then run the command again"

@@ -27,13 +27,6 @@ def place(ingested: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Work
     return copy_workspace(ingested, tmp_path_factory.mktemp("operations") / "place")
 
 
-@pytest.mark.parametrize("verb", ["status", "doctor"])
-def test_every_verb_has_help_with_an_example(verb: str, tmp_path: Path) -> None:
-    done = run(*verb.split(), "--help", cwd=tmp_path)
-    assert done.returncode == 0
-    assert f"Example: eccl {verb}" in done.stdout
-
-
 def test_status_fits_a_screen_and_ends_with_the_next_command(place: Workspace) -> None:
     done = run("status", "--quick", cwd=place.root)
     assert done.returncode == 0, done.stderr
