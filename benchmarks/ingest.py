@@ -169,7 +169,7 @@ def random_reads(spec: arrays.ArraySpec, records: NDArray[np.generic], batch: in
         }
         found = []
         for peer, work in peers.items():
-            ours, theirs = median_pair(lambda: opened.read(rows).result(), work, 5)
+            ours, theirs = median_pair(lambda: opened.read(rows).result(), work, 15)
             config = f"{spec.name}, {batch} of {len(records)} in random order"
             found.append(Row("random batch", "eccl.store.open_array", peer, ours, theirs, "s", config))
         return found
