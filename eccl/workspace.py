@@ -33,6 +33,11 @@ class Workspace:
         return self.root / MARKER
 
     @property
+    def arms_file(self) -> Path:
+        """The experiment table."""
+        return self.root / "experiments" / "arms.yaml"
+
+    @property
     def data(self) -> Path:
         return self.root / "data"
 

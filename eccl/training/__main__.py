@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from eccl.errors import EcclError
-from eccl.training.config import TASKS
+from eccl.training.arms import TASKS
 from eccl.workspace import find_workspace
 
 STAGES = ("pretrain_ecg", "pretrain_cmr", "align")
@@ -24,9 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--task", choices=TASKS, help="which task; pretrain_ecg has none")
+    parser.add_argument("--variant", help="arm or part of experiments/arms.yaml; needs --seed")
+    parser.add_argument("--seed", type=int, help="seed of the variant")
     parser.add_argument("--workspace", help="folder of the workspace; default: the one around the current folder")
     _add_runtime(parser)
     options = parser.parse_args(arguments)
+    if (options.variant is None) != (options.seed is None):
+        parser.error("--variant and --seed go together")
     try:
         workspace = find_workspace(options.workspace)
         # Imported after the arguments are known to be good: torch and timm cost seconds.
@@ -34,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from eccl.training.session import open_session
 
         flags = {name: getattr(options, name) for name in ("devices", "precision", "compile", "arrays")}
-        session = open_session(workspace, options.stage, options.task, runtime_from_environment(**flags))
+        variant = None if options.variant is None else (options.variant, options.seed)
+        session = open_session(workspace, options.stage, options.task, runtime_from_environment(**flags), variant)
         session.runtime.launch()
         stage = importlib.import_module(f"eccl.training.stages.{options.stage}")
         saved = stage.run(session)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -12,9 +15,8 @@ import yaml
 from eccl.errors import ConfigError
 from eccl.models.specs import SAMPLES, AlignmentSpec, CmrEncoderSpec, EcgEncoderSpec, MaskingSpec
 from eccl.store.files import replace_file
+from eccl.training.arms import TASKS as TASKS
 from eccl.training.filling import fill
-
-TASKS = ("traits", "I21", "I42", "I48", "I50")
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +272,15 @@ class TrainingParams:
     label_definition: str
 
 
-def load_params(path: Path, preset_name: str | None = None) -> TrainingParams:
+def load_params(
+    path: Path, preset_name: str | None = None, changes: Mapping[str, Any] = MappingProxyType({})
+) -> TrainingParams:
     """Read a preset, by default the one that params.yaml chooses.
+
+    Parameters
+    ----------
+    changes
+        Key from the preset's root -> value, see :func:`eccl.training.arms.changes_of`.
 
     Raises
     ------
@@ -293,10 +302,33 @@ def load_params(path: Path, preset_name: str | None = None) -> TrainingParams:
     definition = (content.get("cohort") or {}).get("label_definition")
     if definition not in {"ever", "prevalent", "incident"}:
         problems.append(f"cohort.label_definition: {definition!r} is none of ever, prevalent, incident")
-    preset = fill(Preset, presets[name], f"presets.{name}", problems)
+    preset = fill(Preset, _changed(presets[name], changes, problems), f"presets.{name}", problems)
     if problems or preset is None:
         raise ConfigError(f"params.yaml has {len(problems)} problems; mend them all:\n  " + "\n  ".join(problems))
     return TrainingParams(name, preset, str(definition))
+
+
+def _changed(preset: Any, changes: Mapping[str, Any], problems: list[str]) -> Any:
+    """A preset with some values replaced; ``{use: PATH}`` is the value at another key of it."""
+    preset = copy.deepcopy(preset)
+    for key, value in changes.items():
+        *path, last = key.split(".")
+        place = _find(preset, path)
+        if not isinstance(place, dict) or last not in place:
+            problems.append(f"{key}: there is no such key to change")
+            continue
+        if isinstance(value, Mapping) and set(value) == {"use"}:
+            used = _find(preset, str(value["use"]).split("."))
+            problems += [] if used is not None else [f"{key}: the preset has no {value['use']} to use"]
+            value = copy.deepcopy(used)
+        place[last] = value
+    return preset
+
+
+def _find(content: Any, path: list[str]) -> Any:
+    for name in path:
+        content = content.get(name) if isinstance(content, dict) else None
+    return content
 
 
 def choose_preset(path: Path, name: str) -> None:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from eccl.errors import VersionError, WorkspaceError
 from eccl.store.files import aside, sha256_file
 from eccl.store.gate import GateStatus
+from eccl.training.arms import OWN, Naming
 from eccl.workspace import Workspace
 
 WEIGHTS = "weights.safetensors"
@@ -31,7 +32,13 @@ RECORD = "run.json"
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """Everything that decides what a run computes, and the names that follow from it."""
+    """Everything that decides what a run computes, and the names that follow from it.
+
+    Parameters
+    ----------
+    variant, seed
+        Arm or part and seed within an experiment; None for the workspace's own stages.
+    """
 
     run: str
     run_id: str
@@ -42,6 +49,8 @@ class RunIdentity:
     params: Mapping[str, Any]
     params_sha256: str
     parents: tuple[Mapping[str, str], ...]
+    variant: str | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,7 @@ class Run:
 
 def run_name(stage: str, task: str | None) -> str:
     """``pretrain_ecg``, ``align-I21``: name of the model folder and of the feature files."""
-    return stage if task is None else f"{stage}-{task}"
+    return OWN.run(stage, task)
 
 
 def identify(
@@ -93,6 +102,7 @@ def identify(
     params: Mapping[str, Any],
     data_version: str,
     parents: Sequence[Run] = (),
+    naming: Naming = OWN,
 ) -> RunIdentity:
     """Name a run before it is trained."""
     resolved = json.loads(_canonical(params))
@@ -104,10 +114,13 @@ def identify(
         "params_sha256": params_sha256,
         "parents": sorted(parent.record["weights_sha256"] for parent in parents),
     }
-    run = run_name(stage, task)
+    run = naming.run(stage, task)
     run_id = f"{run}-{hashlib.sha256(_canonical(content).encode()).hexdigest()[:12]}"
     described = tuple({name: parent.record[name] for name in ("run", "run_id", "weights_sha256")} for parent in parents)
-    return RunIdentity(run, run_id, stage, task, preset, data_version, resolved, params_sha256, described)
+    variant, seed = (naming.variant, naming.seed) if naming.variant else (None, None)
+    return RunIdentity(
+        run, run_id, stage, task, preset, data_version, resolved, params_sha256, described, variant, seed
+    )
 
 
 def save_run(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from eccl.errors import ConfigError
 from eccl.store.gate import GateStatus, require_green
+from eccl.training.arms import OWN, Naming, changes_of, choose_naming, load_arms
 from eccl.training.config import TASKS, TrainingParams, check_devices, load_params
 from eccl.training.runtime import Runtime, RuntimeConfig
 from eccl.workspace import Workspace
@@ -22,6 +25,7 @@ class Session:
     gate: GateStatus
     runtime: Runtime
     task: str | None
+    naming: Naming = OWN
 
     @property
     def data_version(self) -> str:
@@ -37,8 +41,19 @@ class Session:
         return torch.get_num_threads() if self.device.type == "cpu" else 0
 
 
-def open_session(workspace: Workspace, stage: str, task: str | None, runtime: RuntimeConfig | None = None) -> Session:
+def open_session(
+    workspace: Workspace,
+    stage: str,
+    task: str | None,
+    runtime: RuntimeConfig | None = None,
+    variant: tuple[str, int] | None = None,
+) -> Session:
     """Check configuration and gate, and take the devices.
+
+    Parameters
+    ----------
+    variant
+        Arm or part of experiments/arms.yaml, and the seed to train it with; None is the workspace's own stage.
 
     Raises
     ------
@@ -51,8 +66,19 @@ def open_session(workspace: Workspace, stage: str, task: str | None, runtime: Ru
         raise ConfigError(f"pretrain_ecg has no task, found {task!r}; leave --task out")
     if stage != "pretrain_ecg" and task not in TASKS:
         raise ConfigError(f"{stage} needs --task, one of {', '.join(TASKS)}; found {task!r}")
-    params = load_params(workspace.params_file)
+    naming, changes = _choose_variant(workspace, stage, variant)
+    params = load_params(workspace.params_file, changes=changes)
     config = runtime or RuntimeConfig()
     check_devices(params.preset, config.devices)
     gate = require_green(workspace)
-    return Session(workspace, params, gate, Runtime(config), task)
+    return Session(workspace, params, gate, Runtime(config), task, naming)
+
+
+def _choose_variant(
+    workspace: Workspace, stage: str, variant: tuple[str, int] | None
+) -> tuple[Naming, Mapping[str, Any]]:
+    if variant is None:
+        return OWN, {}
+    table = load_arms(workspace.arms_file)
+    naming = choose_naming(table, stage, *variant)
+    return naming, changes_of(table, naming)

@@ -21,7 +21,7 @@ from eccl.training.config import AlignConfig
 from eccl.training.describe import count_targets, describe_recordings, project_cines
 from eccl.training.execution import carry_out
 from eccl.training.filling import from_mapping
-from eccl.training.runs import Run, identify, load_parent, load_weights, run_name, select_prefix
+from eccl.training.runs import Run, identify, load_parent, load_weights, select_prefix
 from eccl.training.runtime import Runtime
 from eccl.training.sampling import Positions, chunks, epoch_batches
 from eccl.training.scoring import score_task, selection_rule
@@ -56,8 +56,8 @@ def run(session: Session) -> Run | None:
         The teacher's features are absent, incomplete or of another run.
     """
     config, task, data = session.params.preset.align, session.task or TRAITS, session.workspace.data
-    mae = load_parent(session.workspace, "pretrain_ecg", session.data_version)
-    cmr = load_parent(session.workspace, run_name("pretrain_cmr", task), session.data_version)
+    mae = load_parent(session.workspace, session.naming.run("pretrain_ecg", None), session.data_version)
+    cmr = load_parent(session.workspace, session.naming.run("pretrain_cmr", task), session.data_version)
     recordings = recording_visits(data)
     targets = read_targets(data, recordings, task, session.params.label_definition, config.instances)
     teacher = open_teacher(session, cmr, config.teacher)
@@ -65,11 +65,11 @@ def run(session: Session) -> Run | None:
     spec = encoder_spec(mae)
     params = {"config": dataclasses.asdict(config), "encoder": dataclasses.asdict(spec), **targets.params()}
     parents = [mae, cmr] if config.start_from_mae else [cmr]
-    identity = identify(STAGE, task, session.params.name, params, session.data_version, parents)
+    identity = identify(STAGE, task, session.params.name, params, session.data_version, parents, session.naming)
     session.runtime.seed(config.seed)
     module = build(spec, config, teacher.feature_dim, targets.width)
     if config.start_from_mae:
-        load_weights(module.encoder, select_prefix(mae.weights(), "encoder."), "pretrain_ecg")
+        load_weights(module.encoder, select_prefix(mae.weights(), "encoder."), str(mae.record["run"]))
     module.to(session.device)
     ecg = open_source(data, "ecg.zarr/clean", recordings.row, session.runtime)
     rule = selection_rule(task, targets.values[pairs.ecg[val]])

@@ -48,7 +48,7 @@ def run(session: Session) -> Run | None:
     if not len(train):
         raise ConfigError(f"no cine of the train split has a known target for {task}; ingest more visits")
     params = {"config": dataclasses.asdict(config), **targets.params()}
-    identity = identify(STAGE, task, session.params.name, params, session.data_version)
+    identity = identify(STAGE, task, session.params.name, params, session.data_version, naming=session.naming)
     session.runtime.seed(config.seed)
     cines = load_cines(session.workspace.data, session.runtime, config)
     module = Supervised(CmrEncoder(config.encoder), targets.width).to(session.device)

@@ -39,7 +39,7 @@ def run(session: Session) -> Run | None:
     if not len(train):
         raise ConfigError("the train split has no recording at `instances`; ingest more visits or change `instances`")
     params = {"config": dataclasses.asdict(config)}
-    identity = identify("pretrain_ecg", None, session.params.name, params, session.data_version)
+    identity = identify("pretrain_ecg", None, session.params.name, params, session.data_version, naming=session.naming)
     session.runtime.seed(config.seed)
     held = visits.take(np.concatenate([train, val]))
     ecg = GuardedSource(open_source(data, "ecg.zarr/clean", held.row, session.runtime), held.split)
