@@ -106,12 +106,12 @@ def _parts(scratch: Path, recordings: list[Path]) -> float:
 
 
 def processes(scratch: Path, recordings: list[Path]) -> Row:
-    """Two worker processes against one, eight shards of 512."""
-    raw = scratch / "eight-shards"
-    link_raw(raw, recordings, range(4096))
+    """Two worker processes against one, sixteen shards of 512."""
+    raw = scratch / "sixteen-shards"
+    link_raw(raw, recordings, range(8192))
     one = _fresh_ingest(scratch, raw, workers=1, shard_rows=512)
     two = _fresh_ingest(scratch, raw, workers=2, shard_rows=512)
-    return Row("2 worker processes", "2 processes", "1 process", two, one, "s", "4096 ECGs in 8 shards, whole ingest")
+    return Row("2 worker processes", "2 processes", "1 process", two, one, "s", "8192 ECGs in 16 shards, whole ingest")
 
 
 def _fresh_ingest(scratch: Path, raw: Path, workers: int, shard_rows: int = SHARD) -> float:
