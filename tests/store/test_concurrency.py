@@ -22,7 +22,7 @@ from eccl.workspace import Workspace
 from tests.store.runs import finish_every_run, view_rows
 
 READERS = 16
-SECONDS = float(os.environ.get("ECCL_CONCURRENCY_SECONDS", "60"))
+SECONDS = float(os.environ.get("ECCL_CONCURRENCY_SECONDS", "30"))
 
 # Every publication writes one number into every view; a reader must find one number, and the one its release had.
 READER = """
