@@ -48,8 +48,8 @@ ALIGN_ARMS: dict[str, dict[str, Any]] = {
     "ECCL": {},
     "ECCL, live teacher": {"teacher": "live"},
     "W/ SSL; W/O CL": {"contrastive_weight": 0.0},
-    "W/O SSL; W/ CL": {"start_from_mae": False},
-    "W/O SSL; W/O CL": {"start_from_mae": False, "contrastive_weight": 0.0},
+    "W/O SSL; W/ CL": {"start_from": "nothing"},
+    "W/O SSL; W/O CL": {"start_from": "nothing", "contrastive_weight": 0.0},
 }
 
 

@@ -151,7 +151,7 @@ def _build_align(
                 features = teacher(cines(generator)).float()
         else:
             features = cache[0, torch.randint(RECORDS, (case.batch,), generator=generator).to(device)]
-        return scale_ecg(ecg, config.augment.scaling), features, target
+        return scale_ecg(ecg, config.augment.scaling), target, features
 
     data = TrainSet(case.batch, None, 0)
     return task, inputs, estimate_align(preset, "traits", TRAITS, data).step_flops / config.optimiser.batch_size

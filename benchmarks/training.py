@@ -67,12 +67,12 @@ def aligned_steps() -> list[Row]:
 
     def with_cache() -> None:
         view = torch.randint(8, (BATCH,), generator=generator)
-        _step(aligned, aligned(ecg, cached[view, torch.arange(BATCH)], target)["loss"])
+        _step(aligned, aligned(ecg, target, cached[view, torch.arange(BATCH)])["loss"])
 
     def with_encoder() -> None:
         views = draw_views(BATCH, cine, generator)
         features = frozen(sample_cine(frames, geometry, SWIN.image_size, cine, views))
-        _step(aligned, aligned(ecg, features, target)["loss"])
+        _step(aligned, aligned(ecg, target, features)["loss"])
 
     def encoder_alone() -> None:
         _step(alone, masked_mse(alone(ecg)[1], target))

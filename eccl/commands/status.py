@@ -46,6 +46,9 @@ def _lines(found: Status) -> Iterator[tuple[str, str]]:
     )
     yield "gate", _gate(found)
     yield from _runs(found)
+    if found.experiments.trained:
+        stale = f", {found.experiments.stale} of them on other data" if found.experiments.stale else ""
+        yield "experiments", f"{found.experiments.trained} runs of arms{stale}"
     if found.stages and not found.runs:
         yield "stages", f"{len(found.stages)} never ran"
     elif found.stages is not None:

@@ -1,4 +1,4 @@
-"""The evaluate stage: every arm on validation and test, as numbers, as Table 1 and as a figure."""
+"""The evaluate stage: the workspace's own runs on validation and test, as numbers, as a table and as a figure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 
 from eccl.config import Params, load_params
-from eccl.evaluation.figure import draw_traits
+from eccl.evaluation.figure_traits import draw_traits
+from eccl.evaluation.own_table import build_table, to_markdown
 from eccl.evaluation.scoring import ARMS, mean_r, score_disease, score_traits
-from eccl.evaluation.table1 import build_table, to_markdown
 from eccl.store.files import aside, replace_file
 from eccl.store.gate import require_green
 from eccl.workspace import Workspace
@@ -19,7 +19,7 @@ SPLITS = ("val", "test")
 
 
 def evaluate(workspace: Workspace) -> str:
-    """Score all arms and write reports/metrics.json and reports/evaluation.
+    """Score the workspace's own runs and write reports/metrics.json and reports/evaluation.
 
     Returns
     -------
@@ -32,7 +32,13 @@ def evaluate(workspace: Workspace) -> str:
     traits = pl.concat([score_traits(workspace, arm, split, instances) for arm in ARMS for split in SPLITS])
     diseases = _diseases(workspace, params, instances)
     rows = [
-        {"arm": arm.name, "split": split, "mean_r": mean_r(mine), "n": int(mine["n"].max() or 0)}  # type: ignore[arg-type]
+        {
+            "arm": arm.name,
+            "split": split,
+            "mean_r": mean_r(mine),
+            "mean_r2": mean_r(mine, "r2"),
+            "n": int(mine["n"].max() or 0),  # type: ignore[arg-type]
+        }
         for arm in ARMS
         for split in SPLITS
         for mine in [traits.filter((pl.col("arm") == arm.name) & (pl.col("split") == split))]

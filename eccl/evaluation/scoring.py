@@ -1,4 +1,4 @@
-"""Predictions against truth: Pearson R of every trait and ROC AUC of every disease, by arm and split, over all pairs."""
+"""Scores of the workspace's own runs, by arm and split, over all pairs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from eccl.errors import FeatureError
-from eccl.models.scores import mean_defined, pearson_r, roc_auc
-from eccl.store.feature_views import declared_view
-from eccl.store.features import read_features
-from eccl.store.materialized import is_covered, read_all_features
-from eccl.store.parts import data_version, read_table
+from eccl.evaluation.disease_metrics import score_logits
+from eccl.evaluation.predictions import read_predictions
+from eccl.models.scores import mean_absolute_error, mean_defined, pearson_r, r_squared
+from eccl.store.parts import read_table
 from eccl.workspace import Workspace
 
 TRAITS = "traits"
@@ -21,7 +19,7 @@ TRAITS = "traits"
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One row of Table 1: which views and runs hold its predictions.
+    """One row of the table of own runs: which views and runs hold its predictions.
 
     Parameters
     ----------
@@ -47,69 +45,51 @@ ARMS = (
 
 
 def score_traits(workspace: Workspace, arm: Arm, split: str, instances: Sequence[int]) -> pl.DataFrame:
-    """Pearson R of every trait.
+    """Pearson R, R2 and mean absolute error of every trait.
 
     Returns
     -------
     polars.DataFrame
-        arm, split, field_id, title, short_name, n, r; r is null where it is not defined.
+        arm, split, field_id, title, short_name, n, r, r2, mae (in the trait's unit); null where a score is not defined.
     """
-    predicted = _predictions(workspace, arm.trait_view, f"{arm.stage}-{TRAITS}", split, instances)
+    predicted = read_predictions(workspace, arm.trait_view, f"{arm.stage}-{TRAITS}", split, instances)
     measured = _table(workspace, "traits").rename({"value": "measured"})
     joined = predicted.join(measured, on=["eid", "instance", "field_id"], how="inner")
     fields = _table(workspace, "fields").filter(pl.col("trait_index").is_not_null()).sort("trait_index")
     rows = []
     for field in fields.iter_rows(named=True):
         mine = joined.filter(pl.col("field_id") == field["field_id"])
-        r = pearson_r(mine["measured"].to_numpy(), mine["value"].to_numpy())
+        both = mine["measured"].to_numpy(), mine["value"].to_numpy()
+        scores = {"r": pearson_r(*both), "r2": r_squared(*both), "mae": mean_absolute_error(*both)}
         named = {name: field[name] for name in ("field_id", "title", "short_name")}
-        rows.append({"arm": arm.name, "split": split, **named, "n": mine.height, "r": None if np.isnan(r) else r})
-    return pl.DataFrame(rows, schema_overrides={"r": pl.Float64})
+        rows.append({"arm": arm.name, "split": split, **named, "n": mine.height, **_nulls(scores)})
+    return pl.DataFrame(rows, schema_overrides=dict.fromkeys(("r", "r2", "mae"), pl.Float64))
 
 
 def score_disease(
     workspace: Workspace, arm: Arm, code: str, split: str, instances: Sequence[int], definition: str
 ) -> dict[str, float | int | str | None]:
-    """ROC AUC of one disease, with the counts behind it; auc is None where one class is absent."""
-    predicted = _predictions(workspace, arm.disease_view, f"{arm.stage}-{code}", split, instances)
+    """ROC AUC and the other scores of one disease, with the counts behind them; None where one is not defined."""
+    predicted = read_predictions(workspace, arm.disease_view, f"{arm.stage}-{code}", split, instances, code)
     labels = _table(workspace, "labels").filter(
         (pl.col("code") == code) & (pl.col("definition") == definition) & pl.col("value").is_not_null()
     )
     joined = predicted.join(labels.select("eid", "instance", "value"), on=["eid", "instance"], how="inner")
-    auc = roc_auc(joined["value"].cast(pl.Float64).to_numpy(), joined["logit"].to_numpy())
+    scores = score_logits(
+        joined["value"].cast(pl.Float64).to_numpy(), joined["logit"].to_numpy(), joined["probability"].to_numpy()
+    )
     counts = {"n": joined.height, "cases": int(joined["value"].sum())}
-    return {"arm": arm.name, "split": split, "code": code, **counts, "auc": None if np.isnan(auc) else auc}
+    return {"arm": arm.name, "split": split, "code": code, **counts, **_nulls(scores)}
 
 
-def mean_r(traits: pl.DataFrame) -> float | None:
-    """Mean R over the traits for which it is defined; None if there is none."""
-    value = mean_defined(traits["r"].cast(pl.Float64).fill_null(float("nan")).to_numpy())
+def mean_r(traits: pl.DataFrame, column: str = "r") -> float | None:
+    """Mean R (or another column) over the traits for which it is defined; None if there is none."""
+    value = mean_defined(traits[column].cast(pl.Float64).fill_null(float("nan")).to_numpy())
     return None if np.isnan(value) else value
 
 
-def _predictions(workspace: Workspace, view: str, run: str, split: str, instances: Sequence[int]) -> pl.DataFrame:
-    _require_covered(workspace, view, run)
-    table = pl.DataFrame(read_all_features(workspace.features, view, run))
-    # Every arm is scored on the same visits, those with both an ECG and a cine, and on what their current slots hold:
-    # a visit whose file was replaced keeps the rows of the older one.
-    slot = "recording_row" if declared_view(view).modality == "ecg" else "cine_row"
-    pairs = _table(workspace, "pairs").filter(pl.col("instance").is_in(list(instances)))
-    pairs = pairs.select("eid", "instance", pl.col(slot).alias("array_row"))
-    absent = pairs.join(table, on=pairs.columns, how="anti").height
-    if absent:
-        raise FeatureError(f"{run} predicts nothing for {absent} of {pairs.height} pairs, expected all; train it again")
-    return table.join(pairs, on=pairs.columns, how="semi").filter(pl.col("split") == split)
-
-
-def _require_covered(workspace: Workspace, view: str, run: str) -> None:
-    current = data_version(workspace.data)
-    own = read_features(workspace.features, view, run, ["run_id", "data_version"])
-    for origin in own.group_by(["run_id", "data_version"]).aggregate([]).to_pylist():
-        if not is_covered(workspace.features, run, origin["run_id"], origin["data_version"], current):
-            raise FeatureError(
-                f"{run} was trained on another data version ({origin['data_version']}) than the workspace holds ({current}); run "
-                f"`eccl materialize {run}` to describe the visits that came since, or `eccl train {run.replace('-', '@', 1)}`"
-            )
+def _nulls(scores: dict[str, float]) -> dict[str, float | None]:
+    return {name: None if np.isnan(value) else value for name, value in scores.items()}
 
 
 def _table(workspace: Workspace, name: str) -> pl.DataFrame:

@@ -1,57 +1,128 @@
-"""Table 1: one row per arm and split, one column per task, the counts beside the scores."""
+"""Table 1 of the experiment table: scores, intervals, retrieval and recipe, as Markdown, CSV, figure and tables.
+
+::
+
+    reports/table1.{csv,md,png,svg}                                   the paper's form
+    reports/table1/selection.json                                     what was frozen before the test split was read
+    reports/table1/{scores,traits,rows,retrieval}.parquet             tables of the store (schemas/tables)
+"""
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
-DISEASE_NAMES = {"I21": "MI", "I42": "CM", "I48": "AF", "I50": "HF"}
+from eccl.config import load_params
+from eccl.errors import WorkspaceError
+from eccl.evaluation.arm_runs import DISEASES, list_cells
+from eccl.evaluation.arm_scores import SplitScores, main_metric, score_split
+from eccl.evaluation.bootstrap import RESAMPLES
+from eccl.evaluation.comparison import compare
+from eccl.evaluation.predictions import read_truth
+from eccl.evaluation.recipes import best_by_column
+from eccl.evaluation.selection import Job, Scope, freeze, is_finished
+from eccl.evaluation.table1_figure import draw_table
+from eccl.evaluation.table1_markdown import flat, to_markdown
+from eccl.store import database
+from eccl.store.files import replace_file
+from eccl.store.gate import require_green
+from eccl.store.parts import write_parquet
+from eccl.training.arms import ArmTable
+from eccl.workspace import Workspace
+
+SPLITS = ("val", "test")
+TABLES = {"scores": "table1_scores", "traits": "table1_traits", "rows": "table1_rows", "retrieval": "retrieval"}
+"""File in reports/table1 -> table of the store."""
 
 
-def build_table(diseases: list[dict[str, Any]], mean_rs: list[dict[str, Any]]) -> pl.DataFrame:
-    """Arrange scores as the paper's Table 1.
+def write_table1(
+    workspace: Workspace, table: ArmTable, jobs: Iterable[Job], again: str | None = None, resamples: int = RESAMPLES
+) -> str:
+    """Freeze the finished runs of the jobs, score them on validation and once on test, and write the reports.
 
     Parameters
     ----------
-    diseases
-        Rows of :func:`eccl.evaluation.scoring.score_disease`.
-    mean_rs
-        Rows with arm, split, n (visits) and mean_r.
+    table
+        The experiment table.
+    jobs
+        What was asked for; a job without a finished run is shown as not run.
+    again
+        Why the test split of this data version is scored for another selection, in words.
+    resamples
+        Resamples of the bootstrap.
 
     Returns
     -------
-    polars.DataFrame
-        arm, split, per disease AUC, cases and n, then mean R and the visits behind it.
+    str
+        Table 1 as Markdown.
+
+    Raises
+    ------
+    WorkspaceError
+        No run of the jobs is finished.
+    SplitError
+        Another selection of this data version was scored already, and no reason is given.
+    GateError, VersionError, FeatureError
+        The gate is not green; a run is of other data; predictions are missing.
     """
-    rows = []
-    for entry in mean_rs:
-        row: dict[str, Any] = {"arm": entry["arm"], "split": entry["split"]}
-        mine = [d for d in diseases if (d["arm"], d["split"]) == (entry["arm"], entry["split"])]
-        for disease in mine:
-            name = DISEASE_NAMES.get(disease["code"], disease["code"])
-            row |= {f"{name}_auc": disease["auc"], f"{name}_cases": disease["cases"], f"{name}_n": disease["n"]}
-        rows.append({**row, "mean_r": entry["mean_r"], "visits": entry["n"]})
-    return pl.DataFrame(rows, infer_schema_length=None)
-
-
-def to_markdown(table: pl.DataFrame, definition: str) -> str:
-    """Draw the table for a reader: scores with cases and visits in parentheses."""
-    diseases = [name.removesuffix("_auc") for name in table.columns if name.endswith("_auc")]
-    header = ["arm", "split", *(f"{name} AUC (cases/n)" for name in diseases), "mean R (visits)"]
-    stream = io.StringIO()
-    stream.write("| " + " | ".join(header) + " |\n|" + "---|" * len(header) + "\n")
-    for row in table.iter_rows(named=True):
-        cells = [f"{_number(row[f'{d}_auc'])} ({row[f'{d}_cases']}/{row[f'{d}_n']})" for d in diseases]
-        stream.write(
-            "| "
-            + " | ".join([row["arm"], row["split"], *cells, f"{_number(row['mean_r'])} ({row['visits']})"])
-            + " |\n"
+    asked = list(jobs)
+    seeds = sorted({job.seed for job in asked})
+    done = {job.run for job in asked if is_finished(workspace, job.run)}
+    cells = [cell for cell in list_cells(table, seeds) if cell.run in done]
+    if not cells:  # before anything is frozen: an empty selection would count as a look at the test split
+        raise WorkspaceError(
+            f"of the {len(asked)} runs that were asked for, {len(done)} are trained and none of these predicts what the table holds; "
+            "train the runs of an arm with `eccl table1 --arms eccl`"
         )
-    stream.write(f"\nLabels by the definition `{definition}`. ECCL reads the ECG alone, CMR_Sup the cine.\n")
-    return stream.getvalue()
+    scope = _scope(workspace)
+    selection = freeze(workspace, asked, scope, again)
+    truths = [read_truth(workspace, split, scope.instances, DISEASES, scope.label_definition) for split in SPLITS]
+    splits = [score_split(workspace, selection, cells, truth, resamples) for truth in truths]
+    rows = _mark(table, compare(table, seeds, set(selection.runs), splits), scope)
+    retrieval = [row for split in splits for row in split.retrieval]
+    text = to_markdown(table, selection, rows, retrieval, seeds, truths[0].fields.height)
+    _write(workspace, table, splits, rows, retrieval, text)
+    return text
 
 
-def _number(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.3f}"
+def _scope(workspace: Workspace) -> Scope:
+    gate = require_green(workspace)
+    params = load_params(workspace.params_file)
+    instances = params.presets[params.preset]["evaluation"]["instances"]
+    return Scope(gate.data_version, params.preset, params.cohort.label_definition, tuple(instances))
+
+
+def _mark(table: ArmTable, rows: list[dict[str, Any]], scope: Scope) -> list[dict[str, Any]]:
+    """Add the winner of every column, and what was scored."""
+    best = best_by_column(table, rows)
+    for row in rows:
+        is_main = row["metric"] == main_metric(row["task"])
+        row["is_best"] = is_main and best.get(row["task"]) == row["arm"]
+        row |= {"data_version": scope.data_version, "preset": scope.preset}
+    return rows
+
+
+def _write(
+    workspace: Workspace,
+    table: ArmTable,
+    splits: Sequence[SplitScores],
+    rows: Sequence[Mapping[str, Any]],
+    retrieval: Sequence[Mapping[str, Any]],
+    text: str,
+) -> None:
+    content: dict[str, Sequence[Mapping[str, Any]]] = {
+        "scores": [row for split in splits for row in split.scores],
+        "traits": [row for split in splits for row in split.traits],
+        "rows": rows,
+        "retrieval": retrieval,
+    }
+    for name, some in content.items():
+        schema = database.empty_table(TABLES[name]).schema
+        write_parquet(pa.Table.from_pylist(list(some), schema=schema), workspace.reports / "table1" / f"{name}.parquet")
+    csv = pl.DataFrame(flat(table, rows), infer_schema_length=None).write_csv()
+    replace_file(workspace.reports / "table1.csv", csv.encode())
+    replace_file(workspace.reports / "table1.md", text.encode())
+    draw_table(table, rows, content["scores"], workspace.reports / "table1.png")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,11 @@ from eccl.models.positions import sincos_positions
 from eccl.models.specs import LEADS, SAMPLES, EcgEncoderSpec
 
 from timm.models.vision_transformer import VisionTransformer  # isort: skip
+
+
+_TIMM_POOLING: dict[str, Literal["token", "avg", "map"]] = {"token": "token", "mean": "avg", "attention": "map"}
+POOLING_WEIGHTS = "vit.attn_pool."
+"""Prefix of the weights that only attention pooling has."""
 
 
 class EcgEncoder(nn.Module):
@@ -22,6 +29,9 @@ class EcgEncoder(nn.Module):
     ----------
     spec
         Shape of the network.
+    pooling
+        ``token``: features are the class token after the last normalisation; ``mean``: the mean of the patch tokens after
+        it; ``attention``: a learned query attends to them (timm's ``AttentionPoolLatent``), whose weights are ``vit.attn_pool``.
 
     Attributes
     ----------
@@ -29,7 +39,7 @@ class EcgEncoder(nn.Module):
         Width of what :meth:`encode` returns.
     """
 
-    def __init__(self, spec: EcgEncoderSpec) -> None:
+    def __init__(self, spec: EcgEncoderSpec, pooling: str = "token") -> None:
         super().__init__()
         self.spec = spec
         self.feature_dim = spec.width
@@ -38,7 +48,7 @@ class EcgEncoder(nn.Module):
             patch_size=spec.patch,
             in_chans=1,
             num_classes=0,
-            global_pool="token" if spec.pooling == "token" else "avg",
+            global_pool=_TIMM_POOLING[pooling],
             embed_dim=spec.width,
             depth=spec.depth,
             num_heads=spec.heads,
@@ -70,7 +80,7 @@ class EcgEncoder(nn.Module):
         Returns
         -------
         Tensor
-            (batch, width): the class token after the final normalisation, or the mean of the patch tokens.
+            (batch, width), pooled as the encoder was told to.
         """
         features: Tensor = self.vit(ecg.unsqueeze(1))
         return features

@@ -64,18 +64,21 @@ def masked_bce(logit: Tensor, label: Tensor) -> Tensor:
     Parameters
     ----------
     logit, label
-        (batch, 1); NaN in `label` means undecided and has no influence.
+        (batch, diseases); NaN in `label` means undecided and has no influence.
 
     Returns
     -------
     Tensor
-        Scalar; 0 with a zero gradient where nothing is known.
+        Scalar: mean over a disease's known labels, then over the diseases that have any; 0 with a zero gradient where
+        nothing is known.
     """
     is_known = ~label.isnan()
     each = functional.binary_cross_entropy_with_logits(
         logit.float(), torch.where(is_known, label, 0.0), reduction="none"
     )
-    return torch.where(is_known, each, 0.0).sum() / is_known.sum().clamp(min=1)
+    known = is_known.sum(dim=0)
+    per_disease = torch.where(is_known, each, 0.0).sum(dim=0) / known.clamp(min=1)
+    return per_disease.sum() / (known > 0).sum().clamp(min=1)
 
 
 def masked_reconstruction(

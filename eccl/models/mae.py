@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.losses import masked_reconstruction
+from eccl.models.patches import from_patches, to_patches
 from eccl.models.positions import sincos_positions
-from eccl.models.specs import LEADS, SAMPLES, EcgEncoderSpec, MaskingSpec
+from eccl.models.specs import EcgEncoderSpec, MaskingSpec
 
 from timm.models.vision_transformer import Block  # isort: skip
 
@@ -67,15 +68,11 @@ class MaskedAutoencoder(nn.Module):
 
     def to_patches(self, ecg: Tensor) -> Tensor:
         """Cut recordings into patches: (batch, 12, 5000) -> (batch, patches, leads * samples of a patch)."""
-        rows, columns = self.grid
-        cut = ecg.reshape(len(ecg), rows, self.patch[0], columns, self.patch[1])
-        return cut.permute(0, 1, 3, 2, 4).flatten(3).flatten(1, 2)  # (batch, rows * columns, patch area)
+        return to_patches(ecg.unsqueeze(1), self.patch)
 
     def from_patches(self, patches: Tensor) -> Tensor:
         """Inverse of :meth:`to_patches`: (batch, patches, area) -> (batch, 12, 5000)."""
-        rows, columns = self.grid
-        cut = patches.reshape(len(patches), rows, columns, *self.patch)
-        return cut.permute(0, 1, 3, 2, 4).reshape(len(patches), LEADS, SAMPLES)
+        return from_patches(patches, self.patch, self.grid).squeeze(1)
 
     def draw_noise(self, batch: int, generator: torch.Generator | None = None) -> Tensor:
         """One number per patch, (batch, patches); drawn on the CPU so that one seed gives one mask on every device."""

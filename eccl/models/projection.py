@@ -67,7 +67,7 @@ class Supervised(nn.Module):
 
 
 class Aligned(nn.Module):
-    """The ECG side of ECCL: encoder, both projections and the task head.
+    """The ECG side of ECCL: encoder, task head and, where there is a teacher, both projections.
 
     The CMR side enters as features of the frozen teacher, so nothing of it can change here.
 
@@ -76,18 +76,23 @@ class Aligned(nn.Module):
     encoder
         ECG encoder, see :class:`Encoder`.
     teacher_dim
-        Width of the teacher's features.
+        Width of the teacher's features; None without a teacher: there are no projections then, and the task alone is
+        learned.
     targets
         Outputs of the task head, which reads the ECG features before their projection.
     """
 
-    def __init__(self, encoder: nn.Module, teacher_dim: int, targets: int, spec: AlignmentSpec) -> None:
+    def __init__(self, encoder: nn.Module, teacher_dim: int | None, targets: int, spec: AlignmentSpec) -> None:
         super().__init__()
         feature_dim = cast(Encoder, encoder).feature_dim
         self.encoder = encoder
+        # Before the projections, so that it starts from the same weights with and without them.
+        self.task_head = nn.Linear(feature_dim, targets)
+        self.has_projections = teacher_dim is not None
+        if teacher_dim is None:
+            return
         self.ecg_projection = projection(feature_dim, spec.projection_width)
         self.cmr_projection = projection(teacher_dim, spec.projection_width)
-        self.task_head = nn.Linear(feature_dim, targets)
         log_temperature = torch.tensor(math.log(spec.temperature))
         if spec.is_temperature_learnable:
             self.log_temperature = nn.Parameter(log_temperature)
@@ -95,10 +100,15 @@ class Aligned(nn.Module):
             self.register_buffer("log_temperature", log_temperature)
 
     def forward(self, ecg: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features (batch, d), L2-normalised z_e (batch, projection_width), task outputs (batch, targets)."""
+        """Features (batch, d), L2-normalised z_e (batch, projection_width), task outputs (batch, targets).
+
+        Without projections z_e is (batch, 0).
+        """
         features = self.encoder(ecg)
-        z_ecg = functional.normalize(apply_head(self.ecg_projection, features), dim=-1)
-        return features, z_ecg, apply_head(self.task_head, features)
+        outputs = apply_head(self.task_head, features)
+        if not self.has_projections:
+            return features, features[:, :0].float(), outputs
+        return features, functional.normalize(apply_head(self.ecg_projection, features), dim=-1), outputs
 
     def project_cmr(self, features: Tensor) -> Tensor:
         """Teacher features (batch, teacher_dim) to L2-normalised z_c (batch, projection_width)."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 LEADS = 12
 SAMPLES = 5000
 FRAMES = 50
+POOLINGS = ("token", "mean", "attention")
+LOSSES = ("info_nce", "triplet", "label_aware")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,6 @@ class EcgEncoderSpec:
         Token width, number of blocks, attention heads per block.
     mlp_ratio
         Width of a block's hidden layer relative to `width`.
-    pooling
-        ``token``: the class token after the last normalisation; ``mean``: the mean of the patch tokens after it.
     dropout
         Dropout after attention, inside the MLPs and after the positions are added; 0 during masked pre-training.
     """
@@ -32,7 +32,6 @@ class EcgEncoderSpec:
     depth: int = 12
     heads: int = 12
     mlp_ratio: float = 4.0
-    pooling: str = "token"
     dropout: float = 0.0
 
     @property
@@ -55,8 +54,6 @@ class EcgEncoderSpec:
             found.append(f"width {self.width} is not a multiple of 4, which 2-D sine-cosine positions need")
         if self.mlp_ratio <= 0:
             found.append(f"mlp_ratio {self.mlp_ratio} is not positive")
-        if self.pooling not in {"token", "mean"}:
-            found.append(f"pooling {self.pooling!r} is neither token nor mean")
         return [*found, *_share_problems(dropout=self.dropout)]
 
 
@@ -143,20 +140,70 @@ class AlignmentSpec:
         Train the logarithm of the temperature along.
     alpha
         Weight of the ECG-to-CMR direction; 1 - alpha is that of CMR-to-ECG.
+    loss
+        ``info_nce`` (the paper); ``triplet``: semi-hard triplets; ``label_aware``: `info_nce` in which other cases of the
+        disease are no negatives of a case.
+    margin
+        Triplets: by how much a negative shall be farther than the positive, as distance on the unit sphere, in [0, 2].
+    is_symmetric
+        Triplets: also from CMR to ECG, weighted by `alpha`; False has ECG anchors only.
     """
 
     projection_width: int = 256
     temperature: float = 0.1
     is_temperature_learnable: bool = False
     alpha: float = 0.5
+    loss: str = "info_nce"
+    margin: float = 0.2
+    is_symmetric: bool = True
 
     def problems(self) -> list[str]:
         """Why this cannot be trained; empty if it can."""
         found = _share_problems(alpha=self.alpha, upper=1.0)
+        if self.loss not in LOSSES:
+            found.append(f"loss {self.loss!r} is none of {', '.join(LOSSES)}")
+        if not 0 < self.margin <= 2:
+            found.append(f"margin {self.margin} is not in (0, 2], the distances on the unit sphere")
         if self.projection_width < 1:
             found.append(f"projection_width {self.projection_width} is not positive")
         if self.temperature <= 0:
             found.append(f"temperature {self.temperature} is not positive")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class CrossModalSpec:
+    """The space that two autoencoders share, and their decoders.
+
+    Parameters
+    ----------
+    latent_width
+        Width of the space that both encoders write into and both decoders read from.
+    temperature
+        Divisor of the cosine similarities in the contrastive term.
+    reconstruction_weight, contrastive_weight
+        Weight of the mean of the four reconstruction errors, and of the contrastive term.
+    ecg_decoder, cine_decoder
+        Shape of the transformer that turns a latent into patches.
+    cine_patch
+        Side in pixels of the patches that a cine is reconstructed in, all 50 frames together.
+    """
+
+    latent_width: int
+    temperature: float
+    reconstruction_weight: float
+    contrastive_weight: float
+    ecg_decoder: DecoderSpec
+    cine_decoder: DecoderSpec
+    cine_patch: int
+
+    def problems(self) -> list[str]:
+        """Why this cannot be trained, the decoders aside; empty if it can."""
+        found = []
+        if min(self.latent_width, self.cine_patch) < 1 or self.temperature <= 0:
+            found.append("latent_width, cine_patch and temperature must be positive")
+        if self.reconstruction_weight <= 0 or self.contrastive_weight < 0:
+            found.append("reconstruction_weight must be positive, contrastive_weight must not be negative")
         return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from eccl.operations.state import Status
+from eccl.store.run_names import training_command
 
 
 def advise(status: Status) -> Status:
@@ -33,6 +34,8 @@ def _steps(status: Status) -> Iterator[tuple[str, str]]:
         yield "eccl publish", "the latest release does not show this data"
     if status.stages and set(status.stages) == {"publish"}:
         yield "eccl publish", "features or models changed since the latest release"
+    if status.experiments.stale:
+        yield "eccl table1", f"{status.experiments.stale} runs of experiments were trained on other data"
     if status.quarantine:
         yield "eccl quarantine list", "everything is up to date; some files were refused"
     yield "eccl sql", "everything is up to date"
@@ -50,11 +53,11 @@ def _training(status: Status) -> Iterator[tuple[str, str]]:
     if not status.runs:
         yield "eccl train", "there is no model yet"
     for one in status.interrupted:
-        if one.remedy.startswith("eccl train"):
+        if one.remedy.startswith(("eccl train", "eccl table1")):
             yield one.remedy, one.what
     orphans = [run.run for run in status.runs if run.run_id is None]
     if orphans:
-        yield f"eccl train {orphans[0].replace('-', '@', 1)}", "features are there whose run is not"
+        yield training_command(orphans[0]), "features are there whose run is not"
     stale = [run.run for run in status.runs if not run.is_current and run.without]
     lacking = [run.run for run in status.runs if run.is_current and any(run.without.values())]
     if stale or lacking:

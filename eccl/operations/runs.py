@@ -14,6 +14,7 @@ from eccl.store.feature_views import computed_views
 from eccl.store.features import runs_of
 from eccl.store.materialized import is_covered, read_all_features
 from eccl.store.parts import TABLE_OF_MODALITY, read_table, table_files
+from eccl.store.run_names import is_of_experiment
 from eccl.store.run_records import run_records
 from eccl.workspace import Workspace
 
@@ -39,15 +40,39 @@ class RunState:
     without: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class ExperimentState:
+    """Runs of the experiment table, which come by the hundred.
+
+    Parameters
+    ----------
+    trained
+        Runs with a record.
+    stale
+        Those of them whose features hold for other data than the workspace's.
+    """
+
+    trained: int = 0
+    stale: int = 0
+
+
+def read_experiments(workspace: Workspace, version: str) -> ExperimentState:
+    """Count the runs of the experiment table."""
+    found = {run: record for run, record in _records(workspace).items() if is_of_experiment(run)}
+    described = {run for view in computed_views() for run in runs_of(workspace.features, view.name)}
+    stale = [run for run in described & set(found) if not _is_covered(workspace, found[run], version)]
+    return ExperimentState(len(found), len(stale))
+
+
 def read_runs(workspace: Workspace, version: str) -> Iterator[RunState]:
-    """Every run that left a model or features, by name."""
+    """Every one of the workspace's own runs that left a model or features, by name."""
     records = _records(workspace)
     views: dict[str, list[str]] = {}
     for view in computed_views():
         for run in runs_of(workspace.features, view.name):
             views.setdefault(run, []).append(view.name)
     slots = {modality: _current_slots(workspace, table) for modality, table in TABLE_OF_MODALITY.items()}
-    for run in sorted({*records, *views}):
+    for run in sorted(run for run in {*records, *views} if not is_of_experiment(run)):
         record = records.get(run)
         without = {
             view.name: _without(workspace, view.name, run, slots[str(view.modality)])
@@ -57,9 +82,8 @@ def read_runs(workspace: Workspace, version: str) -> Iterator[RunState]:
         if record is None:
             yield RunState(run, None, None, is_current=False, without=without)
             continue
-        trained_on = str(record["data_version"])
-        covered = is_covered(workspace.features, run, record["run_id"], trained_on, version)
-        yield RunState(run, record["run_id"], trained_on, covered, without)
+        covered = _is_covered(workspace, record, version)
+        yield RunState(run, record["run_id"], str(record["data_version"]), covered, without)
 
 
 def _records(workspace: Workspace) -> dict[str, dict[str, Any]]:
@@ -67,6 +91,10 @@ def _records(workspace: Workspace) -> dict[str, dict[str, Any]]:
         return {record["run"]: record for record in run_records(workspace.models)}
     except (OSError, ValueError, KeyError):
         return {}
+
+
+def _is_covered(workspace: Workspace, record: Mapping[str, Any], version: str) -> bool:
+    return is_covered(workspace.features, record["run"], record["run_id"], str(record["data_version"]), version)
 
 
 def _current_slots(workspace: Workspace, table: str) -> pa.Array:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from eccl.operations.locks import Lock
-from eccl.operations.runs import RunState
+from eccl.operations.runs import ExperimentState, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ class Status:
         Visits that are pairs; and visits that are none, by reason.
     stages
         Stages whose inputs changed, with the reason; None where DVC was not asked or cannot say.
+    runs, experiments
+        The workspace's own runs; and what the experiment table has left, counted.
     release, is_published
         Latest release, and whether it shows the data that the workspace holds.
     unreadable
@@ -85,6 +87,7 @@ class Status:
     pairs: int
     missing: Mapping[str, int]
     runs: tuple[RunState, ...]
+    experiments: ExperimentState
     stages: Mapping[str, str] | None
     quarantine: tuple[Refusal, ...]
     interrupted: tuple[Interruption, ...]

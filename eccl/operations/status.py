@@ -12,12 +12,13 @@ from eccl.errors import ChecksumError, EcclError
 from eccl.ingest.quarantine import count_refusals, read_refusals
 from eccl.operations.advice import advise
 from eccl.operations.locks import read_lock
-from eccl.operations.runs import read_runs
+from eccl.operations.runs import ExperimentState, read_experiments, read_runs
 from eccl.operations.stages import changed_stages, is_pushed, remote_name
 from eccl.operations.state import DataState, GateState, Interruption, Refusal, Status
 from eccl.quality.product_tables import count_leftovers
 from eccl.store.parts import data_version, read_table, table_files
 from eccl.store.releases import LATEST, read_ledger
+from eccl.store.run_names import training_command
 from eccl.store.tombstones import journal_path
 from eccl.workspace import Workspace
 
@@ -41,6 +42,7 @@ def read_status(workspace: Workspace, *, quick: bool = False) -> Status:
         pairs=rows.get("pairs", 0),
         missing=_missing(workspace),
         runs=tuple(read_runs(workspace, version)) if version else (),
+        experiments=read_experiments(workspace, version) if version else ExperimentState(),
         stages=None if quick else changed_stages(workspace),
         quarantine=tuple(_refusals(workspace)),
         interrupted=tuple(_interruptions(workspace)),
@@ -131,7 +133,7 @@ def _interruptions(workspace: Workspace) -> Iterator[Interruption]:
         yield Interruption("a withdrawal was interrupted", "eccl withdraw --resume")
     unfinished = {path.stem.rpartition("-")[0] for path in workspace.checkpoints.glob("*.pt") if path.name[0] != "."}
     for run in sorted(unfinished):
-        yield Interruption(f"the training of {run} was interrupted", f"eccl train {run.replace('-', '@', 1)}")
+        yield Interruption(f"the training of {run} was interrupted", training_command(run))
     if left := count_leftovers(workspace):
         yield Interruption(
             f"{left} leftovers of interrupted writes; harmless", "the next ingest or publish removes them"

@@ -19,17 +19,21 @@ from numpy.typing import NDArray
 
 from eccl.errors import ChecksumError
 from eccl.quality.findings import Finding, Node, count_of, critical, note, warning
+from eccl.quality.product_models import renewal
 from eccl.store.feature_views import KEYS, FeatureView, computed_views, declared_views
 from eccl.store.features import runs_of
 from eccl.store.files import TEMPORARY_PREFIX
 from eccl.store.materialized import FOLDER, is_covered, list_materializations
 from eccl.store.parts import TABLE_OF_MODALITY, read_files, read_table, table_files
+from eccl.store.run_names import task_of, training_command
 from eccl.store.run_records import run_records
 from eccl.workspace import Workspace
 
 BATCH = 16_384
 NORM_TOLERANCE = 1e-3
 LOGIT_TOLERANCE = 1e-4
+ALL_TASKS = "all"
+"""Task of a run that predicts every disease."""
 _INSTANCES = 256
 """A visit as one number: eid * 256 + instance."""
 
@@ -50,6 +54,8 @@ class Cohort:
         By modality: slots, and the visit of each.
     fields
         Fields that are traits.
+    codes
+        Diseases that have labels.
     """
 
     visits: Ints
@@ -57,6 +63,7 @@ class Cohort:
     splits: NDArray[np.str_]
     slots: Mapping[str, tuple[Ints, Ints]]
     fields: Ints
+    codes: NDArray[np.str_]
 
 
 @dataclass(slots=True)
@@ -88,7 +95,7 @@ def _check_run(
     workspace: Workspace, view: FeatureView, run: str, record: Mapping[str, Any] | None, cohort: Cohort, version: str
 ) -> Node:
     seen = Seen()
-    again = f"run `eccl train {run.replace('-', '@', 1)}`"
+    again = f"run `{training_command(run)}`"
     try:
         for batch in _batches(workspace.features, view, run, record):
             _look_at(batch, view, run, cohort, seen)
@@ -119,7 +126,7 @@ def _check_record(
         yield critical(f"{count_of(foreign, 'row')} of another training than models/{run} records", again)
     if not is_covered(workspace.features, run, record["run_id"], record["data_version"], version):
         what = f"stale: computed on data version {record['data_version']}, the workspace holds {version}"
-        yield warning(what, f"run `eccl materialize {run}`, or {again.removeprefix('run ')}")
+        yield warning(what, renewal(run))
 
 
 def _check_lengths(view: FeatureView, seen: Seen, record: Mapping[str, Any] | None, again: str) -> list[Finding]:
@@ -167,7 +174,9 @@ def _look_at(batch: pa.RecordBatch, view: FeatureView, run: str, cohort: Cohort,
     if "value" in view.own_columns:
         _count(seen, "have a value that is no finite number", ~np.isfinite(_floats(batch.column("value"))))
     if view.key == "code":
-        _count(seen, "are about another disease than the run's", _texts(batch.column("code")) != run.rpartition("-")[2])
+        codes, task = _texts(batch.column("code")), task_of(run)
+        is_wrong = ~np.isin(codes, cohort.codes) if task == ALL_TASKS else codes != task
+        _count(seen, "are about another disease than the run's", is_wrong)
     if view.key == "field_id":
         _count(seen, "are about a field that is no trait", ~_among(_ints(batch.column("field_id")), cohort.fields))
 
@@ -285,6 +294,7 @@ def _read_cohort(data: Path) -> Cohort:
         splits=_texts(splits.column("split")),
         slots=slots,
         fields=np.unique(traits),
+        codes=np.unique(_texts(table("labels", ["code"]).column("code"))),
     )
 
 

@@ -13,6 +13,7 @@ from eccl.store.files import TEMPORARY_PREFIX, sha256_file
 from eccl.store.materialized import is_covered
 from eccl.store.parts import read_table, table_files
 from eccl.store.releases import LATEST, Ledger, Release, read_ledger
+from eccl.store.run_names import is_of_experiment, training_command
 from eccl.store.withdrawals import read_certificates
 from eccl.workspace import Workspace
 
@@ -36,7 +37,7 @@ def _check_model(
     version: str,
 ) -> Node:
     record = records[folder.name]
-    again = f"run `eccl train {folder.name.replace('-', '@', 1)}`"
+    again = f"run `{training_command(folder.name)}`"
     if record is None:
         return Node(folder.name, "", (critical("run.json is missing, or no record of a run", again),))
     findings: list[Finding] = []
@@ -53,14 +54,16 @@ def _check_model(
             state = "is not there" if found is None else "was trained again since"
             findings.append(warning(f"its parent {parent['run']} {state}", again))
     if not is_covered(features, folder.name, record["run_id"], record["data_version"], version):
-        findings.append(
-            warning(
-                f"trained on data version {record['data_version']}", f"run `eccl materialize {folder.name}`, or {again}"
-            )
-        )
+        findings.append(warning(f"trained on data version {record['data_version']}", renewal(folder.name)))
     if record["run_id"] in tainted:
         findings.append(warning("its model had seen somebody who withdrew", again))
     return Node(folder.name, str(record["run_id"]), tuple(findings))
+
+
+def renewal(run: str) -> str:
+    """How a run comes to hold for the data of today; visits are added to the workspace's own runs only."""
+    again = training_command(run)
+    return f"run `{again}`" if is_of_experiment(run) else f"run `eccl materialize {run}`, or run `{again}`"
 
 
 def _record(folder: Path) -> dict[str, Any] | None:

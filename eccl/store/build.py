@@ -23,6 +23,15 @@ from eccl.workspace import Workspace
 
 RECORD_SHA256 = {"recordings": "clean_sha256", "cines": "frames_sha256"}
 """Checksum column of what models read, by table of slots."""
+REPORT_TABLES = {
+    "table1_scores": "table1/scores.parquet",
+    "table1_traits": "table1/traits.parquet",
+    "table1_rows": "table1/rows.parquet",
+    "retrieval": "table1/retrieval.parquet",
+    "figure_points": "figures/points.parquet",
+    "associations": "associations/associations.parquet",
+}
+"""Tables that an evaluation wrote, with their file under reports/; each is empty until there is one."""
 MODALITY_OF_TABLE = {table: modality for modality, table in TABLE_OF_MODALITY.items()}
 
 
@@ -55,6 +64,7 @@ def _tables(workspace: Workspace, known: Sequence[versions.DataVersion]) -> Iter
     results = workspace.gate / "results.parquet"
     yield "validation_results", pq.read_table(results) if results.is_file() else None
     yield "withdrawals", _from_rows([_withdrawal(certificate) for certificate in certificates])
+    yield from _report_tables(workspace)
 
 
 def _cohort_tables(workspace: Workspace) -> Iterable[tuple[str, pa.Table | None]]:
@@ -76,6 +86,17 @@ def _cohort_tables(workspace: Workspace) -> Iterable[tuple[str, pa.Table | None]
             rows = rows.filter(pc.invert(pc.is_in(rows.column("eid"), value_set=pa.array(sorted(gone), pa.int64()))))
         yield table, rows
     yield "slots", pa.concat_tables(slots) if slots else None
+
+
+def _report_tables(workspace: Workspace) -> Iterable[tuple[str, pa.Table | None]]:
+    known = _participants(workspace)
+    for table, name in REPORT_TABLES.items():
+        path = workspace.reports / name
+        rows = pq.read_table(path) if path.is_file() else None
+        if rows is not None and "eid" in rows.column_names:
+            eids = rows.column("eid")
+            rows = rows.filter(pc.or_(pc.is_null(eids), pc.is_in(eids, value_set=known)))
+        yield table, rows
 
 
 def _participants(workspace: Workspace) -> pa.Array:

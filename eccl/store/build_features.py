@@ -1,4 +1,8 @@
-"""The features part of a store: tables of computed views, registry, views and macros over them."""
+"""The features part of a store: tables of computed views, registry, views and macros over them.
+
+Published are the features of the workspace's own runs. Those of experiments' arms stay in features/: at the paper's size
+they are tens of gigabytes, and what they are for, scores and figures, is published as tables.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ from eccl.store.feature_views import (
 )
 from eccl.store.materialized import is_covered, list_materializations
 from eccl.store.parts import data_version
+from eccl.store.run_names import is_of_experiment
 from eccl.workspace import Workspace
 
 
@@ -39,12 +44,13 @@ def fill_features(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -
 
 
 def _fill_view(connection: duckdb.DuckDBPyConnection, workspace: Workspace, view: FeatureView) -> None:
-    """Make a view's table and fill it from the files of all runs, in one statement, which reads them side by side."""
-    current = data_version(workspace.data) if features.runs_of(workspace.features, view.name) else ""
+    """Make a view's table and fill it from the files of all own runs, in one statement, which reads them side by side."""
+    runs = [run for run in features.runs_of(workspace.features, view.name) if not is_of_experiment(run)]
+    current = data_version(workspace.data) if runs else ""
     known = dict(connection.execute("SELECT run, (run_id, data_version) FROM runs").fetchall())
     files: dict[str, list[Path]] = {}
     origins: list[str] = []
-    for run in features.runs_of(workspace.features, view.name):
+    for run in runs:
         run_id, trained_on = known.get(run, (None, ""))
         files[run] = _files(workspace.features, view.name, run, run_id)
         is_current = run_id is not None and is_covered(workspace.features, run, run_id, trained_on, current)
@@ -127,7 +133,7 @@ def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
         for view in computed_views()
     )
     connection.execute(database.schema_sql("views", "feature_rows").replace("{views}", selects)).fetchall()
-    for name in ("lineage", "coverage", "prediction_scores", "nearest"):
+    for name in ("lineage", "coverage", "prediction_scores", "nearest", "retrieval"):
         connection.execute(database.schema_sql("views", name)).fetchall()
     _create_wide(connection, "traits_wide", "as measured")
     _create_wide(connection, "trait_prediction_wide", "predicted from the ECG")

@@ -16,6 +16,7 @@ from eccl.errors import FeatureError, SchemaError
 from eccl.store.feature_views import KEYS, declared_view
 from eccl.store.files import TEMPORARY_PREFIX
 from eccl.store.parts import write_parquet
+from eccl.store.run_names import training_command
 
 
 def write_features(features: Path, view: str, run: str, table: pa.Table) -> Path:
@@ -51,7 +52,7 @@ def read_features(features: Path, view: str, run: str, columns: list[str] | None
     path = features / view / f"{run}.parquet"
     if not path.is_file():
         found = ", ".join(runs_of(features, view)) or "none"
-        raise FeatureError(f"view {view} has no run {run} (found: {found}); run `eccl train {run.replace('-', '@')}`")
+        raise FeatureError(f"view {view} has no run {run} (found: {found}); run `{training_command(run)}`")
     return pq.read_table(path, columns=columns)
 
 

@@ -1,4 +1,4 @@
-"""A new workspace: parameters and stages as shipped, under git and DVC."""
+"""A new workspace: parameters, stages and the experiment table as shipped, under git and DVC."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from eccl.store.repository import run_dvc, run_git
 from eccl.store.sample import without_sample
 from eccl.workspace import Workspace, shipped
 
+EXPERIMENTS = "experiments"
 IGNORED = """\
 /data
 /raw/
@@ -54,6 +55,9 @@ def init_workspace(folder: Path, settings: Mapping[str, str | int] | None = None
 def _fill(folder: Path, settings: Mapping[str, str | int]) -> None:
     (folder / "dvc.yaml").write_text(without_sample(shipped("dvc.yaml").read_text()))
     (folder / "params.yaml").write_text(_with_settings(shipped("params.yaml").read_text(), settings))
+    (folder / EXPERIMENTS).mkdir()
+    for name in ("arms.yaml", "dvc.yaml", ".dvcignore"):
+        (folder / EXPERIMENTS / name).write_text((shipped(EXPERIMENTS) / name).read_text())
     (folder / ".gitignore").write_text(IGNORED)
     run_git(folder, "init", "--quiet", "--initial-branch", "main")
     if not run_git(folder, "config", "user.email", check=False):

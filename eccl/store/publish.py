@@ -20,7 +20,7 @@ from eccl import __version__
 from eccl.config import load_params
 from eccl.errors import VersionError
 from eccl.store import database
-from eccl.store.build import fill_store
+from eccl.store.build import REPORT_TABLES, fill_store
 from eccl.store.feature_store import FeatureStore
 from eccl.store.feature_views import quote
 from eccl.store.files import TEMPORARY_PREFIX, aside, sweep
@@ -237,6 +237,7 @@ def _inputs(workspace: Workspace) -> Iterator[Path]:
     for folder in (workspace.features, workspace.gate, workspace.ledger / "withdrawals", shipped("schemas")):
         yield from sorted(path for path in folder.rglob("*") if path.is_file())
     yield from sorted(workspace.models.glob("*/run.json"))
+    yield from sorted(path for name in REPORT_TABLES.values() if (path := workspace.reports / name).is_file())
     yield from sorted(Path(__file__).parent.glob("build*.py"))  # a mended build is something new, too
 
 

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 
 from eccl.errors import EcclError
-from eccl.training.arms import TASKS
+from eccl.training.config import ALL, TASKLESS, TASKS
 from eccl.workspace import find_workspace
 
-STAGES = ("pretrain_ecg", "pretrain_cmr", "align")
+STAGES = ("pretrain_ecg", "pretrain_cmr", "pretrain_cmae", "align", "probe")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="example: python -m eccl.training align --task I50",
     )
     parser.add_argument("stage", choices=STAGES)
-    parser.add_argument("--task", choices=TASKS, help="which task; pretrain_ecg has none")
+    parser.add_argument("--task", choices=(*TASKS, ALL), help=f"which task; {' and '.join(TASKLESS)} have none")
     parser.add_argument("--variant", help="arm or part of experiments/arms.yaml; needs --seed")
     parser.add_argument("--seed", type=int, help="seed of the variant")
     parser.add_argument("--workspace", help="folder of the workspace; default: the one around the current folder")

@@ -13,6 +13,8 @@ from eccl.errors import FeatureError, VersionError
 from eccl.store.feature_views import FeatureView, computed_views
 from eccl.store.materialized import is_covered, read_all_features
 from eccl.store.parts import TABLE_OF_MODALITY, table_files
+from eccl.store.run_names import training_command
+from eccl.training.config import ALL
 from eccl.training.runs import Run
 from eccl.training.sampling import Positions
 from eccl.training.targets import TRAITS
@@ -104,11 +106,17 @@ def find_backlog(workspace: Workspace, run: Run, data_version: str) -> Backlog:
 def views_of(run: Run) -> list[FeatureView]:
     """Views that a run writes and that later visits get too.
 
-    The teacher cache is left out: only training reads it, under a key that holds the data version.
+    The teacher cache is left out: only training reads it, under a key that holds the data version. An alignment without a
+    teacher has no projections, and a probe has predictions alone, in the views of the alignment it builds on.
     """
-    keys = {None, "field_id" if run.record["task"] == TRAITS else "code"}
-    stage = run.record["stage"]
-    return [view for view in computed_views() if view.stage == stage and not view.is_cache and view.key in keys]
+    record = run.record
+    stage, task = record["stage"], record["task"]
+    keys = {None: set[str](), TRAITS: {"field_id"}, ALL: {"field_id", "code"}}.get(task, {"code"})
+    own = [view for view in computed_views() if view.stage == ("align" if stage == "probe" else stage)]
+    vectors = [view for view in own if view.key is None and stage != "probe"]
+    if stage == "align" and record["teacher_dim"] is None:
+        vectors = [view for view in vectors if not view.name.endswith("_projection")]
+    return [*vectors, *(view for view in own if view.key in keys and not view.is_cache)]
 
 
 def current_visits(data: Path, modality: str) -> Visits:
@@ -121,7 +129,7 @@ def _rows(features: Path, view: str, run: Run) -> pa.Table:
     if set(rows.column("run_id").unique().to_pylist()) - {run.run_id}:
         raise FeatureError(
             f"the rows of view {view} are of another training of {run.record['run']} than its model; run `dvc checkout`, or "
-            f"`eccl train {str(run.record['run']).replace('-', '@', 1)}` again"
+            f"`{training_command(str(run.record['run']))}` again"
         )
     return rows
 
@@ -146,5 +154,5 @@ def _check_slots(run: str, rows: pa.Table, slots: pa.Table) -> None:
     if strange:
         raise VersionError(
             f"{strange} slots that {run} computed rows from are not in this data, or are another visit's there; expected data that "
-            f"only grew since. Bring back the data it belongs to (`eccl versions`), or run `eccl train {run.replace('-', '@', 1)}`"
+            f"only grew since. Bring back the data it belongs to (`eccl versions`), or run `{training_command(run)}`"
         )

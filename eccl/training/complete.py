@@ -9,6 +9,7 @@ import torch
 
 from eccl.errors import VersionError
 from eccl.store.materialized import read_all_features
+from eccl.store.run_names import training_command
 from eccl.training.backlog import Backlog, current_visits
 from eccl.training.describe import (
     Tables,
@@ -88,7 +89,7 @@ def load_teacher_of(workspace: Workspace, aligned: Run) -> Run:
         aligned_name = str(aligned.record["run"])
         raise VersionError(
             f"{aligned_name} was aligned with another {name} than the one in models/: its cines have no place in that space. Bring "
-            f"the older one back (`dvc checkout`), or run `eccl train {aligned_name.replace('-', '@', 1)}` again"
+            f"the older one back (`dvc checkout`), or run `{training_command(aligned_name)}` again"
         )
     return teacher
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from eccl.models.projection import Aligned, Supervised
 from eccl.training.augment import clean_view, scale_ecg, stable_views
-from eccl.training.config import AlignConfig, PretrainCmrConfig
+from eccl.training.config import ALL, DISEASES, AlignConfig, PretrainCmrConfig
 from eccl.training.frozen import FrozenEncoder
 from eccl.training.runs import Run, RunIdentity
 from eccl.training.runtime import Runtime
@@ -46,6 +46,11 @@ def describe_recordings(
     ----------
     scaler
         Brings traits back into their units; None for a disease.
+
+    Returns
+    -------
+    dict
+        Table by view; without projections in the network there is no ``ecg_projection``.
     """
     parts: list[list[NDArray[Any]]] = []
     network.eval()
@@ -57,10 +62,11 @@ def describe_recordings(
                 values = network(scale_ecg(ecg.batch(batch), config.augment.scaling))
             parts.append([one.float().cpu().numpy() for one in values])
     features, z_ecg, outputs = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    projected = {"ecg_projection": vector_rows(recordings, identity, z_ecg)} if network.has_projections else {}
     return {
         "ecg_embedding": vector_rows(recordings, identity, features),
-        "ecg_projection": vector_rows(recordings, identity, z_ecg),
-        **_predictions("", recordings, identity, outputs, scaler),
+        **projected,
+        **predictions("", recordings, identity, outputs, scaler),
     }
 
 
@@ -105,7 +111,7 @@ def describe_cines(
         outputs = network.head(torch.from_numpy(clean).to(runtime.device)).float().cpu().numpy()
     return {
         "cmr_embedding": vector_rows(cines, identity, clean),
-        **_predictions("cmr_", cines, identity, outputs, scaler),
+        **predictions("cmr_", cines, identity, outputs, scaler),
     }
 
 
@@ -138,12 +144,31 @@ def scaler_of(run: Run) -> TraitScaler | None:
 def count_targets(run: Run) -> int:
     """Outputs of a finished run's head."""
     scaler = scaler_of(run)
-    return 1 if scaler is None else len(scaler.field_ids)
+    traits = 0 if scaler is None else len(scaler.field_ids)
+    return traits + len(codes_of(run.record["task"]))
 
 
-def _predictions(
+def codes_of(task: str | None) -> tuple[str, ...]:
+    """Diseases that a task predicts, in the order of its outputs, after any traits."""
+    return DISEASES if task == ALL else (task,) if task in DISEASES else ()
+
+
+def predictions(
     prefix: str, visits: Visits, identity: RunIdentity, outputs: NDArray[Any], scaler: TraitScaler | None
 ) -> Tables:
+    """Rows of the predictions of visits; task ``all`` has both views.
+
+    Parameters
+    ----------
+    prefix
+        Nothing, or ``cmr_`` for what a cine tells.
+    outputs
+        (visits, targets): standardised traits, logits, or both in this order.
+    """
+    tables, traits = {}, 0
     if scaler is not None:
-        return {f"{prefix}trait_prediction": trait_rows(visits, identity, outputs, scaler)}
-    return {f"{prefix}disease_prediction": disease_rows(visits, identity, outputs, str(identity.task))}
+        traits = len(scaler.field_ids)
+        tables[f"{prefix}trait_prediction"] = trait_rows(visits, identity, outputs[:, :traits], scaler)
+    codes = codes_of(identity.task)
+    rows = [disease_rows(visits, identity, outputs[:, traits + i], code) for i, code in enumerate(codes)]
+    return {**tables, **({f"{prefix}disease_prediction": pa.concat_tables(rows)} if rows else {})}

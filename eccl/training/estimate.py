@@ -137,14 +137,16 @@ def estimate_pretrain_cmr(preset: Preset, task: str, targets: int, data: TrainSe
 def estimate_align(preset: Preset, task: str, targets: int, data: TrainSet, devices: int = 1) -> StageEstimate:
     """Cost of one alignment, with the teacher that the preset names."""
     config, spec = preset.align, preset.pretrain_ecg.encoder
-    width = _on_meta(lambda: CmrEncoder(preset.pretrain_cmr.encoder)).feature_dim
+    has_teacher = config.contrastive_weight > 0
+    width = _on_meta(lambda: CmrEncoder(preset.pretrain_cmr.encoder)).feature_dim if has_teacher else None
 
     def build() -> nn.Module:
         network: Aligned = align.build(spec, config, width, targets)
         return AlignTask(network, task, config)
 
     def inputs(batch: int) -> tuple[Tensor, ...]:
-        return _meta(batch, LEADS, SAMPLES), _meta(batch, width), _meta(batch, targets)
+        shown = _meta(batch, LEADS, SAMPLES), _meta(batch, targets)
+        return shown if width is None else (*shown, _meta(batch, width))
 
     tokens = f"{spec.patches + 1}"
     return _estimate(
@@ -159,7 +161,7 @@ def estimate_align(preset: Preset, task: str, targets: int, data: TrainSet, devi
         views=1,
         attention=frozenset({spec.patches + 1}),
         drop_last=True,
-        extra=_live_teacher(preset) if config.teacher == "live" else 0.0,
+        extra=_live_teacher(preset) if has_teacher and config.teacher == "live" else 0.0,
     )
 
 

@@ -18,7 +18,7 @@ from eccl.training.sources import Source
 from eccl.training.trainer import TrainingPlan, fit
 
 
-def _require_nobody_left(session: Session, before: str) -> None:
+def require_nobody_left(session: Session, before: str) -> None:
     """Refuse to save a model of data that somebody left while it was trained: nothing would mark it."""
     require_no_pending_withdrawal(session.workspace)
     if tombstones_mark(session.workspace) != before:
@@ -64,7 +64,7 @@ def carry_out(
     result = fit(plan, optimiser, seed, runtime, checkpoint, Curves(session.workspace.curves(identity.run)))
     if not runtime.is_first:
         return None
-    _require_nobody_left(session, left)
+    require_nobody_left(session, left)
     own = dict(record)
     metrics = {"selection": own.pop("selection"), **result.metrics}
     saved = save_run(

@@ -59,6 +59,8 @@ def _convert(hint: Any, value: Any, path: str, problems: list[str]) -> Any:
         return fill(typing.cast(type[Any], hint), value, path, problems)
     if typing.get_origin(hint) is tuple:
         return _convert_tuple(typing.get_args(hint), value, path, problems)
+    if typing.get_origin(hint) is Mapping:
+        return _convert_mapping(typing.get_args(hint)[1], value, path, problems)
     # PyYAML reads 8e-5 (no dot) as text; the file stays readable if that is understood.
     if hint is float and isinstance(value, str):
         try:
@@ -86,3 +88,12 @@ def _convert_tuple(hints: tuple[Any, ...], value: Any, path: str, problems: list
     pairs = enumerate(zip(hints, value, strict=True))
     values = tuple(_convert(hint, one, f"{path}[{i}]", problems) for i, (hint, one) in pairs)
     return None if None in values else values
+
+
+def _convert_mapping(hint: Any, value: Any, path: str, problems: list[str]) -> Any:
+    """Any names, each with a value of one type."""
+    if not isinstance(value, Mapping):
+        problems.append(f"{path}: expected a mapping, found {type(value).__name__}")
+        return None
+    values = {str(name): _convert(hint, one, f"{path}.{name}", problems) for name, one in value.items()}
+    return None if None in values.values() else values

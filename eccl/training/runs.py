@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from eccl.errors import VersionError, WorkspaceError
 from eccl.store.files import aside, sha256_file
 from eccl.store.gate import GateStatus
+from eccl.store.run_names import training_command
 from eccl.training.arms import OWN, Naming
 from eccl.workspace import Workspace
 
@@ -172,7 +173,7 @@ def load_run(workspace: Workspace, run: str) -> Run:
     """
     folder = workspace.run_folder(run)
     if not (folder / RECORD).is_file():
-        raise WorkspaceError(f"models/{run} holds no {RECORD}; train it first: `eccl train {run.replace('-', '@', 1)}`")
+        raise WorkspaceError(f"models/{run} holds no {RECORD}; train it first: `{training_command(run)}`")
     return Run(json.loads((folder / RECORD).read_text()), folder)
 
 
@@ -188,7 +189,7 @@ def load_parent(workspace: Workspace, run: str, data_version: str) -> Run:
     if parent.record["data_version"] != data_version:
         raise VersionError(
             f"{run} was trained on data version {parent.record['data_version']}, the workspace holds {data_version}; "
-            f"run `eccl train {run.replace('-', '@', 1)}` again"
+            f"run `{training_command(run)}` again"
         )
     return parent
 

@@ -11,7 +11,7 @@ import torch
 from eccl.errors import ConfigError
 from eccl.store.gate import GateStatus, require_green
 from eccl.training.arms import OWN, Naming, changes_of, choose_naming, load_arms
-from eccl.training.config import TASKS, TrainingParams, check_devices, load_params
+from eccl.training.config import ALL, TASKLESS, TASKS, TrainingParams, check_devices, load_params
 from eccl.training.runtime import Runtime, RuntimeConfig
 from eccl.workspace import Workspace
 
@@ -62,10 +62,11 @@ def open_session(
     GateError
         The gate is missing, red without an override, or belongs to other data.
     """
-    if stage == "pretrain_ecg" and task is not None:
-        raise ConfigError(f"pretrain_ecg has no task, found {task!r}; leave --task out")
-    if stage != "pretrain_ecg" and task not in TASKS:
-        raise ConfigError(f"{stage} needs --task, one of {', '.join(TASKS)}; found {task!r}")
+    known = TASKS if stage == "probe" else (*TASKS, ALL)
+    if stage in TASKLESS and task is not None:
+        raise ConfigError(f"{stage} has no task, found {task!r}; leave --task out")
+    if stage not in TASKLESS and task not in known:
+        raise ConfigError(f"{stage} needs --task, one of {', '.join(known)}; found {task!r}")
     naming, changes = _choose_variant(workspace, stage, variant)
     params = load_params(workspace.params_file, changes=changes)
     config = runtime or RuntimeConfig()

@@ -1,4 +1,4 @@
-"""What a task predicts: standardised traits, or one disease label."""
+"""What a task predicts: standardised traits, one disease label, or for ``all`` the traits and then every disease."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from eccl.errors import SchemaError
 from eccl.store.parts import read_table
+from eccl.training.config import ALL, DISEASES
 from eccl.training.sources import TRAINING_SPLITS
 from eccl.training.visits import Visits
 
@@ -124,14 +125,14 @@ class TaskTargets:
     Parameters
     ----------
     task
-        ``traits`` or a disease code.
+        ``traits``, a disease code or ``all``.
     values
-        (visits, targets) float64: standardised traits, or 0/1; NaN where unknown, for traits that the train split
-        does not know twice, and for every visit of the test split.
+        (visits, targets) float64: standardised traits, or 0/1, or both in this order; NaN where unknown, for traits that
+        the train split does not know twice, and for every visit of the test split.
     train
         Positions of the train split with at least one known target.
     scaler
-        For traits.
+        For traits; None for a disease.
     definition
         Label definition, for diseases.
     """
@@ -148,18 +149,21 @@ class TaskTargets:
         return int(self.values.shape[1])
 
     def train_labels(self) -> Float | None:
-        """Labels of `train` for a disease, which the sampler balances; None for traits."""
+        """Labels of `train` for a disease, which the sampler balances; None for traits, and for ``all``."""
         return None if self.scaler is not None else self.values[self.train, 0]
 
     def count(self, positions: NDArray[np.int64]) -> dict[str, int]:
         """Visits, visits with a known target, and cases of a disease, for run.json."""
         values = self.values[positions]
         counts = {"visits": len(positions), "known": int((~np.isnan(values)).any(axis=1).sum())}
+        if self.task == ALL:
+            labels = values[:, -len(DISEASES) :]
+            return {**counts, **{f"cases_{code}": int((labels[:, i] == 1).sum()) for i, code in enumerate(DISEASES)}}
         return counts if self.scaler is not None else {**counts, "cases": int((values == 1).sum())}
 
     def params(self) -> dict[str, Any]:
         """Parameters outside the stage's section that the targets depend on."""
-        return {} if self.scaler is not None else {"label_definition": self.definition}
+        return {} if self.task == TRAITS else {"label_definition": self.definition}
 
     def record(self) -> dict[str, Any]:
         """What run.json keeps so that predictions can be turned back into units."""
@@ -172,14 +176,17 @@ def read_targets(data: Path, visits: Visits, task: str, definition: str, instanc
     Targets of the test split are left out here, so nothing that trains or selects can see them.
     """
     is_seen = np.isin(visits.split, TRAINING_SPLITS)[:, None]
-    if task != TRAITS:
-        labels = np.where(is_seen, disease_labels(data, visits, task, definition), np.nan)
+    codes = DISEASES if task == ALL else () if task == TRAITS else (task,)
+    labels = np.hstack([np.empty((len(visits), 0)), *(disease_labels(data, visits, one, definition) for one in codes)])
+    labels = np.where(is_seen, labels, np.nan)
+    if task not in {TRAITS, ALL}:
         return TaskTargets(task, labels, _known(visits, labels, instances), None, definition)
     field_ids = trait_fields(data)
     values = np.where(is_seen, trait_values(data, visits, field_ids), np.nan)
     scaler = fit_scaler(field_ids, values[visits.select("train", instances)])
     standard = np.where(scaler.is_learned(), scaler.to_standard(values), np.nan)
-    return TaskTargets(task, standard, _known(visits, standard, instances), scaler, definition)
+    together = np.hstack([standard, labels])
+    return TaskTargets(task, together, _known(visits, together, instances), scaler, definition)
 
 
 def _known(visits: Visits, values: Float, instances: tuple[int, ...]) -> NDArray[np.int64]:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
+from eccl.models.contrast import contrast
+from eccl.models.cross_modal_autoencoder import CrossModalAutoencoder
 from eccl.models.losses import info_nce
 from eccl.models.projection import Aligned, Supervised
 from eccl.training.config import AlignConfig
@@ -26,7 +29,7 @@ class SupervisedTask(nn.Module):
     network
         CMR encoder and head.
     task
-        ``traits`` or a disease code.
+        ``traits``, a disease code or ``all``.
     gather
         Joins the rows of all devices: a trait's mean error is over all its known values, not over means.
     """
@@ -49,11 +52,11 @@ class AlignTask(nn.Module):
     Parameters
     ----------
     network
-        ECG encoder, both projections and the task head.
+        ECG encoder, task head and, where there is a teacher, both projections.
     task
-        ``traits`` or a disease code.
+        ``traits``, a disease code or ``all``.
     config
-        Weights of both terms.
+        Contrastive loss, and weights of both terms.
     gather
         Joins the rows of all devices: every other visit of the whole batch is a negative, not only those of one device.
     """
@@ -65,27 +68,63 @@ class AlignTask(nn.Module):
         self.config = config
         self.gather = gather
 
-    def forward(self, ecg: Tensor, teacher: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def forward(self, ecg: Tensor, target: Tensor, teacher: Tensor | None = None) -> dict[str, Tensor]:
         """Losses of a batch.
 
         Parameters
         ----------
         ecg
             (batch, 12, 5000) float, scaled.
-        teacher
-            (batch, teacher_dim) features of the frozen CMR encoder.
         target
             (batch, targets), NaN for unknown.
+        teacher
+            (batch, teacher_dim) features of the frozen CMR encoder; None leaves the contrastive term out.
 
         Returns
         -------
         dict
-            ``loss``, ``contrastive`` and ``task``, of the whole batch on every device.
+            ``loss``, ``task`` and, with a teacher, ``contrastive``, of the whole batch on every device.
         """
         _, z_ecg, outputs = self.network(ecg)
-        z_cmr = self.network.project_cmr(teacher)
-        z_ecg, z_cmr, outputs, target = (self.gather(one) for one in (z_ecg, z_cmr, outputs, target))
-        contrastive = info_nce(z_ecg, z_cmr, self.network.temperature(), self.config.alignment.alpha)
+        outputs, target = self.gather(outputs), self.gather(target)
         task = task_loss(self.task, outputs, target)
+        if teacher is None:
+            return {"loss": self.config.task_weight * task, "task": task}
+        z_ecg, z_cmr = self.gather(z_ecg), self.gather(self.network.project_cmr(teacher))
+        # Only a disease task has one label per visit, in its only column; no other loss looks at it.
+        contrastive = contrast(self.config.alignment, z_ecg, z_cmr, self.network.temperature(), target[:, 0])
         total = self.config.contrastive_weight * contrastive + self.config.task_weight * task
         return {"loss": total, "contrastive": contrastive, "task": task}
+
+
+class CrossModalTask(nn.Module):
+    """Pairs to themselves, through each other's latent.
+
+    Parameters
+    ----------
+    network
+        Encoders and decoders of both modalities.
+    gather
+        Joins the rows of all devices.
+    """
+
+    def __init__(self, network: CrossModalAutoencoder, gather: Gather = lambda rows: rows) -> None:
+        super().__init__()
+        self.network = network
+        self.gather = gather
+
+    def forward(self, ecg: Tensor, cine: Tensor) -> dict[str, Tensor]:
+        """Losses of a batch, see :meth:`eccl.models.cross_modal_autoencoder.CrossModalAutoencoder.forward`.
+
+        Returns
+        -------
+        dict
+            ``loss``, the four reconstruction errors and ``contrastive``, of the whole batch on every device.
+        """
+        spec = self.network.spec
+        ecg_latent, cmr_latent, errors = self.network(ecg, cine)
+        terms = {name: self.gather(each).mean() for name, each in errors.items()}
+        contrastive = info_nce(self.gather(ecg_latent), self.gather(cmr_latent), spec.temperature)
+        reconstruction = torch.stack(list(terms.values())).mean()
+        loss = spec.reconstruction_weight * reconstruction + spec.contrastive_weight * contrastive
+        return {"loss": loss, **terms, "contrastive": contrastive}

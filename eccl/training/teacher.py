@@ -24,6 +24,7 @@ from torch import Tensor
 from eccl.errors import FeatureError
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.store.features import read_features
+from eccl.store.run_names import training_command
 from eccl.training.augment import CineView, clean_view, draw_views, sample_cine
 from eccl.training.config import CineConfig, PretrainCmrConfig
 from eccl.training.filling import from_mapping
@@ -210,17 +211,17 @@ def load_cached_teacher(session: Session, cmr: Run) -> CachedTeacher:
     visits, _ = cine_visits(session.workspace.data)
     folder, run, device = session.workspace.features, str(cmr.record["run"]), session.device
     columns = ["eid", "instance", "run_id", "vector"]
-    clean = _vectors(read_features(folder, "cmr_embedding", run, columns), visits, cmr.run_id)
+    clean = _vectors(read_features(folder, "cmr_embedding", run, columns), visits, cmr)
     cached = read_features(folder, "cmr_teacher", run, [*columns, "augmentation", "teacher_key"])
     precision = cmr.record["runtime"]["precision"]
     key = teacher_key(cmr.record["weights_sha256"], config_of(cmr), session.data_version, precision)
     if set(cached.column("teacher_key").unique().to_pylist()) - {key}:
         raise FeatureError(
             "the teacher cache was computed with other weights, another transform or other data than its model records; "
-            "run `eccl train pretrain_cmr` again"
+            f"run `{training_command(run)}` again"
         )
     number = cached.column("augmentation").to_numpy()
-    augmented = [_vectors(cached.filter(number == view), visits, cmr.run_id) for view in np.unique(number)]
+    augmented = [_vectors(cached.filter(number == view), visits, cmr) for view in np.unique(number)]
     stacked = np.stack(augmented) if augmented else np.empty((0, *clean.shape), dtype=np.float32)
     return CachedTeacher(visits, torch.from_numpy(clean).to(device), torch.from_numpy(stacked).to(device))
 
@@ -254,17 +255,16 @@ def config_of(cmr: Run) -> PretrainCmrConfig:
     return from_mapping(PretrainCmrConfig, cmr.params["config"], f"config in models/{cmr.record['run']}/run.json")
 
 
-def _vectors(table: pa.Table, visits: Visits, run_id: str) -> NDArray[np.float32]:
-    if set(table.column("run_id").unique().to_pylist()) - {run_id}:
-        raise FeatureError(
-            "the teacher's features are of another run than its model; run `eccl train pretrain_cmr` again"
-        )
+def _vectors(table: pa.Table, visits: Visits, cmr: Run) -> NDArray[np.float32]:
+    command = training_command(str(cmr.record["run"]))
+    if set(table.column("run_id").unique().to_pylist()) - {cmr.run_id}:
+        raise FeatureError(f"the teacher's features are of another run than its model; run `{command}` again")
     ordered = order_vectors(table, visits)
     absent = int(np.isnan(ordered).any(axis=1).sum())
     if absent:
         raise FeatureError(
             f"{absent} of {len(visits)} cines have no teacher features; train the CMR encoder on this data first: "
-            "`eccl train pretrain_cmr`"
+            f"`{command}`"
         )
     return ordered
 

@@ -19,7 +19,14 @@ from eccl.training.runtime import Runtime
 from eccl.training.sampling import Positions
 from eccl.training.schedule import learning_rate
 
-_NEVER_DECAYED = ("pos_embed", "cls_token", "mask_token", "relative_position_bias_table", "log_temperature")
+_NEVER_DECAYED = (
+    "pos_embed",
+    "cls_token",
+    "mask_token",
+    "relative_position_bias_table",
+    "log_temperature",
+    "attn_pool.latent",
+)
 
 
 @dataclass(frozen=True, slots=True)

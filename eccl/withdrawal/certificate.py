@@ -170,7 +170,7 @@ def _by_view(features: Mapping[str, Mapping[str, int]]) -> Iterable[tuple[str, d
     sums: dict[str, dict[str, int]] = defaultdict(lambda: {"before": 0, "removed": 0, "after": 0})
     for path, counts in features.items():
         parts = path.split("/")
-        view = parts[1] if len(parts) == 3 else Path(path).stem
+        view = path if parts[0] == "reports" else parts[1] if len(parts) == 3 else Path(path).stem
         for name, count in counts.items():
             sums[view][name] += count
     return sorted(sums.items())

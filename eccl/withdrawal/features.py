@@ -1,4 +1,7 @@
-"""features/: rows leave every view, teacher caches included, and what stays is declared valid for the new data version."""
+"""features/: rows leave every view, teacher caches included, and what stays is declared valid for the new data version.
+
+reports/: rows leave the tables that an evaluation wrote; a drawing of them is deleted where it showed somebody.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,31 @@ from eccl.withdrawal.journal import Plan
 from eccl.withdrawal.rows import without
 from eccl.workspace import Workspace
 
+DRAWINGS = {".png", ".svg"}
+
 
 def feature_files(workspace: Workspace) -> list[Path]:
     """Every Parquet file of features, those that were materialized later included."""
     found = [*workspace.features.glob("*/*.parquet"), *workspace.features.glob(f"{FOLDER}/*/*/*.parquet")]
     return sorted(file for file in found if not file.name.startswith(TEMPORARY_PREFIX))
+
+
+def report_files(workspace: Workspace) -> list[Path]:
+    """Every Parquet file of reports that says something of participants: points of figures, and the like."""
+    found = [file for file in workspace.reports.rglob("*.parquet") if not file.name.startswith(TEMPORARY_PREFIX)]
+    return sorted(file for file in found if "eid" in pq.read_schema(file).names)
+
+
+def empty_reports(workspace: Workspace, plan: Plan) -> None:
+    """Take the rows out of the reports' tables, and delete the drawings beside one that had some."""
+    for file in report_files(workspace):
+        rows = pq.read_table(file)
+        left = without(rows, plan.select)
+        if left.num_rows < rows.num_rows:
+            # Drawings first: after a kill the rows that are still there say that they must go.
+            for drawing in [path for path in file.parent.iterdir() if path.suffix in DRAWINGS]:
+                drawing.unlink()
+            write_parquet(left, file)
 
 
 def empty_features(workspace: Workspace, plan: Plan) -> None:

@@ -17,7 +17,7 @@ from eccl.store.parts import data_version, table_files
 from eccl.store.slots import SLOTS
 from eccl.store.withdrawals import certificates_folder
 from eccl.ukb.withdrawals import read_withdrawals
-from eccl.withdrawal.features import covered_runs, feature_files
+from eccl.withdrawal.features import covered_runs, feature_files, report_files
 from eccl.withdrawal.journal import Counts, Plan
 from eccl.withdrawal.raw import RawTraces, find_raw
 from eccl.withdrawal.rows import count_theirs, theirs
@@ -116,10 +116,10 @@ def count_arrays(workspace: Workspace, written: dict[str, list[int]]) -> Counts:
 
 
 def count_features(workspace: Workspace, gone: frozenset[int]) -> Counts:
-    """Rows of every feature file, by its path."""
+    """Rows of every feature file and of every table of a report, by its path."""
     return {
         file.relative_to(workspace.root).as_posix(): count_theirs(file, gone.intersection)
-        for file in feature_files(workspace)
+        for file in [*feature_files(workspace), *report_files(workspace)]
     }
 
 

@@ -4,7 +4,7 @@
 
     plan       count what there is; nothing is written (a dry run ends here)
     journal    the plan on disk: from here on ingest, training and publication refuse until the end
-    steps      tombstones, slots, parts, shards, tables, features, caches, stores, raw files
+    steps      tombstones, slots, parts, shards, tables, features, reports, caches, stores, raw files
     certify    count again, search, write the certificate; the journal goes last
 """
 
@@ -22,7 +22,7 @@ from eccl.store.withdrawals import Certificate
 from eccl.withdrawal.caches import empty_caches
 from eccl.withdrawal.certificate import certify
 from eccl.withdrawal.data import delete_slots, empty_parts, empty_shards, empty_tables
-from eccl.withdrawal.features import empty_features
+from eccl.withdrawal.features import empty_features, empty_reports
 from eccl.withdrawal.journal import Plan, read_journal, write_journal
 from eccl.withdrawal.plan import make_plan, read_list
 from eccl.withdrawal.raw import empty_raw
@@ -49,6 +49,7 @@ STEPS: tuple[tuple[str, Callable[[Workspace, Plan], None]], ...] = (
     ("shards", empty_shards),
     ("tables", empty_tables),
     ("features", empty_features),
+    ("reports", empty_reports),
     ("caches", empty_caches),
     ("stores", redact_stores),
     ("raw", _empty_raw),
@@ -157,7 +158,14 @@ def _carry_out(workspace: Workspace, plan: Plan, on_progress: Progress | None) -
 
 def _sweep(workspace: Workspace) -> None:
     # What killed writers left beside their files may hold rows that must go.
-    for folder in (workspace.data, workspace.features, workspace.releases, workspace.ledger, workspace.state):
+    for folder in (
+        workspace.data,
+        workspace.features,
+        workspace.reports,
+        workspace.releases,
+        workspace.ledger,
+        workspace.state,
+    ):
         sweep(folder)
     for leftover in workspace.root.glob(".tmp-*"):
         if leftover.is_file():

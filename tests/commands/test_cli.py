@@ -37,6 +37,11 @@ VERBS = (
     "quarantine retry",
     "status",
     "doctor",
+    "table1",
+    "figures",
+    "associations",
+    "predict",
+    "card",
 )
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from scipy.stats import pearsonr
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, brier_score_loss, r2_score, roc_auc_score
 
 from eccl.errors import FeatureError
 from eccl.evaluation.evaluate import evaluate
@@ -89,6 +89,12 @@ def test_scores_equal_scipy_and_scikit_learn(place: Workspace) -> None:
     assert both.height == metrics["AF_n"] == PEOPLE // 3  # nobody is dropped
     assert metrics["AF_auc"] == pytest.approx(roc_auc_score(both["truth"], both["logit"]), abs=1e-12)
     assert metrics["AF_cases"] == both["truth"].sum()
+    assert metrics["AF_average_precision"] == pytest.approx(average_precision_score(both["truth"], both["logit"]))
+    assert metrics["AF_brier"] == pytest.approx(brier_score_loss(both["truth"], both["probability"]))
+    assert 0 < metrics["AF_ece"] < 1
+    assert metrics["AF_calibration_slope"] < 1  # drawn at random
+    r2 = [r2_score(*(joined.filter(pl.col("field_id") == f)[c] for c in ("truth", "value"))) for f in FIELDS]
+    assert metrics["mean_r2"] == pytest.approx(np.mean(r2), abs=1e-12)
 
 
 def test_a_disease_without_cases_is_not_scored(place: Workspace) -> None:
@@ -168,7 +174,7 @@ def test_a_pair_without_a_prediction_is_not_dropped_silently(place: Workspace, v
 def test_reports_are_complete_and_repeat_byte_for_byte(place: Workspace) -> None:
     evaluate(place)
     first = {path.name: path.read_bytes() for path in (place.reports / "evaluation").iterdir()}
-    assert set(first) == {"table1.csv", "table1.md", "trait_r.csv", "trait_r.png"}
+    assert set(first) == {"table1.csv", "table1.md", "trait_r.csv", "trait_r.png", "trait_r.svg"}
     assert first["table1.md"].decode().count("\n| ECCL |") == 2
     evaluate(place)
     assert {path.name: path.read_bytes() for path in (place.reports / "evaluation").iterdir()} == first

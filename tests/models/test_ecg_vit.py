@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eccl.models.ecg_vit import EcgEncoder
+from eccl.models.ecg_vit import POOLING_WEIGHTS, EcgEncoder
 from eccl.models.positions import sincos_positions
 from eccl.models.projection import projection
 from eccl.models.specs import EcgEncoderSpec
@@ -34,15 +34,15 @@ def test_the_papers_encoder_has_601_tokens_and_85_8_million_parameters() -> None
     samples=st.sampled_from([50, 100, 200, 250, 500, 625, 1000, 1250, 2500, 5000]),
     heads=st.integers(1, 4),
     channels=st.sampled_from([4, 8, 12]),
-    pooling=st.sampled_from(["token", "mean"]),
+    pooling=st.sampled_from(["token", "mean", "attention"]),
 )
 def test_any_patch_and_width_gives_one_vector_per_recording(
     leads: int, samples: int, heads: int, channels: int, pooling: str
 ) -> None:
-    spec = EcgEncoderSpec((leads, samples), heads * channels, 1, heads, 2.0, pooling)
+    spec = EcgEncoderSpec((leads, samples), heads * channels, 1, heads, 2.0)
     assert spec.problems() == []
     with torch.device("meta"):
-        encoder = EcgEncoder(spec)
+        encoder = EcgEncoder(spec, pooling)
     ecg = torch.empty(3, 12, 5000, device="meta")
     assert encoder.encode(ecg).shape == (3, spec.width)
     assert encoder.embed(ecg).shape == (3, 12 // leads * (5000 // samples), spec.width)
@@ -57,9 +57,20 @@ def test_the_class_token_is_what_token_pooling_returns() -> None:
 
 def test_mean_pooling_averages_the_normalised_patch_tokens() -> None:
     torch.manual_seed(0)
-    encoder = EcgEncoder(EcgEncoderSpec((4, 1000), 16, 2, 2, 2.0, "mean")).eval()
+    encoder = EcgEncoder(EcgEncoderSpec((4, 1000), 16, 2, 2, 2.0), "mean").eval()
     ecg = torch.randn(2, 12, 5000)
     torch.testing.assert_close(encoder.encode(ecg), encoder.transform(encoder.embed(ecg))[:, 1:].mean(dim=1))
+
+
+def test_attention_pooling_asks_the_patch_tokens_and_not_the_class_token() -> None:
+    torch.manual_seed(0)
+    encoder = EcgEncoder(TINY, "attention").eval()
+    assert encoder.vit.attn_pool is not None
+    ecg = torch.randn(2, 12, 5000)
+    tokens = encoder.transform(encoder.embed(ecg))[:, 1:]
+    torch.testing.assert_close(encoder.encode(ecg), encoder.vit.attn_pool(tokens))
+    own = {name for name in encoder.state_dict() if name.startswith(POOLING_WEIGHTS)}
+    assert set(encoder.state_dict()) - own == set(EcgEncoder(TINY).state_dict())
 
 
 def test_a_patch_is_embedded_by_its_own_samples_only() -> None:

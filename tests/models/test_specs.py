@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, DecoderSpec, EcgEncoderSpec, MaskingSpec
+from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, CrossModalSpec, DecoderSpec, EcgEncoderSpec, MaskingSpec
 
 
 @pytest.mark.parametrize("spec", [EcgEncoderSpec(), CmrEncoderSpec(), AlignmentSpec(), MaskingSpec(), DecoderSpec()])
@@ -27,7 +27,6 @@ def test_the_paper_cuts_a_recording_into_600_patches() -> None:
         (EcgEncoderSpec(width=30, heads=3), "not a multiple of 4"),
         (EcgEncoderSpec(depth=0), "depth 0 is not positive"),
         (EcgEncoderSpec(mlp_ratio=0.0), "mlp_ratio"),
-        (EcgEncoderSpec(pooling="max"), "'max' is neither token nor mean"),
         (EcgEncoderSpec(dropout=1.0), "dropout 1.0 is not in [0, 1)"),
         (CmrEncoderSpec(kind="mlp"), "'mlp' is none of swin, resnet, vit"),
         (CmrEncoderSpec(kind="resnet", depths=(3, 4)), "a resnet has 4 stages"),
@@ -40,6 +39,10 @@ def test_the_paper_cuts_a_recording_into_600_patches() -> None:
         (AlignmentSpec(temperature=0.0), "temperature 0.0 is not positive"),
         (AlignmentSpec(alpha=1.1), "alpha 1.1 is not in [0, 1]"),
         (AlignmentSpec(projection_width=0), "projection_width 0"),
+        (AlignmentSpec(loss="hinge"), "loss 'hinge' is none of info_nce, triplet, label_aware"),
+        (AlignmentSpec(margin=0.0), "margin 0.0 is not in (0, 2]"),
+        (CrossModalSpec(0, 0.1, 1.0, 1.0, DecoderSpec(), DecoderSpec(), 8), "must be positive"),
+        (CrossModalSpec(8, 0.1, 1.0, -1.0, DecoderSpec(), DecoderSpec(), 8), "contrastive_weight must not be negative"),
         (MaskingSpec(mask_ratio=1.0), "mask_ratio 1.0"),
         (MaskingSpec(loss_patches="some"), "'some' is neither masked nor all"),
         (MaskingSpec(ncc_weight=2.0), "ncc_weight 2.0 is not in [0, 1]"),
@@ -52,5 +55,5 @@ def test_what_cannot_be_built_is_said(spec: EcgEncoderSpec, words: str) -> None:
 
 
 def test_all_problems_of_a_spec_come_together() -> None:
-    spec = EcgEncoderSpec(patch=(5, 300), width=30, depth=0, heads=4, pooling="max", dropout=2.0)
-    assert len(spec.problems()) == 6
+    spec = EcgEncoderSpec(patch=(5, 300), width=30, depth=0, heads=4, dropout=2.0)
+    assert len(spec.problems()) == 5

@@ -13,10 +13,10 @@ from eccl.models.specs import FRAMES, CmrEncoderSpec, EcgEncoderSpec
 import timm  # isort: skip
 
 
-@pytest.mark.parametrize("pooling", ["token", "mean"])
+@pytest.mark.parametrize("pooling", ["token", "mean", "attention"])
 def test_the_ecg_encoder_is_timms_vit(pooling: str) -> None:
     torch.manual_seed(0)
-    spec = EcgEncoderSpec(patch=(1, 100), width=96, depth=3, heads=3, pooling=pooling)
+    spec = EcgEncoderSpec(patch=(1, 100), width=96, depth=3, heads=3)
     theirs = timm.create_model(
         "vit_tiny_patch16_224",
         img_size=(12, 5000),
@@ -26,10 +26,10 @@ def test_the_ecg_encoder_is_timms_vit(pooling: str) -> None:
         embed_dim=spec.width,
         depth=spec.depth,
         num_heads=spec.heads,
-        global_pool="token" if pooling == "token" else "avg",
+        global_pool={"token": "token", "mean": "avg", "attention": "map"}[pooling],
         fc_norm=False,
     ).eval()
-    mine = EcgEncoder(spec).eval()
+    mine = EcgEncoder(spec, pooling).eval()
     assert mine.vit.load_state_dict(theirs.state_dict(), strict=True)
     ecg = torch.randn(2, 12, 5000)
     with torch.no_grad():

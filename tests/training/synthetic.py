@@ -32,7 +32,7 @@ def tiny_params(**changes: Any) -> dict[str, Any]:
         "scaling": "lead_minmax",
     }  # fmt: skip
     encoder = {
-        "patch": [2, 500], "width": 16, "depth": 1, "heads": 2, "mlp_ratio": 2.0, "pooling": "token", "dropout": 0.0,
+        "patch": [2, 500], "width": 16, "depth": 1, "heads": 2, "mlp_ratio": 2.0, "dropout": 0.0,
     }  # fmt: skip
     masking = {
         "mask_ratio": 0.8, "loss_patches": "masked", "ncc_weight": 0.0, "decoder": {"width": 8, "depth": 1, "heads": 2},
@@ -45,7 +45,11 @@ def tiny_params(**changes: Any) -> dict[str, Any]:
         "crop": "box", "margin": 0.1, "side_mm": 146.0, "rotation_degrees": 15.0, "scale": [0.9, 1.0],
         "horizontal_flip": 0.0,
     }  # fmt: skip
-    alignment = {"projection_width": 8, "temperature": 0.1, "is_temperature_learnable": False, "alpha": 0.5}
+    alignment = {
+        "projection_width": 8, "temperature": 0.1, "is_temperature_learnable": False, "alpha": 0.5, "loss": "info_nce", "margin": 0.2,
+        "is_symmetric": True,
+    }  # fmt: skip
+    decoder = {"width": 8, "depth": 1, "heads": 2}
     shared = {"seed": 1, "instances": [2, 3]}
     preset = {
         "pretrain_ecg": {
@@ -56,10 +60,30 @@ def tiny_params(**changes: Any) -> dict[str, Any]:
             "optimiser": dict(optimiser),
         },
         "align": {
-            **shared, "start_from_mae": True, "teacher": "cached", "dropout": 0.1, "alignment": alignment, "contrastive_weight": 1.0,
+            **shared, "start_from": "pretrain_ecg", "pooling": "token",
+            "teacher": "cached", "dropout": 0.1, "alignment": alignment, "contrastive_weight": 1.0,
             "task_weight": 1.0, "negatives_per_case": 2, "augment": dict(augment), "optimiser": dict(optimiser),
         },
+        "pretrain_cmae": {
+            **shared,
+            "autoencoder": {
+                "latent_width": 8, "temperature": 0.1, "reconstruction_weight": 1.0, "contrastive_weight": 1.0,
+                "ecg_decoder": dict(decoder), "cine_decoder": dict(decoder), "cine_patch": 4,
+            },
+            "cine": dict(cine), "augment": dict(augment), "optimiser": dict(optimiser),
+        },
+        "probe": {**shared, "strengths": [1.0, 100.0]},
         "evaluation": {"instances": [2, 3]},
+        "alternatives": {
+            "cmr": {
+                "resnet50": {**swin, "kind": "resnet", "depths": [1, 1, 1, 1], "heads": []},
+                "vit": {**swin, "kind": "vit", "patch": 7, "depths": [1], "heads": [2]},
+            },
+            "ecg": {
+                "few_patches": {**encoder, "patch": [2, 1000]}, "many_patches": {**encoder, "patch": [2, 250]},
+                "small_vit": {**encoder, "width": 8}, "large_vit": {**encoder, "width": 32, "depth": 2},
+            },
+        },
     }  # fmt: skip
     for path, value in changes.items():
         place: Any = preset

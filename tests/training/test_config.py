@@ -29,7 +29,7 @@ def shipped_params(folder: Path, preset: str) -> Path:
     return written(folder, {**content, "preset": preset})
 
 
-@pytest.mark.parametrize("name", ["demo", "small", "paper"])
+@pytest.mark.parametrize("name", ["demo", "cpu", "small", "paper"])
 def test_shipped_presets_load(tmp_path: Path, name: str) -> None:
     params = load_params(shipped_params(tmp_path, name))
     assert params.name == name
@@ -44,7 +44,7 @@ def test_the_paper_preset_is_the_papers(tmp_path: Path) -> None:
     assert preset.pretrain_cmr.encoder == CmrEncoderSpec()
     assert preset.pretrain_ecg.masking.mask_ratio == 0.8
     assert dataclasses.astuple(preset.pretrain_ecg.masking.decoder) == (512, 8, 16)
-    assert dataclasses.astuple(preset.align.alignment) == (256, 0.1, False, 0.5)
+    assert dataclasses.astuple(preset.align.alignment) == (256, 0.1, False, 0.5, "info_nce", 0.2, True)
     rates = [one.optimiser.learning_rate for one in (preset.pretrain_ecg, preset.pretrain_cmr, preset.align)]
     assert rates == [8e-4, 8e-5, 8e-5]
     for section in (preset.pretrain_ecg, preset.pretrain_cmr, preset.align):
@@ -74,7 +74,11 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "align.optimiser.betas": ([0.9], "betas: expected 2 values, found 1"),
     "pretrain_cmr.optimiser.name": ("sgd", "'sgd' is neither adamw nor adam"),
     "align.optimiser.epochs": ("many", "optimiser.epochs: expected int, found 'many'"),
-    "align.start_from_mae": ("yes please", "start_from_mae: expected bool"),
+    "align.start_from": (True, "start_from: expected str, found True"),
+    "pretrain_cmae.autoencoder.temperature": (0.0, "autoencoder: latent_width, cine_patch and temperature"),
+    "probe.strengths": ([], "strengths [] must be positive"),
+    "alternatives.ecg.few_patches.width": (18, "alternatives.ecg.few_patches: width 18 is not a multiple of 4"),
+    "alternatives.cmr.vit.depths": ([1, 1], "alternatives.cmr.vit: depths has 2 stages, heads 1"),
     "align.alignment": (3, "align.alignment: expected a mapping, found int"),
     "evaluation.instances": ([0], "instances [0] must be imaging visits"),
 }
@@ -100,6 +104,15 @@ def test_unknown_keys_wrong_types_and_wrong_combinations_come_together(tmp_path:
         ({"align.contrastive_weight": 0.0, "align.task_weight": 0.0}, "nor both 0"),
         ({"align.optimiser.batch_size": 1}, "a contrastive batch of 1 has no negatives"),
         ({"align.dropout": 1.0}, "dropout 1.0 is not in [0, 1)"),
+        ({"align.start_from": "elsewhere"}, "'elsewhere' is none of pretrain_ecg, pretrain_cmae, nothing"),
+        ({"align.pooling": "max"}, "pooling 'max' is none of token, mean, attention"),
+        ({"align.alignment.loss": "hinge"}, "loss 'hinge' is none of info_nce, triplet, label_aware"),
+        ({"align.alignment.margin": 2.5}, "margin 2.5 is not in (0, 2]"),
+        ({"pretrain_cmae.autoencoder.reconstruction_weight": 0.0}, "reconstruction_weight must be positive"),
+        ({"pretrain_cmae.optimiser.batch_size": 1}, "a contrastive batch of 1 has no negatives"),
+        ({"pretrain_cmae.autoencoder.cine_patch": 5}, "cine_patch 5 does not divide image_size 28"),
+        ({"probe.strengths": [1.0, -1.0]}, "strengths [1.0, -1.0] must be positive"),
+        ({"alternatives.cmr": 3}, "alternatives.cmr: expected a mapping, found int"),
         ({"align.seed": -1}, "seed -1 is negative"),
         ({"align.negatives_per_case": 0}, "negatives_per_case 0 is not positive"),
         ({"pretrain_cmr.teacher_views": -1}, "teacher_views -1"),

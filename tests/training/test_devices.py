@@ -15,16 +15,17 @@ from torch import Tensor, nn
 
 from eccl.errors import ConfigError
 from eccl.models.cmr_encoders import CmrEncoder
+from eccl.models.cross_modal_autoencoder import CrossModalAutoencoder
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.mae import MaskedAutoencoder
 from eccl.models.projection import Aligned, Supervised
-from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, DecoderSpec, EcgEncoderSpec, MaskingSpec
+from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, CrossModalSpec, DecoderSpec, EcgEncoderSpec, MaskingSpec
 from eccl.store.features import read_features
 from eccl.training.config import load_params
 from eccl.training.runs import load_run
 from eccl.training.runtime import Runtime, RuntimeConfig, runtime_from_environment
 from eccl.training.session import open_session
-from eccl.training.tasks import AlignTask, SupervisedTask
+from eccl.training.tasks import AlignTask, CrossModalTask, SupervisedTask
 from eccl.training.views import vectors_of
 from eccl.workspace import Workspace, shipped
 from tests.training.steps import Copy, change_params, train
@@ -66,12 +67,19 @@ def task_and_batch(name: str, gather: Callable[[Tensor], Tensor]) -> tuple[nn.Mo
     if name == "supervised":
         swin = CmrEncoderSpec("swin", 28, 4, 7, 8, (1, 1), (1, 2), 0.0, 0.0, 0.0)
         return SupervisedTask(Supervised(CmrEncoder(swin), 6), "traits", gather), (torch.randn(8, 50, 28, 28), target)
+    if name == "cross-modal":
+        swin = CmrEncoderSpec("swin", 28, 4, 7, 8, (1, 1), (1, 2), 0.0, 0.0, 0.0)
+        spec = CrossModalSpec(8, 0.1, 1.0, 1.0, DecoderSpec(8, 1, 2), DecoderSpec(8, 1, 2), 7)
+        both = CrossModalAutoencoder(EcgEncoderSpec((3, 1000), 16, 1, 2, 2.0), swin, spec)
+        return CrossModalTask(both, gather), (ecg, torch.randn(8, 50, 28, 28))
     config = load_params(shipped("params.yaml"), "paper").preset.align
     network = Aligned(EcgEncoder(EcgEncoderSpec((3, 1000), 16, 1, 2, 2.0)), 5, 6, AlignmentSpec(projection_width=8))
-    return AlignTask(network, "traits", config, gather), (ecg, torch.randn(8, 5), target)
+    return AlignTask(network, "traits", config, gather), (ecg, target, torch.randn(8, 5))
 
 
-@pytest.mark.parametrize(("task", "size"), [("mae", 8), ("supervised", 8), ("align", 8), ("supervised", 7)])
+@pytest.mark.parametrize(
+    ("task", "size"), [("mae", 8), ("supervised", 8), ("align", 8), ("cross-modal", 8), ("supervised", 7)]
+)
 def test_two_processes_have_the_loss_and_the_gradient_of_one(tmp_path: Path, task: str, size: int) -> None:
     script, result = tmp_path / "gradients.py", tmp_path / "result"
     script.write_text(GRADIENTS)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
 
-from eccl.models.projection import Aligned
 from eccl.store.features import read_features
 from eccl.store.parts import data_version, read_table, write_parquet
-from eccl.training import execution
+from eccl.training import alignment, execution
+from eccl.training.backlog import views_of
 from eccl.training.runs import Run, load_run
 from eccl.training.session import open_session
 from eccl.training.stages import align, pretrain_cmr
 from eccl.training.views import vectors_of
 from eccl.workspace import Workspace
 from tests.training.steps import Copy, bytes_below, change_params, train
-from tests.training.synthetic import build_workspace, write_gate
+from tests.training.synthetic import FIELDS, build_workspace, write_gate
 
 
 def test_a_run_again_gives_the_same_bytes(trained: Workspace, copy_of: Copy) -> None:
@@ -75,7 +75,7 @@ def test_a_baseline_encoder_walks_the_same_stages(untrained: Workspace, copy_of:
             "pretrain_cmr.optimiser.warmup_epochs": 0,
             "pretrain_cmr.optimiser.batch_size": 24,
             "pretrain_cmr.teacher_views": 1,
-            "pretrain_ecg.encoder.pooling": "mean",
+            "align.pooling": "mean",
             "align.contrastive_weight": 0.5,
         },
     )
@@ -87,28 +87,31 @@ def test_a_baseline_encoder_walks_the_same_stages(untrained: Workspace, copy_of:
     assert load_run(workspace, "align-traits").record["teacher_dim"] == width
 
 
-def test_without_a_contrastive_term_the_cmr_side_gets_no_gradient(trained: Workspace, copy_of: Copy) -> None:
+def test_without_a_contrastive_term_no_teacher_is_needed_and_no_projection_made(
+    trained: Workspace, copy_of: Copy
+) -> None:
     workspace = copy_of(trained)
-    change_params(workspace, **{"align.contrastive_weight": 0.0, "align.optimiser.weight_decay": 0.0})
-    session = open_session(workspace, "align", "traits")
-    started: list[torch.Tensor] = []
-    true = align.build
-
-    def spy(*arguments: Any) -> Aligned:
-        module = true(*arguments)
-        started.append(module.cmr_projection.weight.detach().clone())
-        return module
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(align, "build", spy)
-        run = align.run(session)
-    assert torch.equal(run.weights()["cmr_projection.weight"], started[0])
+    shutil.rmtree(workspace.run_folder("pretrain_cmr-traits"))
+    shutil.rmtree(workspace.run_folder("pretrain_ecg"))
+    shutil.rmtree(workspace.features)
+    change_params(workspace, **{"align.contrastive_weight": 0.0, "align.start_from": "nothing"})
+    assert train(workspace, "align", "--task", "traits") == 0
+    run = load_run(workspace, "align-traits")
+    assert run.record["parents"] == []
+    assert run.record["teacher_dim"] is None
+    assert {name.partition(".")[0] for name in run.weights()} == {"encoder", "task_head"}
+    assert sorted(view.name for view in workspace.features.iterdir()) == ["ecg_embedding", "trait_prediction"]
+    assert {view.name for view in views_of(run)} == {"ecg_embedding", "trait_prediction"}
+    assert run.record["split_counts"] == load_run(trained, "align-traits").record["split_counts"]  # the same pairs
+    network, _ = align.rebuild(run)
+    features, z_ecg, outputs = network(torch.zeros(2, 12, 5000))
+    assert (features.shape, z_ecg.shape, outputs.shape) == ((2, 16), (2, 0), (2, len(FIELDS)))
 
 
 def test_flips_are_left_out_for_diseases_where_asked(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
     monkeypatch.setattr(
-        align,
+        alignment,
         "augment_ecg",
         lambda ecg, *_, flips: asked.append(flips) or ecg.float(),  # type: ignore[func-returns-value]
     )

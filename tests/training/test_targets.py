@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 from eccl.errors import SchemaError
 from eccl.store.parts import read_table, write_parquet
-from eccl.training.scoring import score_task, selection_rule
+from eccl.training.config import ALL, DISEASES
+from eccl.training.scoring import score_task, selection_rule, task_loss
 from eccl.training.targets import TRAITS, TraitScaler, fit_scaler, read_targets
 from eccl.training.visits import cine_visits, paired_visits, recording_visits
 from eccl.workspace import Workspace
@@ -111,6 +113,10 @@ def test_a_dictionary_without_traits_is_an_error(untrained: Workspace, copy_of: 
         ("I21", [[1.0], [0.0], [NAN]], "auc"),
         ("I21", [[0.0], [0.0]], "loss"),
         ("I21", [[NAN]], "last"),
+        (ALL, [[1.0, NAN, NAN, NAN, NAN], [2.0, 1.0, NAN, 0.0, NAN]], "mean_r_auc"),
+        (ALL, [[1.0, 0.0, NAN, 0.0, NAN], [NAN, 1.0, NAN, 0.0, NAN]], "mean_r_auc"),
+        (ALL, [[1.0, 0.0, NAN, 0.0, NAN], [NAN, 0.0, NAN, 0.0, NAN]], "loss"),
+        (ALL, [[NAN, NAN, NAN, NAN, NAN]], "last"),
     ],
 )
 def test_what_selects_the_best_epoch(task: str, targets: list[list[float]], rule: str) -> None:
@@ -130,3 +136,52 @@ def test_scores_are_higher_is_better_and_computed_in_float64() -> None:
     assert np.isnan(score_task(TRAITS, "last", outputs, targets)["score"])
     disease = score_task("I21", "auc", np.array([[2.0], [1.0], [1.0 + 1e-12]]), np.array([[1.0], [0.0], [1.0]]))
     assert disease["score"] == disease["auc"] == 1  # in half precision the last two would tie
+
+
+def test_all_has_the_traits_then_the_diseases_and_hides_the_test_split(untrained: Workspace) -> None:
+    visits = recording_visits(untrained.data)
+    together, traits, *labels = (
+        read_targets(untrained.data, visits, task, "ever", (2, 3)) for task in (ALL, TRAITS, *DISEASES)
+    )
+    np.testing.assert_array_equal(together.values, np.hstack([traits.values, *(one.values for one in labels)]))
+    assert together.scaler == traits.scaler
+    assert together.width == len(FIELDS) + 4
+    assert together.train_labels() is None
+    assert together.params() == {"label_definition": "ever"}
+    assert np.isnan(together.values[visits.split == "test"]).all()
+    counts = together.count(together.train)
+    assert counts["cases_I21"] == labels[0].count(together.train)["cases"] > 0
+    assert set(counts) == {"visits", "known", *(f"cases_{code}" for code in DISEASES)}
+
+
+def test_the_loss_of_all_is_that_of_traits_plus_the_mean_over_known_diseases() -> None:
+    generator = torch.Generator().manual_seed(0)
+    outputs = torch.randn(6, 7, generator=generator, requires_grad=True)
+    target = torch.cat(
+        [torch.randn(6, 3, generator=generator), (torch.rand(6, 4, generator=generator) > 0.5).float()], 1
+    )
+    target[:, 4] = NAN  # nobody in the batch has a label of the second disease
+    target[:4, 6] = NAN
+    parts = [task_loss(code, outputs[:, 3 + i : 4 + i], target[:, 3 + i : 4 + i]) for i, code in enumerate(DISEASES)]
+    expected = task_loss(TRAITS, outputs[:, :3], target[:, :3]) + (parts[0] + parts[2] + parts[3]) / 3
+    loss = task_loss(ALL, outputs, target)
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert outputs.grad is not None
+    assert torch.equal(outputs.grad[:, 4], torch.zeros(6))
+    assert bool((outputs.grad[4:, 6] != 0).all())
+
+
+def test_all_is_selected_by_the_mean_of_its_two_means_over_what_is_defined() -> None:
+    rng = np.random.default_rng(0)
+    targets = np.hstack([rng.normal(size=(30, 2)), (rng.random((30, 4)) > 0.5).astype(float)])
+    outputs = targets + rng.normal(size=targets.shape)
+    targets[:, 1] = NAN
+    targets[:, 3] = 0.0  # one class
+    scores = score_task(ALL, "mean_r_auc", outputs, targets)
+    assert scores["mean_r"] == score_task(TRAITS, "mean_r", outputs[:, :1], targets[:, :1])["mean_r"]
+    aucs = [score_task("I21", "auc", outputs[:, i : i + 1], targets[:, i : i + 1])["auc"] for i in (2, 4, 5)]
+    assert scores["mean_auc"] == pytest.approx(np.mean(aucs))
+    assert scores["score"] == scores["mean_r_auc"] == pytest.approx((scores["mean_r"] + scores["mean_auc"]) / 2)
+    targets[:, 2:] = NAN
+    assert score_task(ALL, "mean_r_auc", outputs, targets)["score"] == scores["mean_r"]

@@ -1,48 +1,36 @@
-"""Stage 2, ECCL: the ECG encoder learns its task and the frozen CMR encoder's view of the same visit."""
+"""Stage 2, ECCL: the ECG encoder learns its task and the frozen CMR encoder's view of the same visit.
+
+Without a contrastive term there is no teacher, and the stage neither loads nor needs the CMR encoder; one that starts from
+nothing needs no pre-trained encoder. The pairs are the same in any case.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from eccl.errors import ConfigError
-from eccl.models.ecg_vit import EcgEncoder
-from eccl.models.losses import info_nce
+from eccl.models.ecg_vit import POOLING_WEIGHTS, EcgEncoder
 from eccl.models.projection import Aligned
 from eccl.models.specs import EcgEncoderSpec
-from eccl.training.augment import augment_ecg, scale_ecg
-from eccl.training.config import AlignConfig
+from eccl.training.alignment import Alignment, Pairs
+from eccl.training.config import DISEASES, AlignConfig
 from eccl.training.describe import count_targets, describe_recordings, project_cines
 from eccl.training.execution import carry_out
 from eccl.training.filling import from_mapping
 from eccl.training.runs import Run, identify, load_parent, load_weights, select_prefix
-from eccl.training.runtime import Runtime
-from eccl.training.sampling import Positions, chunks, epoch_batches
-from eccl.training.scoring import score_task, selection_rule
+from eccl.training.sampling import Positions
+from eccl.training.scoring import selection_rule
 from eccl.training.session import Session
-from eccl.training.sources import GuardedSource, Source, open_source
+from eccl.training.sources import GuardedSource, open_source
 from eccl.training.targets import TRAITS, TaskTargets, read_targets
-from eccl.training.tasks import AlignTask
-from eccl.training.teacher import Teacher, open_teacher
-from eccl.training.trainer import TrainingPlan
+from eccl.training.teacher import open_teacher
 from eccl.training.views import write_tables
-from eccl.training.visits import Visits, paired_visits, recording_visits
+from eccl.training.visits import Visits, cine_visits, paired_visits, recording_visits
 
 STAGE = "align"
-
-
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """Positions of paired visits among recordings (`ecg`) and cines (`cmr`)."""
-
-    ecg: NDArray[np.int64]
-    cmr: NDArray[np.int64]
+_ENCODER_PREFIX = {"pretrain_ecg": "encoder.", "pretrain_cmae": "ecg_encoder."}
 
 
 def run(session: Session) -> Run | None:
@@ -51,54 +39,87 @@ def run(session: Session) -> Run | None:
     Raises
     ------
     ConfigError
-        The train split has no pair with a usable target.
+        The train split has no pair with a usable target, or the contrastive loss asks for labels the task has not.
     FeatureError
         The teacher's features are absent, incomplete or of another run.
     """
     config, task, data = session.params.preset.align, session.task or TRAITS, session.workspace.data
-    mae = load_parent(session.workspace, session.naming.run("pretrain_ecg", None), session.data_version)
-    cmr = load_parent(session.workspace, session.naming.run("pretrain_cmr", task), session.data_version)
+    _check_loss(config, task)
+    start, cmr = load_parents(session, config, task)
     recordings = recording_visits(data)
     targets = read_targets(data, recordings, task, session.params.label_definition, config.instances)
-    teacher = open_teacher(session, cmr, config.teacher)
-    pairs, train, val = _select_pairs(session, recordings, teacher.visits, targets, config)
-    spec = encoder_spec(mae)
+    teacher = None if cmr is None else open_teacher(session, cmr, config.teacher)
+    cines = cine_visits(data)[0] if teacher is None else teacher.visits
+    pairs, train, val = select_pairs(session, recordings, cines, targets, config.instances)
+    spec = session.params.preset.pretrain_ecg.encoder if start is None else encoder_spec(start)
     params = {"config": dataclasses.asdict(config), "encoder": dataclasses.asdict(spec), **targets.params()}
-    parents = [mae, cmr] if config.start_from_mae else [cmr]
+    parents = [parent for parent in (start, cmr) if parent is not None]
     identity = identify(STAGE, task, session.params.name, params, session.data_version, parents, session.naming)
     session.runtime.seed(config.seed)
-    module = build(spec, config, teacher.feature_dim, targets.width)
-    if config.start_from_mae:
-        load_weights(module.encoder, select_prefix(mae.weights(), "encoder."), str(mae.record["run"]))
+    teacher_dim = None if teacher is None else teacher.feature_dim
+    module = build(spec, config, teacher_dim, targets.width)
+    if start is not None:
+        start_encoder(module, start)
     module.to(session.device)
     ecg = open_source(data, "ecg.zarr/clean", recordings.row, session.runtime)
     rule = selection_rule(task, targets.values[pairs.ecg[val]])
     record = {
         "selection": rule,
         "split_counts": {"train": targets.count(pairs.ecg[train]), "val": targets.count(pairs.ecg[val])},
-        "teacher_dim": teacher.feature_dim,
+        "teacher_dim": teacher_dim,
         **targets.record(),
     }
     guarded = GuardedSource(ecg, recordings.split)
-    alignment = _Alignment(module, guarded, teacher, pairs, targets, config, val, rule, session.runtime)
-    plan = alignment.plan(identity.run, train)
+    plan = Alignment(module, guarded, teacher, pairs, targets, config, val, rule, session.runtime).plan(
+        identity.run, train
+    )
 
     def describe(saved: Run) -> None:
         tables = describe_recordings(module, recordings, ecg, config, identity, targets.scaler, session.runtime)
-        tables |= project_cines(module, teacher.visits, teacher.describe, config, identity)
+        if teacher is not None:
+            tables |= project_cines(module, teacher.visits, teacher.describe, config, identity)
         write_tables(session.workspace.features, identity.run, tables)
 
     return carry_out(session, identity, plan, config.optimiser, config.seed, ecg, record, describe)
 
 
-def encoder_spec(mae: Run) -> EcgEncoderSpec:
-    """Shape of the ECG encoder: that of the autoencoder it starts from, or is compared with."""
-    return from_mapping(EcgEncoderSpec, mae.params["config"]["encoder"], "encoder in models/pretrain_ecg/run.json")
+def load_parents(session: Session, config: AlignConfig, task: str) -> tuple[Run | None, Run | None]:
+    """The run whose encoder is started from, and the CMR encoder to align with; None for what is not used."""
+    start = cmr = None
+    if config.start_from != "nothing":
+        start = load_parent(session.workspace, session.naming.run(config.start_from, None), session.data_version)
+    if config.contrastive_weight > 0:
+        cmr = load_parent(session.workspace, session.naming.run("pretrain_cmr", task), session.data_version)
+    return start, cmr
 
 
-def build(spec: EcgEncoderSpec, config: AlignConfig, teacher_dim: int, targets: int) -> Aligned:
-    """The stage's network, with random weights."""
-    encoder = EcgEncoder(dataclasses.replace(spec, dropout=config.dropout))
+def encoder_spec(start: Run) -> EcgEncoderSpec:
+    """Shape of the ECG encoder: that of the pre-trained one it starts from."""
+    params, name = start.params, f"models/{start.record['run']}/run.json"
+    if start.record["stage"] == "pretrain_cmae":
+        return from_mapping(EcgEncoderSpec, params["ecg_encoder"], f"ecg_encoder in {name}")
+    return from_mapping(EcgEncoderSpec, params["config"]["encoder"], f"encoder in {name}")
+
+
+def start_encoder(module: Aligned, start: Run) -> None:
+    """Give the encoder a pre-trained one's weights.
+
+    The weights of attention pooling, which no pre-training has, stay as they were drawn; everything else has to fit.
+
+    Raises
+    ------
+    VersionError
+        The weights are not those of the record, or do not fit.
+    """
+    known = select_prefix(start.weights(), _ENCODER_PREFIX[start.record["stage"]])
+    own = module.encoder.state_dict()
+    new = {name: one for name, one in own.items() if name.startswith(POOLING_WEIGHTS)}
+    load_weights(module.encoder, {**known, **new}, str(start.record["run"]))
+
+
+def build(spec: EcgEncoderSpec, config: AlignConfig, teacher_dim: int | None, targets: int) -> Aligned:
+    """The stage's network, with random weights; without a teacher it has no projections."""
+    encoder = EcgEncoder(dataclasses.replace(spec, dropout=config.dropout), config.pooling)
     return Aligned(encoder, teacher_dim, targets, config.alignment)
 
 
@@ -113,17 +134,23 @@ def rebuild(finished: Run) -> tuple[Aligned, AlignConfig]:
     name = str(finished.record["run"])
     config = from_mapping(AlignConfig, finished.params["config"], f"config in models/{name}/run.json")
     spec = from_mapping(EcgEncoderSpec, finished.params["encoder"], f"encoder in models/{name}/run.json")
-    network = build(spec, config, int(finished.record["teacher_dim"]), count_targets(finished))
+    network = build(spec, config, finished.record["teacher_dim"], count_targets(finished))
     load_weights(network, finished.weights(), name)
     return network, config
 
 
-def _select_pairs(
-    session: Session, recordings: Visits, cines: Visits, targets: TaskTargets, config: AlignConfig
+def select_pairs(
+    session: Session, recordings: Visits, cines: Visits, targets: TaskTargets, instances: tuple[int, ...]
 ) -> tuple[Pairs, Positions, Positions]:
-    """Pairs of all splits, and which of them train and which validate."""
+    """Pairs of all splits, and which of them train and which validate.
+
+    Raises
+    ------
+    ConfigError
+        The train split has fewer than two.
+    """
     pairs = Pairs(*paired_visits(session.workspace.data, recordings, cines))
-    is_used = np.isin(recordings.instance[pairs.ecg], config.instances)
+    is_used = np.isin(recordings.instance[pairs.ecg], instances)
     split = recordings.split[pairs.ecg]
     # Without a decided label a visit cannot be dealt into a group; without traits it still has a cine to align with.
     is_known = ~np.isnan(targets.values[pairs.ecg]).all(axis=1) | (targets.scaler is not None)
@@ -135,62 +162,8 @@ def _select_pairs(
     return pairs, train, val
 
 
-@dataclass(frozen=True, slots=True)
-class _Alignment:
-    """Inputs and validation of the stage."""
-
-    module: Aligned
-    ecg: Source
-    teacher: Teacher
-    pairs: Pairs
-    targets: TaskTargets
-    config: AlignConfig
-    val: Positions
-    rule: str
-    runtime: Runtime
-
-    def plan(self, name: str, train: Positions) -> TrainingPlan:
-        labels = None if self.targets.scaler is not None else self.targets.values[self.pairs.ecg[train], 0]
-        shown = epoch_batches(
-            train,
-            labels,
-            batch_size=self.config.optimiser.batch_size,
-            negatives_per_case=self.config.negatives_per_case,
-            seed=self.config.seed,
-            drop_last=True,
-            block=None if self.ecg.block is None else self.ecg.block[self.pairs.ecg],
+def _check_loss(config: AlignConfig, task: str) -> None:
+    if config.alignment.loss == "label_aware" and config.contrastive_weight > 0 and task not in DISEASES:
+        raise ConfigError(
+            f"align.alignment.loss label_aware needs the labels of one disease, found task {task}; expected one of {', '.join(DISEASES)}"
         )
-        task = AlignTask(self.module, self.targets.task, self.config, self.runtime.gather)
-
-        def announce(batches: Sequence[Positions]) -> None:
-            self.ecg.expect([self.pairs.ecg[batch] for batch in batches])
-            self.teacher.expect([self.pairs.cmr[batch] for batch in batches])
-
-        return TrainingPlan(name, self.module, task, shown, self.inputs, self.validate, announce)
-
-    def inputs(self, batch: Positions, generator: torch.Generator) -> tuple[Tensor, ...]:
-        config, positions = self.config, self.pairs.ecg[batch]
-        has_flips = config.augment.flip_for_diseases or self.targets.scaler is not None
-        changed = augment_ecg(self.ecg.batch(positions), config.augment, generator, flips=has_flips)
-        target = torch.from_numpy(self.targets.values[positions]).float().to(self.ecg.device)
-        teacher = self.teacher.draw(self.pairs.cmr[batch], generator)
-        return scale_ecg(changed, config.augment.scaling), teacher, target
-
-    def validate(self) -> dict[str, float]:
-        config, val = self.config, self.val
-        outputs = torch.zeros(len(val), self.targets.width, dtype=torch.float64)
-        contrastive = torch.zeros(1, dtype=torch.float64)
-        todo = self.runtime.share_list(chunks(len(val), config.optimiser.batch_size))
-        self.ecg.expect([self.pairs.ecg[val[batch]] for batch in todo])
-        self.teacher.expect([self.pairs.cmr[val[batch]] for batch in todo])
-        for batch in todo:
-            with self.runtime.autocast():
-                scaled = scale_ecg(self.ecg.batch(self.pairs.ecg[val[batch]]), config.augment.scaling)
-                _, z_ecg, values = self.module(scaled)
-                z_cmr = self.module.project_cmr(self.teacher.look(self.pairs.cmr[val[batch]]))
-            outputs[torch.from_numpy(batch)] = values.double().cpu()
-            loss = info_nce(z_ecg, z_cmr, self.module.temperature(), config.alignment.alpha)
-            contrastive += float(loss) * len(batch) / max(len(val), 1)
-        found = self.runtime.total(outputs).cpu().numpy()
-        scores = score_task(self.targets.task, self.rule, found, self.targets.values[self.pairs.ecg[val]])
-        return {"contrastive": float(self.runtime.total(contrastive)), **scores}

@@ -1,0 +1,151 @@
+"""What a run's predictions are worth, read from the workspace: which splits may be scored, and their scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from eccl.cards.performance import Scores, read_groups, score_disease, score_traits
+from eccl.config import load_params
+from eccl.evaluation.predictions import (
+    Truth,
+    predicted_disease,
+    predicted_traits,
+    read_predictions,
+    read_truth,
+)
+from eccl.evaluation.selection import Scope, Selection, read_selected, selection_file
+from eccl.inference.reference import RunReference, label_definition, validation_reference
+from eccl.store.features import runs_of
+from eccl.store.parts import data_version
+from eccl.training.arms import TASKS
+from eccl.training.runs import Run
+from eccl.workspace import Workspace
+
+READS_CINE = "pretrain_cmr"
+TRAITS, DISEASES = TASKS[0], TASKS[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Scores of one run.
+
+    Parameters
+    ----------
+    scores
+        By split, then one per target.
+    fields
+        field_id, title and short_name of the traits.
+    reference
+        Intervals and calibration from validation; empty for a run that reads the cine or predicts nothing.
+    definition
+        Definition of the diseases' labels.
+    test_note
+        Why the test split is not told of; empty where it is.
+    """
+
+    scores: Mapping[str, tuple[Scores, ...]]
+    fields: pl.DataFrame
+    reference: RunReference
+    definition: str
+    test_note: str
+
+
+def gather(workspace: Workspace, run: Run) -> Evidence | None:
+    """Score a run on validation and, where that split was opened for it, on test; None where it predicts nothing.
+
+    The test split is never opened by a card: it is read for the workspace's own runs after the stage `evaluate`, and for
+    runs of an experiment that are in its frozen selection.
+
+    Raises
+    ------
+    FeatureError
+        The run's predictions do not cover the workspace's data.
+    """
+    views = _views(workspace, run)
+    if not views:
+        return None
+    params = load_params(workspace.params_file)
+    instances = tuple(params.presets[params.preset]["evaluation"]["instances"])
+    definition = label_definition(workspace, run)
+    selection, note = _test_permission(workspace, run)
+    scores: dict[str, tuple[Scores, ...]] = {}
+    fields = pl.DataFrame()
+    for split in ("val",) if note else ("val", "test"):
+        used = selection.scope.instances if selection is not None and split == "test" else instances
+        truth = read_truth(workspace, split, used, DISEASES, definition)
+        scores[split] = _score(workspace, run, truth, views, used, selection if split == "test" else None)
+        fields = truth.fields
+    reads_ecg = run.record["stage"] != READS_CINE
+    reference = validation_reference(workspace, run) if reads_ecg else RunReference()
+    return Evidence(scores, fields, reference, definition, note)
+
+
+def frozen_selection(workspace: Workspace) -> Selection | None:
+    """The selection that Table 1 was scored for; None where there is none."""
+    file = selection_file(workspace)
+    if not file.is_file():
+        return None
+    content = json.loads(file.read_text())
+    scope = Scope(content["data_version"], content["preset"], content["label_definition"], tuple(content["instances"]))
+    return Selection(scope, content["selection"], content["runs"], content["history"])
+
+
+def _test_permission(workspace: Workspace, run: Run) -> tuple[Selection | None, str]:
+    """The selection through which a run's test rows are read, and why they are not."""
+    name, current = str(run.record["run"]), data_version(workspace.data)
+    if run.record.get("variant") is None:
+        file = workspace.reports / "metrics.json"
+        if file.is_file() and json.loads(file.read_text()).get("data_version") == current:
+            return None, ""
+        return None, "The test split was not opened for this data version; stage `evaluate` does that."
+    selection = frozen_selection(workspace)
+    entry = selection.runs.get(name) if selection is not None and selection.scope.data_version == current else None
+    if entry is None or entry["weights_sha256"] != run.record["weights_sha256"]:
+        return (
+            None,
+            "The test split was not opened for this run; `eccl table1` freezes a selection first, then does that.",
+        )
+    return selection, ""
+
+
+def _views(workspace: Workspace, run: Run) -> dict[str, str]:
+    """Views of a run's predictions that it has written, by kind."""
+    prefix = "cmr_" if run.record["stage"] == READS_CINE else ""
+    wanted = {TRAITS: f"{prefix}trait_prediction", "diseases": f"{prefix}disease_prediction"}
+    name = str(run.record["run"])
+    return {kind: view for kind, view in wanted.items() if name in runs_of(workspace.features, view)}
+
+
+def _score(
+    workspace: Workspace,
+    run: Run,
+    truth: Truth,
+    views: Mapping[str, str],
+    instances: tuple[int, ...],
+    selection: Selection | None,
+) -> tuple[Scores, ...]:
+    name, groups = str(run.record["run"]), read_groups(workspace, truth)
+
+    def read(view: str, code: str | None = None) -> pl.DataFrame:
+        if selection is not None:
+            return read_selected(workspace, selection, view, name, truth.split, code)
+        return read_predictions(workspace, view, name, truth.split, instances, code)
+
+    found: list[Scores] = []
+    if TRAITS in views:
+        found.append(score_traits(truth, predicted_traits(read(views[TRAITS]), truth), groups))
+    if "diseases" in views:
+        for code in codes_of(run.record):
+            logit, probability = predicted_disease(read(views["diseases"], code), truth)
+            found.append(score_disease(truth, code, logit, probability, groups))
+    return tuple(found)
+
+
+def codes_of(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Diseases that a run predicts."""
+    return DISEASES if record["task"] == "all" else (record["task"],) if record["task"] in DISEASES else ()

@@ -1,0 +1,233 @@
+"""Scores of one run on one split, with bootstrap intervals over participants, for everybody and by subgroup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from eccl.cards.suppression import SMALLEST_GROUP, hide_small
+from eccl.evaluation.bootstrap import draw_resamples, interval, resampled_auc, resampled_mean_r
+from eccl.evaluation.disease_metrics import score_logits
+from eccl.evaluation.predictions import Truth
+from eccl.models.scores import mean_absolute_error, mean_defined, pearson_per_trait, pearson_r, roc_auc
+from eccl.store.parts import read_table, table_files
+from eccl.workspace import Workspace
+
+Float = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+RESAMPLES = 1000
+FITTED_RESAMPLES = 300
+"""For scores that are fitted anew in every resample, one after the other."""
+AGE_BANDS = ((0, 55, "under 55"), (55, 65, "55 to 64"), (65, 75, "65 to 74"), (75, 200, "75 and over"))
+SEXES = (("F", "women"), ("M", "men"))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A score and its 95 % interval; NaN where it is not defined."""
+
+    value: float
+    lower: float = float("nan")
+    upper: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The main score of some participants.
+
+    Parameters
+    ----------
+    partition, name
+        ``sex`` or ``age at the visit``, and the group within it.
+    people, cases
+        Participants, and those of them with the disease; None for traits.
+    is_hidden, are_cases_hidden
+        Whether the counts may not be printed; a score of a hidden group is NaN.
+    """
+
+    partition: str
+    name: str
+    people: int
+    cases: int | None
+    is_hidden: bool
+    are_cases_hidden: bool
+    score: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One target of a run on one split.
+
+    Parameters
+    ----------
+    target
+        ``traits`` or a disease code.
+    people, visits, cases
+        Participants and visits scored, and participants with the disease; None for traits.
+    metrics
+        Name -> score; the first is the main one.
+    traits
+        Field -> R and mean absolute error.
+    """
+
+    target: str
+    split: str
+    people: int
+    visits: int
+    cases: int | None
+    metrics: Mapping[str, Estimate]
+    groups: tuple[Group, ...]
+    traits: Mapping[int, tuple[Estimate, float]] = field(default_factory=dict)
+
+
+def score_disease(truth: Truth, code: str, logit: Float, probability: Float, groups: pl.DataFrame) -> Scores:
+    """Score a disease's predictions: (visits,) in the order of `truth`.
+
+    Parameters
+    ----------
+    groups
+        See :func:`read_groups`.
+    """
+    label, eid = truth.labels[code], truth.eid
+    known = np.flatnonzero(~np.isnan(label) & ~np.isnan(logit))
+    again = _disease_resamples(eid[known], label[known], logit[known], probability[known])
+    found = score_logits(label[known], logit[known], probability[known])
+    is_told = _people(eid[known]) >= SMALLEST_GROUP
+    metrics = {name: _estimate(value if is_told else float("nan"), again[name]) for name, value in found.items()}
+
+    def main(some: Ints) -> Estimate:
+        drawn = draw_resamples(eid[some], RESAMPLES)
+        return _estimate(roc_auc(label[some], logit[some]), resampled_auc(drawn, label[some], logit[some]))
+
+    by_group = _score_groups(eid, known, label, groups, main)
+    cases = _people(eid[known][label[known] > 0.5])
+    return Scores(code, truth.split, _people(eid[known]), len(known), cases, metrics, by_group)
+
+
+def score_traits(truth: Truth, predicted: Float, groups: pl.DataFrame) -> Scores:
+    """Score predicted traits: (visits, traits) in the order of `truth`; NaN where a trait was not learned."""
+    is_known = ~(np.isnan(truth.traits) | np.isnan(predicted))
+    known, eid = np.flatnonzero(is_known.any(axis=1)), truth.eid
+
+    def main(some: Ints) -> Estimate:
+        drawn = draw_resamples(eid[some], RESAMPLES)
+        value = mean_defined(pearson_per_trait(truth.traits[some], predicted[some]))
+        return _estimate(value, resampled_mean_r(drawn, truth.traits[some], predicted[some]))
+
+    drawn = draw_resamples(eid[known], RESAMPLES)
+    traits = {}
+    for i, field_id in enumerate(truth.fields["field_id"].to_list()):
+        y, x = truth.traits[known, i], predicted[known, i]
+        if np.isnan(x).all():
+            continue
+        if _people(eid[known][~np.isnan(y)]) < SMALLEST_GROUP:
+            traits[int(field_id)] = (Estimate(float("nan")), float("nan"))
+            continue
+        traits[int(field_id)] = (
+            _estimate(pearson_r(y, x), resampled_mean_r(drawn, y[:, None], x[:, None])),
+            mean_absolute_error(y, x),
+        )
+    by_group = _score_groups(eid, known, None, groups, main)
+    people = _people(eid[known])
+    metrics = {"mean_r": main(known) if people >= SMALLEST_GROUP else Estimate(float("nan"))}
+    return Scores("traits", truth.split, people, len(known), None, metrics, by_group, traits)
+
+
+def read_groups(workspace: Workspace, truth: Truth) -> pl.DataFrame:
+    """Sex and age band of every visit of `truth`, in its order; null where they are not known."""
+    found = truth.visits.select("eid", "instance").with_columns(
+        pl.lit(None, pl.String).alias("sex"), pl.lit(None, pl.Float64).alias("age_years")
+    )
+    if table_files(workspace.data, "participants"):
+        people = pl.DataFrame(read_table(workspace.data, "participants", ["eid", "sex"]))
+        found = found.drop("sex").join(people, on="eid", how="left", maintain_order="left")
+    if table_files(workspace.data, "visits"):
+        visits = pl.DataFrame(read_table(workspace.data, "visits", ["eid", "instance", "age_years"]))
+        found = found.drop("age_years").join(visits, on=["eid", "instance"], how="left", maintain_order="left")
+    age = pl.col("age_years")
+    return found.select(
+        pl.col("sex").replace_strict(dict(SEXES), default=None, return_dtype=pl.String).alias("sex"),
+        pl.coalesce(pl.when((age >= low) & (age < high)).then(pl.lit(name)) for low, high, name in AGE_BANDS).alias(
+            "age at the visit"
+        ),
+    )
+
+
+def _score_groups(
+    eid: Ints, known: Ints, label: Float | None, groups: pl.DataFrame, main: Callable[[Ints], Estimate]
+) -> tuple[Group, ...]:
+    found: list[Group] = []
+    for partition, names in (
+        ("sex", [name for _, name in SEXES]),
+        ("age at the visit", [name for *_, name in AGE_BANDS]),
+    ):
+        column = groups[partition].to_list()
+        members = {name: np.array([i for i in known if column[i] == name], dtype=np.int64) for name in names}
+        # Whoever is in none of the groups is the remainder that the total would give away.
+        rest = np.array([i for i in known if column[i] is None], dtype=np.int64)
+        found += _score_partition(partition, members, rest, eid, label, main)
+    return tuple(found)
+
+
+def _score_partition(
+    partition: str,
+    members: Mapping[str, Ints],
+    rest: Ints,
+    eid: Ints,
+    label: Float | None,
+    main: Callable[[Ints], Estimate],
+) -> list[Group]:
+    people = [_people(eid[some]) for some in members.values()]
+    hidden = hide_small([*people, _people(eid[rest])])[: len(people)]
+    cases = others = [SMALLEST_GROUP] * len(people)
+    cases_hidden = [False] * len(people)
+    if label is not None:
+        cases = [_people(eid[some][label[some] > 0.5]) for some in members.values()]
+        others = [_people(eid[some][label[some] < 0.5]) for some in members.values()]
+        of_cases, of_others = (
+            hide_small([*counts, _people(eid[rest][is_one(label[rest])])])
+            for counts, is_one in ((cases, _is_case), (others, _is_other))
+        )
+        cases_hidden = [one or other for one, other in zip(of_cases, of_others, strict=True)][: len(people)]
+    found = []
+    for i, (name, some) in enumerate(members.items()):
+        is_told = not hidden[i] and not cases_hidden[i] and min(people[i], cases[i], others[i]) >= SMALLEST_GROUP
+        score = main(some) if is_told else Estimate(float("nan"))
+        count = None if label is None else cases[i]
+        found.append(Group(partition, name, people[i], count, hidden[i], cases_hidden[i] or hidden[i], score))
+    return found
+
+
+def _is_case(label: Float) -> NDArray[np.bool_]:
+    return label > 0.5
+
+
+def _is_other(label: Float) -> NDArray[np.bool_]:
+    return label < 0.5
+
+
+def _disease_resamples(eid: Ints, label: Float, logit: Float, probability: Float) -> dict[str, Float]:
+    """Every score of a disease in every resample: name -> (resamples,)."""
+    drawn = draw_resamples(eid, FITTED_RESAMPLES)
+    rows = []
+    for counts in drawn.counts:
+        chosen = np.repeat(np.arange(len(eid)), counts[drawn.person])
+        rows.append(score_logits(label[chosen], logit[chosen], probability[chosen]))
+    found = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return {**found, "auc": resampled_auc(draw_resamples(eid, RESAMPLES), label, logit)}
+
+
+def _estimate(value: float, resampled: Float) -> Estimate:
+    if np.isnan(value):
+        return Estimate(value)
+    bounds = interval(resampled)
+    return Estimate(value, bounds.lower, bounds.upper)
+
+
+def _people(eid: Ints) -> int:
+    return len(np.unique(eid))

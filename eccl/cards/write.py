@@ -1,0 +1,88 @@
+"""Cards of finished runs as files: reports/cards/<run>.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from eccl.cards.card import write_card
+from eccl.cards.evidence import gather
+from eccl.errors import FeatureError
+from eccl.inference.predict import tainted_runs
+from eccl.store.files import replace_file
+from eccl.store.parts import data_version, read_table
+from eccl.store.run_records import run_records
+from eccl.store.tombstones import require_no_pending_withdrawal
+from eccl.training.arms import Arm, ArmTable, changes_of, choose_naming, load_arms
+from eccl.training.runs import load_run
+from eccl.workspace import Workspace
+
+FIRST_SIMULATED = 9_000_000
+"""Ids of simulated participants start here; real ones are lower."""
+
+
+def cards_folder(workspace: Workspace) -> Path:
+    """Where cards lie."""
+    return workspace.reports / "cards"
+
+
+def write_cards(
+    workspace: Workspace, runs: Sequence[str], on_run: Callable[[int, int], None] | None = None
+) -> list[Path]:
+    """Write the card of each of some runs, by default of every finished one; unchanged files are left alone.
+
+    Raises
+    ------
+    FeatureError
+        A run is not finished, or its predictions do not cover the workspace's data.
+    """
+    require_no_pending_withdrawal(workspace)
+    finished = [str(record["run"]) for record in run_records(workspace.models)]
+    unknown = [run for run in runs if run not in finished]
+    if unknown or not finished:
+        raise FeatureError(
+            f"{len(unknown) or 'no'} finished runs among those wanted: {', '.join(unknown) or 'none is in models/'}; finished are "
+            f"{', '.join(finished[:8]) or 'none'}; train with `eccl train`"
+        )
+    chosen = list(runs) or finished
+    written = []
+    for number, run in enumerate(chosen, 1):
+        path = cards_folder(workspace) / f"{run}.md"
+        replace_file(path, _card(workspace, run).encode())
+        written.append(path)
+        if on_run is not None:
+            on_run(number, len(chosen))
+    return written
+
+
+def _card(workspace: Workspace, name: str) -> str:
+    run = load_run(workspace, name)
+    arm, changes = _arm_of(workspace, run.record)
+    return write_card(
+        run.record,
+        gather(workspace, run),
+        arm,
+        changes,
+        data_version(workspace.data),
+        _is_simulated(workspace),
+        tainted_runs(workspace).get(run.run_id),
+    )
+
+
+def _arm_of(workspace: Workspace, record: Mapping[str, Any]) -> tuple[Arm | None, Mapping[str, Any]]:
+    """Arm of a run and what it changes against the preset, the seed left out."""
+    if record.get("variant") is None:
+        return None, {}
+    table: ArmTable = load_arms(workspace.arms_file)
+    naming = choose_naming(table, record["stage"], record["variant"], int(record["seed"]))
+    changes = {key: value for key, value in changes_of(table, naming).items() if not key.endswith(".seed")}
+    is_part = record["variant"] in table.parts.get(record["stage"], {})
+    return None if is_part else table.arms.get(record["variant"]), changes
+
+
+def _is_simulated(workspace: Workspace) -> bool:
+    least = pc.min(read_table(workspace.data, "splits", ["eid"]).column("eid")).as_py()
+    return least is not None and least >= FIRST_SIMULATED

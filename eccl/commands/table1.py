@@ -1,0 +1,155 @@
+"""``eccl table1``: train what the experiment table still lacks, then write the table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eccl.commands.options import JsonOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from eccl.experiments.jobs import Job
+    from eccl.experiments.run import Outcome, Progress
+    from eccl.training.arms import ArmTable
+    from eccl.workspace import Workspace
+
+
+def table1(
+    arms: Annotated[
+        str | None, typer.Option(help="Arms of experiments/arms.yaml, or parts alone, with commas; default is all.")
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Groups of arms: table, beyond, figure_2b; default is all.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Tasks of each arm, with commas; default is all it has.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds of the table, with commas; default is all.")] = None,
+    train_only: Annotated[
+        bool, typer.Option("--train-only", help="Train, and leave the test split alone: no table is written.")
+    ] = False,
+    again: Annotated[
+        str | None, typer.Option(help="Why the test split is scored for another selection of runs, in words.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the jobs and why each would run.")] = False,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Train every run of the experiment table that is missing or out of date, then write reports/table1.
+
+    A call that was killed is taken up by the next one: finished runs stay, the one in the middle goes on after its last
+    checkpoint. The test split is scored at the end, once, from a frozen selection: to train in several calls, let all
+    but the last be --train-only.
+
+    Example: eccl table1 --group table --seeds 42,43
+
+    Example: eccl table1 --arms eccl,triplet --tasks traits,I21 --dry-run
+    """
+    from eccl.experiments.jobs import list_jobs
+    from eccl.experiments.pipeline import open_table, write_pipeline
+    from eccl.training.config import load_params
+    from eccl.workspace import find_workspace
+
+    place = find_workspace(workspace)
+    table = open_table(place)
+    jobs = list_jobs(table, _names(arms), _names(group), _names(tasks), _numbers(seeds))
+    preset = load_params(place.params_file).name
+    if dry_run:
+        _tell_plan(place, table, jobs, preset, as_json)
+        return
+    from eccl.experiments.run import run_jobs
+
+    write_pipeline(place, table)
+    with _shown(len(jobs)) as show:
+        outcome = run_jobs(place, jobs, preset, show)
+    text = None
+    if not train_only and any(job.variant in table.arms or job.stage == "pretrain_cmr" for job in jobs):
+        from eccl.evaluation.table1 import write_table1
+
+        text = write_table1(place, table, jobs, again)
+    typer.echo(json.dumps(_as_dict(outcome, text), indent=1) if as_json else _told(outcome, text))
+
+
+def _tell_plan(place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str, as_json: bool) -> None:
+    """Print jobs with the reason for each; nothing is written."""
+    from dataclasses import asdict
+
+    from eccl.experiments.durations import open_durations
+    from eccl.experiments.pipeline import is_current
+    from eccl.experiments.run import find_stale
+
+    # The file of stages may be older than the table; then nobody but the table can say what is to be done.
+    stale = find_stale(place, jobs) if is_current(place, table) else [(job, "the table changed") for job in jobs]
+    reasons = {job.run: reason for job, reason in stale}
+    left = open_durations(place, preset).left([job for job, _ in stale])
+    if as_json:
+        rows = [{**asdict(job), "reason": reasons.get(job.run)} for job in jobs]
+        typer.echo(json.dumps({"jobs": rows, "to_run": len(stale), "seconds": left}, indent=1))
+        return
+    for job in jobs:
+        typer.echo(f"{job.run:<42} {reasons.get(job.run, 'up to date')}")
+    time = "their time is not known yet" if left is None else f"about {_clock(left)}"
+    typer.echo(f"{len(jobs)} jobs, {len(stale)} to run: {time}; nothing was trained")
+
+
+@contextmanager
+def _shown(total: int) -> Iterator[Callable[[Progress], None]]:
+    """Show jobs on the error stream: a bar at a terminal, a line per job elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bar(*columns, TextColumn("{task.fields[left]}"), console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("table1", total=total, left="")
+
+        def show(told: Progress) -> None:
+            left = "" if told.left_s is None else f"left {_clock(told.left_s)}"
+            note = f"  {told.note}" if told.note else ""
+            bar.update(task, completed=told.done, description=f"{told.job.run}{note}", left=left)
+            if told.what in {"finished", "failed"}:
+                console.print(
+                    f"[{told.done}/{told.total}] {told.job.run} {told.what}  {left}".rstrip(),
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
+
+        yield show
+
+
+def _as_dict(outcome: Outcome, text: str | None) -> dict[str, Any]:
+    return {"trained": list(outcome.trained), "unchanged": list(outcome.unchanged), "table": text}
+
+
+def _told(outcome: Outcome, text: str | None) -> str:
+    trained, unchanged = len(outcome.trained), len(outcome.unchanged)
+    line = f"{trained + unchanged} jobs: {trained} trained, {unchanged} were up to date"
+    if text is None:
+        return f"{line}; no table was written"
+    return f"{text.rstrip()}\n\n{line}; the table is in reports/table1, `eccl publish` brings it into the store"
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    try:
+        return None if text is None else [int(name) for name in _names(text) or ()]
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} are no seeds; expected whole numbers with commas", param_hint="--seeds"
+        ) from None
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(table1)

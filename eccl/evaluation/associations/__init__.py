@@ -1,0 +1,1 @@
+"""Regressions of what was measured, diagnosed and later diagnosed on what the models say of an ECG."""

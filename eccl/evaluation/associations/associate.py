@@ -1,0 +1,173 @@
+"""All regressions of the workspace's own runs, as a table and a forest plot.
+
+::
+
+    reports/associations/associations.parquet     columns of schemas/tables/associations.sql
+    reports/associations/forest.png  .svg
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from eccl.config import load_params
+from eccl.errors import ConfigError
+from eccl.evaluation.associations.forest import draw_forest
+from eccl.evaluation.associations.participants import DAYS_PER_YEAR, Participants, choose_participants, follow
+from eccl.evaluation.associations.regression import Fit, adjust, fit_hazard, fit_linear, fit_logistic
+from eccl.evaluation.predictions import Truth, predicted_disease, predicted_traits, read_predictions, read_truth
+from eccl.store.database import create_tables, fill_table, memory
+from eccl.store.gate import require_green
+from eccl.store.parts import write_parquet
+from eccl.training.runs import load_run, run_name
+from eccl.training.targets import TRAITS
+from eccl.workspace import Workspace
+
+Float = NDArray[np.float64]
+SPLITS = ("val", "test")
+MEASURES = {"trait": "difference", "disease": "odds ratio", "incident": "hazard ratio"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Predictions:
+    """What the own runs say of the participants: traits (n, traits), and logits by code; with the runs' ids."""
+
+    traits: Float
+    logits: dict[str, Float]
+    run_ids: dict[str, str]
+
+
+def associate(workspace: Workspace, split: str = "test") -> tuple[pl.DataFrame, list[Path]]:
+    """Fit every regression and write reports/associations.
+
+    Parameters
+    ----------
+    split
+        ``test`` or ``val``; training visits would flatter the models.
+
+    Returns
+    -------
+    tuple
+        The table, and the files.
+
+    Raises
+    ------
+    ConfigError
+        The split is another one.
+    FeatureError
+        A run of align is missing or of other data.
+    GateError
+        The gate is missing, red without an override, or belongs to other data.
+    """
+    if split not in SPLITS:
+        raise ConfigError(f"associations are computed on {' or '.join(SPLITS)}, found {split!r}; choose one of them")
+    gate = require_green(workspace)
+    params = load_params(workspace.params_file)
+    instances = tuple(params.presets[params.preset]["evaluation"]["instances"])
+    definition = params.cohort.label_definition
+    truth = read_truth(workspace, split, instances, params.cohort.diseases, definition)
+    people = choose_participants(workspace, truth)
+    predictions = _read(workspace, truth, people, instances)
+    rows = [
+        *_traits(truth, people, predictions),
+        *_diseases(truth, people, predictions, definition),
+        *_incidents(workspace, truth, people, predictions),
+    ]
+    shared = {"data_version": gate.data_version, "split": split}
+    table = _to_table([{**row, **shared} for row in rows])
+    folder = workspace.reports / "associations"
+    write_parquet(table.to_arrow(), folder / "associations.parquet")
+    return table, [folder / "associations.parquet", *draw_forest(table, folder / "forest")]
+
+
+def _read(workspace: Workspace, truth: Truth, people: Participants, instances: tuple[int, ...]) -> _Predictions:
+    rows = read_predictions(workspace, "trait_prediction", run_name("align", TRAITS), truth.split, instances)
+    logits = {}
+    for code in truth.labels:
+        mine = read_predictions(workspace, "disease_prediction", run_name("align", code), truth.split, instances, code)
+        logits[code] = predicted_disease(mine, truth)[0][people.positions]
+    names = [run_name("align", task) for task in (TRAITS, *truth.labels)]
+    run_ids = {name: load_run(workspace, name).run_id for name in names}
+    return _Predictions(predicted_traits(rows, truth)[people.positions], logits, run_ids)
+
+
+def _traits(truth: Truth, people: Participants, predictions: _Predictions) -> Iterator[dict[str, Any]]:
+    measured = truth.traits[people.positions]
+    for column, name in enumerate(_names(truth)):
+        fit = fit_linear(measured[:, column], predictions.traits[:, column], people.covariates)
+        yield _row("trait", name, name, run_name("align", TRAITS), predictions, fit)
+
+
+def _diseases(
+    truth: Truth, people: Participants, predictions: _Predictions, definition: str
+) -> Iterator[dict[str, Any]]:
+    for code, labels in truth.labels.items():
+        fit = fit_logistic(labels[people.positions], predictions.logits[code], people.covariates)
+        yield {**_row("disease", code, code, run_name("align", code), predictions, fit), "definition": definition}
+
+
+def _incidents(
+    workspace: Workspace, truth: Truth, people: Participants, predictions: _Predictions
+) -> Iterator[dict[str, Any]]:
+    for code in truth.labels:
+        until = follow(workspace, people, code)
+        for column, name in enumerate(_names(truth)):
+            predictor = predictions.traits[:, column]
+            fit = fit_hazard(until.days, until.is_event, predictor, people.covariates)
+            is_in = ~np.isnan(np.column_stack([until.days, predictor, *people.covariates.values()])).any(axis=1)
+            years = float(until.days[is_in].sum() / DAYS_PER_YEAR)
+            row = _row("incident", code, name, run_name("align", TRAITS), predictions, fit)
+            yield {**row, "person_years": years}
+
+
+def _row(analysis: str, outcome: str, predictor: str, run: str, predictions: _Predictions, fit: Fit) -> dict[str, Any]:
+    # Differences stay on the coefficient's scale; logarithms of ratios become ratios.
+    values = {"estimate": fit.coefficient, "low": fit.low, "high": fit.high}
+    if analysis != "trait":
+        values = {name: None if value is None else float(np.exp(value)) for name, value in values.items()}
+    return {
+        "analysis": analysis,
+        "outcome": outcome,
+        "predictor": predictor,
+        "run": run,
+        "run_id": predictions.run_ids[run],
+        "definition": None,
+        "n": fit.n,
+        "events": fit.events,
+        "person_years": None,
+        "measure": MEASURES[analysis],
+        **values,
+        "standard_error": fit.standard_error,
+        "statistic": fit.statistic,
+        "p": fit.p,
+        "q": None,
+        "adjusted_for": ", ".join(fit.adjusted_for),
+        "note": fit.note,
+    }
+
+
+def _names(truth: Truth) -> list[str]:
+    return [str(short or title) for short, title in truth.fields.select("short_name", "title").iter_rows()]
+
+
+def _to_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Rows in the schema's columns and types, with q within each analysis."""
+    for analysis in MEASURES:
+        mine = [row for row in rows if row["analysis"] == analysis]
+        for row, q in zip(mine, adjust([row["p"] for row in mine]), strict=True):
+            row["q"] = q
+    connection = memory()
+    try:
+        create_tables(connection, ["associations"])
+        fill_table(connection, "associations", pl.DataFrame(rows, infer_schema_length=None).to_arrow())
+        table: pl.DataFrame = connection.sql("SELECT * FROM associations").pl()
+        return table
+    finally:
+        connection.close()

@@ -1,0 +1,190 @@
+"""One adjusted regression: linear, logistic or Cox. What cannot be estimated gets a reason instead of a number."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+
+FEWEST_EVENTS = 10
+"""Cases (and non-cases) below which no logistic or Cox model is fitted."""
+FEWEST_PER_TERM = 5
+"""Participants per coefficient below which no linear model is fitted."""
+LARGEST = 10.0
+"""Coefficients per SD, and standard errors, beyond this mean that an outcome is separated, not that it is associated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The coefficient of one standardised predictor.
+
+    Parameters
+    ----------
+    n, events
+        Participants, and cases among them (None for a linear model).
+    coefficient, standard_error, low, high, statistic, p
+        Estimate, its 95 % interval and its test; None where there is no estimate.
+    note
+        Why there is none, or which covariates were left out.
+    adjusted_for
+        Covariates that stayed.
+    """
+
+    n: int
+    events: int | None
+    adjusted_for: tuple[str, ...]
+    note: str = ""
+    coefficient: float | None = None
+    standard_error: float | None = None
+    low: float | None = None
+    high: float | None = None
+    statistic: float | None = None
+    p: float | None = None
+
+
+class _NotEstimableError(Exception):
+    """A model without an answer; the text becomes the note."""
+
+
+def fit_linear(outcome: Float, predictor: Float, covariates: dict[str, Float]) -> Fit:
+    """Least squares of a standardised outcome on a standardised predictor.
+
+    Parameters
+    ----------
+    outcome, predictor
+        (n,); NaN leaves a participant out.
+    covariates
+        Name -> (n,).
+    """
+    from statsmodels.api import OLS
+
+    def fit(y: Float, design: Float) -> Any:
+        if len(y) < FEWEST_PER_TERM * (design.shape[1] + 1):
+            raise _NotEstimableError(
+                f"{len(y)} participants, expected at least {FEWEST_PER_TERM * (design.shape[1] + 1)} for "
+                f"{design.shape[1] + 1} coefficients"
+            )
+        return OLS(_standardise(y, "the outcome"), _with_intercept(design)).fit()
+
+    return _fit(outcome, predictor, covariates, None, fit)
+
+
+def fit_logistic(is_case: Float, predictor: Float, covariates: dict[str, Float]) -> Fit:
+    """Logistic regression of a 0/1 outcome; the coefficient is the logarithm of an odds ratio per SD."""
+    from statsmodels.api import Logit
+
+    def fit(y: Float, design: Float) -> Any:
+        rarer = int(min(y.sum(), len(y) - y.sum()))
+        if rarer < FEWEST_EVENTS:
+            kind = "cases" if y.sum() <= len(y) / 2 else "participants without the disease"
+            raise _NotEstimableError(f"{rarer} {kind}, expected at least {FEWEST_EVENTS}")
+        return Logit(y, _with_intercept(design)).fit(disp=0, maxiter=100)
+
+    return _fit(is_case, predictor, covariates, is_case, fit)
+
+
+def fit_hazard(days: Float, is_event: Float, predictor: Float, covariates: dict[str, Float]) -> Fit:
+    """Cox regression with Efron's ties; the coefficient is the logarithm of a hazard ratio per SD.
+
+    Parameters
+    ----------
+    days
+        (n,) time from the visit to the event or the end of follow-up; NaN leaves a participant out.
+    is_event
+        (n,) 1 where that time ends with the event.
+    """
+    from statsmodels.duration.hazard_regression import PHReg
+
+    known = ~np.isnan(days)
+
+    def fit(y: Float, design: Float) -> Any:
+        status, time = np.signbit(y).astype(float), np.abs(y)
+        if status.sum() < FEWEST_EVENTS:
+            raise _NotEstimableError(f"{int(status.sum())} events, expected at least {FEWEST_EVENTS}")
+        return PHReg(time, design, status=status, ties="efron").fit(disp=0)
+
+    # The sign carries the event, so that both travel through the same selection of complete participants.
+    signed = np.where(known, np.where(is_event == 1, -days, days), np.nan)
+    return _fit(signed, predictor, covariates, is_event, fit)
+
+
+def adjust(p: list[float | None]) -> list[float | None]:
+    """q by Benjamini and Hochberg among the values that are there."""
+    from statsmodels.stats.multitest import multipletests
+
+    known = [value for value in p if value is not None]
+    if not known:
+        return p
+    adjusted = iter(multipletests(known, method="fdr_bh")[1].tolist())
+    return [None if value is None else next(adjusted) for value in p]
+
+
+def _fit(
+    outcome: Float,
+    predictor: Float,
+    covariates: dict[str, Float],
+    event: Float | None,
+    fit: Callable[[Float, Float], Any],
+) -> Fit:
+    complete = ~np.isnan(outcome) & ~np.isnan(predictor)
+    for values in covariates.values():
+        complete &= ~np.isnan(values)
+    kept = {name: values[complete] for name, values in covariates.items() if _varies(values[complete])}
+    gone = [name for name in covariates if name not in kept]
+    counts = (int(complete.sum()), None if event is None else int(np.nansum(event[complete])), tuple(kept))
+    note = f"{', '.join(gone)} left out: the same for everybody" if gone and complete.any() else ""
+    try:
+        columns = [_standardise(predictor[complete], "the prediction"), *(_standardise(v, n) for n, v in kept.items())]
+        design = np.column_stack(columns)
+        if np.linalg.matrix_rank(np.column_stack([np.ones(len(design)), design])) < design.shape[1] + 1:
+            raise _NotEstimableError("the prediction is a linear combination of the covariates")
+        with _strict():
+            result = fit(outcome[complete], design)
+        return Fit(*counts, note, *_first_coefficient(result))
+    except _NotEstimableError as error:
+        return Fit(*counts, "; ".join(filter(None, [str(error), note])))
+
+
+def _first_coefficient(result: Any) -> tuple[float, ...]:
+    place = 1 if "const" in result.model.exog_names else 0  # Cox models have no intercept
+    coefficient, error = float(result.params[place]), float(result.bse[place])
+    if not np.isfinite([coefficient, error]).all() or max(abs(coefficient), error) > LARGEST:
+        raise _NotEstimableError("the model has no finite answer (separation); more events are needed")
+    low, high = np.asarray(result.conf_int())[place].tolist()
+    return coefficient, error, low, high, float(result.tvalues[place]), float(result.pvalues[place])
+
+
+@contextmanager
+def _strict() -> Iterator[None]:
+    """Turn what statsmodels says of a model that does not converge into a reason."""
+    from statsmodels.tools.sm_exceptions import ModelWarning, PerfectSeparationError
+
+    try:
+        with warnings.catch_warnings():
+            for kind in (ModelWarning, RuntimeWarning):
+                warnings.simplefilter("error", kind)
+            yield
+    except (ModelWarning, RuntimeWarning, PerfectSeparationError, np.linalg.LinAlgError):
+        raise _NotEstimableError("the model has no finite answer (separation); more events are needed") from None
+
+
+def _standardise(values: Float, what: str) -> Float:
+    if not _varies(values):
+        raise _NotEstimableError(f"{what} is the same for everybody, or known for too few")
+    standard: Float = (values - values.mean()) / values.std(ddof=1)
+    return standard
+
+
+def _varies(values: Float) -> bool:
+    return len(values) > 1 and float(values.std()) > 1e-9 * max(1.0, float(np.abs(values).mean()))
+
+
+def _with_intercept(design: Float) -> Float:
+    return np.column_stack([np.ones(len(design)), design])

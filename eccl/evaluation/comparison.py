@@ -1,0 +1,133 @@
+"""Rows of Table 1: mean and spread over seeds, and the paired difference to the reference arm with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from eccl.evaluation.arm_runs import COLUMNS, Cell, list_cells, of_arm
+from eccl.evaluation.arm_scores import Float, Rows, SplitScores, main_metric, none
+from eccl.evaluation.bootstrap import interval, mean_over_seeds, two_sided_p
+from eccl.training.arms import Arm, ArmTable
+
+SCORED, INCOMPLETE, NOT_RUN = "scored", "incomplete", "not run"
+NOT_COVERED, UNDEFINED = "not covered", "undefined"
+
+
+def compare(
+    table: ArmTable, seeds: Sequence[int], finished: Collection[str], splits: Iterable[SplitScores]
+) -> list[dict[str, Any]]:
+    """Rows of table1_rows: arm, column, split and metric.
+
+    Parameters
+    ----------
+    seeds
+        Seeds that were asked for.
+    finished
+        Runs that were scored.
+    splits
+        What each split says.
+
+    Returns
+    -------
+    list of dict
+        The main score of every arm and column, also where there is none (`status` says why), and of what was scored the
+        other metrics, without intervals.
+    """
+    cells = list_cells(table, seeds)
+    rows = []
+    for split in splits:
+        for arm in table.arms.values():
+            for column in COLUMNS:
+                mine = of_arm(cells, arm.key, column)
+                done = [cell for cell in mine if cell.run in finished]
+                rows += _rows(table, arm, column, split, mine, done)
+    return rows
+
+
+def _rows(
+    table: ArmTable, arm: Arm, column: str, split: SplitScores, expected: Sequence[Cell], done: Sequence[Cell]
+) -> list[dict[str, Any]]:
+    main = main_metric(column)
+    by_metric = _values(split.scores, arm.key, column) if done else {main: []}
+    rows = []
+    for metric, values in by_metric.items():
+        defined = [value for value in values if value is not None]
+        # A mean over some of the seeds only would compare other networks than the rest of the row.
+        is_defined = bool(values) and len(defined) == len(values)
+        row = {
+            "arm": arm.key,
+            "title": arm.title,
+            "arm_group": arm.group,
+            "task": column,
+            "split": split.split,
+            "metric": metric,
+            "status": _status(expected, done, is_defined),
+            **(split.counts.get(column) or {"n": None, "cases": None, "participants": None}),
+            "seeds": len(done),
+            "seeds_expected": len(expected),
+            "mean": float(np.mean(defined)) if is_defined else None,
+            "sd": float(np.std(defined, ddof=1)) if is_defined and len(defined) > 1 else None,
+            "paper": arm.paper.get(column) if metric == main and split.split == "test" else None,
+            "reference": table.reference,
+            **_NOTHING,
+        }
+        if metric == main and is_defined:
+            row |= _intervals(split, arm.key, table.reference, column, [cell.seed for cell in done])
+        rows.append(row)
+    return rows
+
+
+_NOTHING: Mapping[str, Any] = dict.fromkeys(
+    ("lower", "upper", "resamples", "difference", "difference_lower", "difference_upper", "p", "paired_seeds")
+)
+
+
+def _intervals(split: SplitScores, arm: str, reference: str, column: str, seeds: Sequence[int]) -> dict[str, Any]:
+    own = interval(mean_over_seeds([split.resampled[arm, column, seed] for seed in seeds]))
+    found: dict[str, Any] = {"lower": none(own.lower), "upper": none(own.upper), "resamples": own.resamples}
+    common = [seed for seed in seeds if (reference, column, seed) in split.resampled]
+    if arm == reference or not common:
+        return found
+    main = main_metric(column)
+    pair = [_by_seed(split.scores, key, column, main) for key in (arm, reference)]
+    if any(by_seed[seed] is None for by_seed in pair for seed in common):
+        return found
+    differences = _mean(split, arm, column, common) - _mean(split, reference, column, common)
+    bounds = interval(differences)
+    return found | {
+        "difference": float(np.mean([pair[0][seed] - pair[1][seed] for seed in common])),
+        "difference_lower": none(bounds.lower),
+        "difference_upper": none(bounds.upper),
+        "p": none(two_sided_p(differences)),
+        "paired_seeds": len(common),
+    }
+
+
+def _mean(split: SplitScores, arm: str, column: str, seeds: Sequence[int]) -> Float:
+    return mean_over_seeds([split.resampled[arm, column, seed] for seed in seeds])
+
+
+def _status(expected: Sequence[Cell], done: Sequence[Cell], is_defined: bool) -> str:
+    if not expected:
+        return NOT_COVERED
+    if not done:
+        return NOT_RUN
+    if not is_defined:
+        return UNDEFINED
+    return SCORED if len(done) == len(expected) else INCOMPLETE
+
+
+def _values(scores: Rows, arm: str, column: str) -> dict[str, list[float | None]]:
+    found: dict[str, list[float | None]] = {}
+    for row in scores:
+        if row["arm"] == arm and row["task"] == column:
+            found.setdefault(row["metric"], []).append(row["value"])
+    return found
+
+
+def _by_seed(scores: Rows, arm: str, column: str, metric: str) -> dict[int, Any]:
+    keys = (arm, column, metric)
+    return {row["seed"]: row["value"] for row in scores if (row["arm"], row["task"], row["metric"]) == keys}

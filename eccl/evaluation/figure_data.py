@@ -1,0 +1,218 @@
+"""What the figures read: runs of the experiment table, pairs of a split, vectors and scores; and what they hand over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from eccl.config import load_params
+from eccl.errors import FeatureError, SplitError, VersionError, WorkspaceError
+from eccl.evaluation.arm_runs import scored_run
+from eccl.evaluation.predictions import Truth, predicted_traits, read_predictions, read_truth, vectors
+from eccl.evaluation.selection import Scope, Selection, read_selected, selection_file
+from eccl.models.scores import pearson_r
+from eccl.store.database import empty_table
+from eccl.store.materialized import is_covered
+from eccl.store.parts import data_version
+from eccl.store.run_names import training_command
+from eccl.training.arms import Arm, ArmTable
+from eccl.training.runs import RECORD, Run, load_run, run_name
+from eccl.training.targets import TRAITS
+from eccl.workspace import Workspace
+
+MISSING = (FeatureError, SplitError, VersionError, WorkspaceError)
+"""What may be lacking without harm to the other panels."""
+POINTS = ("series", "eid", "instance", "x", "y", "label", "run", "split")
+"""Columns of a panel's points; the table has the figure's and the panel's name before them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One panel: its points, or why it has none.
+
+    Parameters
+    ----------
+    name
+        Name in the table of points.
+    title
+        Text above the panel.
+    points
+        Columns :data:`POINTS`.
+    missing
+        What the panel lacks, and what to run; empty where nothing is missing.
+    """
+
+    name: str
+    title: str
+    points: pl.DataFrame
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What figures are drawn from.
+
+    Parameters
+    ----------
+    table
+        The experiment table.
+    truth
+        Pairs of the split that is shown, with labels and traits.
+    selection
+        The frozen selection; None shows the validation split.
+    data_version
+        Of the workspace.
+    """
+
+    workspace: Workspace
+    table: ArmTable
+    truth: Truth
+    selection: Selection | None
+    data_version: str
+
+    @property
+    def reference(self) -> Arm:
+        """The arm that the others are compared with."""
+        return self.table.arms[self.table.reference]
+
+    @property
+    def instances(self) -> tuple[int, ...]:
+        """Visits that are scored."""
+        return _instances(self.workspace)
+
+
+def set_scene(workspace: Workspace, table: ArmTable) -> Scene:
+    """Read the truth of the test split if the reference is in a frozen selection of this data, else of the validation split.
+
+    Nobody may choose by looking at the test split, so nothing of it is shown before.
+    """
+    params = load_params(workspace.params_file)
+    version = data_version(workspace.data)
+    selection = _load_selection(workspace, version)
+    arm = table.arms[table.reference]
+    frozen = {} if selection is None else selection.runs
+    if not any(scored_run(table, arm, TRAITS, seed) in frozen for seed in table.seeds):
+        selection = None
+    instances, definition = _instances(workspace), params.cohort.label_definition
+    split = "val" if selection is None else "test"
+    truth = read_truth(workspace, split, instances, params.cohort.diseases, definition)
+    return Scene(workspace, table, truth, selection, version)
+
+
+def empty_panel(name: str, title: str, missing: str) -> Panel:
+    """A panel without points."""
+    return Panel(name, title, make_points([]), missing)
+
+
+def explain(name: str, title: str, make: Callable[[], Panel]) -> Panel:
+    """Make a panel; where something is not there to make it from, a panel that says what."""
+    try:
+        return make()
+    except MISSING as error:
+        return empty_panel(name, title, str(error))
+
+
+def make_points(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
+    """Points from rows, in the types of schemas/tables/figure_points.sql; absent keys are null."""
+    schema = pl.DataFrame(empty_table("figure_points")).select(POINTS).schema
+    return pl.DataFrame(list(rows), schema=schema)
+
+
+def visit_points(
+    pairs: pl.DataFrame, place: NDArray[np.floating[Any]], series: str | Sequence[str], run: str, split: str
+) -> pl.DataFrame:
+    """Points of visits from their coordinates, (pairs, 2)."""
+    names = [series] * len(pairs) if isinstance(series, str) else list(series)
+    named = zip(names, pairs["eid"].to_list(), pairs["instance"].to_list(), place.tolist(), strict=True)
+    return make_points(
+        {"series": name, "eid": eid, "instance": instance, "x": x, "y": y, "label": "", "run": run, "split": split}
+        for name, eid, instance, (x, y) in named
+    )
+
+
+def find_runs(scene: Scene, arm: Arm, task: str, view: str) -> list[Run]:
+    """Finished runs of an arm, one per seed, in the order of the seeds; of the test split only frozen ones.
+
+    On the validation split the workspace's own run stands in for an arm that changes nothing.
+
+    Raises
+    ------
+    FeatureError
+        There is none; says which one is expected and how to train it.
+    """
+    table = scene.table
+    names = [scored_run(table, arm, task, seed) for seed in table.seeds]
+    # What the workspace trains for itself is what an unchanged arm is: the preset as it stands.
+    is_plain = not arm.changes and not any(table.parts[s][part] for s, part in arm.parts.items() if s in table.parts)
+    for some in (names, [run_name(arm.stage, task)] if is_plain and scene.selection is None else []):
+        found = [load_run(scene.workspace, name) for name in some if _is_usable(scene, name, view)]
+        if found:
+            return found
+    if scene.selection is not None:
+        raise FeatureError(f"{names[0]} is not in the frozen selection; run `eccl table1 --arms {arm.key}`")
+    raise FeatureError(
+        f"{arm.title} has no finished run for {task} on the data as they are; run `{training_command(names[0])}`"
+    )
+
+
+def read_rows(scene: Scene, run: str, view: str, code: str | None = None) -> pl.DataFrame:
+    """Rows of a run for the pairs that are shown."""
+    if scene.selection is not None and run in scene.selection.runs:
+        return read_selected(scene.workspace, scene.selection, view, run, scene.truth.split, code)
+    return read_predictions(scene.workspace, view, run, scene.truth.split, scene.instances, code)
+
+
+def read_vectors(scene: Scene, run: str, view: str) -> NDArray[np.float32]:
+    """Vectors of a run at the pairs that are shown, in their order: (pairs, d)."""
+    return vectors(read_rows(scene, run, view), scene.truth)
+
+
+def score_traits(scene: Scene, run: str, view: str) -> NDArray[np.float64]:
+    """Pearson R of every trait of a run over the pairs that are shown, in the order of `scene.truth.fields`; NaN where undefined."""
+    predicted, measured = predicted_traits(read_rows(scene, run, view), scene.truth), scene.truth.traits
+    known = ~np.isnan(predicted) & ~np.isnan(measured)
+    columns = zip(measured.T, predicted.T, known.T, strict=True)
+    return np.array([pearson_r(truth[both], found[both]) for truth, found, both in columns])
+
+
+def draw_some(count: int, limit: int, seed: int = 0) -> NDArray[np.int64]:
+    """Positions of at most `limit` of `count`, ascending, always the same ones."""
+    if count <= limit:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
+
+
+def _instances(workspace: Workspace) -> tuple[int, ...]:
+    params = load_params(workspace.params_file)
+    return tuple(params.presets[params.preset]["evaluation"]["instances"])
+
+
+def _is_usable(scene: Scene, run: str, view: str) -> bool:
+    workspace = scene.workspace
+    if scene.selection is not None:
+        return run in scene.selection.runs
+    if (
+        not (workspace.run_folder(run) / RECORD).is_file()
+        or not (workspace.features / view / f"{run}.parquet").is_file()
+    ):
+        return False
+    record = load_run(workspace, run).record
+    return is_covered(workspace.features, run, str(record["run_id"]), str(record["data_version"]), scene.data_version)
+
+
+def _load_selection(workspace: Workspace, version: str) -> Selection | None:
+    """The frozen selection, if it is of the data as they are."""
+    file = selection_file(workspace)
+    if not file.is_file():
+        return None
+    content = json.loads(file.read_text())
+    if content["data_version"] != version:
+        return None
+    scope = Scope(version, content["preset"], content["label_definition"], tuple(content["instances"]))
+    return Selection(scope, content["selection"], content["runs"], content["history"])

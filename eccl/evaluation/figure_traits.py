@@ -1,0 +1,165 @@
+"""Figure 2c: R of every trait, from the ECG and from the CMR, grouped by what the trait measures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from eccl.evaluation.figure_data import MISSING, Panel, Scene, empty_panel, find_runs, make_points, score_traits
+from eccl.evaluation.style import COLOURS, GREY, LIGHT_GREY, SERIES, SMALL, SPLITS, drawing, save, say
+from eccl.training.arms import Arm
+from eccl.training.targets import TRAITS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAME = "2c"
+GROUPS = (
+    ("Ventricles", range(24100, 24110)),
+    ("Atria", range(24110, 24118)),
+    ("Aorta", range(24118, 24124)),
+    ("Wall thickness (AHA segment)", range(24124, 24141)),
+    ("Circumferential strain (AHA segment)", range(24141, 24158)),
+    ("Radial strain (AHA segment)", range(24158, 24175)),
+    ("Longitudinal strain", range(24175, 24182)),
+)
+_ROWS = (GROUPS[:4], GROUPS[4:])
+"""41 traits each."""
+_SEGMENT = re.compile(r"^(WT|Ecc|Err|Ell)_(AHA_)?")
+CMR_ARM = "cmr_sup"
+
+
+def cmr_arm(scene: Scene) -> list[tuple[Arm, str, str]]:
+    """The arm that reads the CMR, with its task and view; none where the experiment table has no such arm."""
+    arm = scene.table.arms.get(CMR_ARM)
+    return [] if arm is None else [(arm, TRAITS, "cmr_trait_prediction")]
+
+
+def collect(scene: Scene) -> list[Panel]:
+    """A panel per group of traits; series are the reference arm and the one that reads the CMR, a point per trait and seed."""
+    scores: list[tuple[str, str, NDArray[np.float64]]] = []
+    missing = []
+    for arm, task, view in [(scene.reference, TRAITS, "trait_prediction"), *cmr_arm(scene)]:
+        try:
+            names = [str(run.record["run"]) for run in find_runs(scene, arm, task, view)]
+            scores += [(arm.title, name, score_traits(scene, name, view)) for name in names]
+        except MISSING as error:
+            missing.append(str(error))
+    if not scores:
+        return [empty_panel(title, title, missing[0]) for title, _ in GROUPS]
+    return [_panel(scene, title, fields, scores, missing) for title, fields in GROUPS]
+
+
+def _panel(
+    scene: Scene,
+    title: str,
+    fields: Sequence[int],
+    scores: list[tuple[str, str, NDArray[np.float64]]],
+    missing: list[str],
+) -> Panel:
+    known = scene.truth.fields
+    columns = np.flatnonzero(known["field_id"].is_in(list(fields)).to_numpy())
+    labels = [short or str(field) for short, field in zip(known["short_name"], known["field_id"], strict=True)]
+    rows = [
+        {
+            "series": arm,
+            "x": float(place),
+            "y": float(r[column]),
+            "label": labels[column],
+            "run": run,
+            "split": scene.truth.split,
+        }
+        for arm, run, r in scores
+        for place, column in enumerate(columns)
+        if not np.isnan(r[column])
+    ]
+    return Panel(title, title, make_points(rows), missing[0] if missing else "")
+
+
+def draw(panels: list[Panel], path: Path) -> list[Path]:
+    """Draw the groups in two rows: mean and standard deviation over the seeds of every trait."""
+    with drawing(height=4.6) as figure:
+        # What is missing is one of both arms, and the same in every panel.
+        lack = next((panel.missing for panel in panels if panel.missing), "")
+        if all(panel.points.is_empty() for panel in panels):
+            say(figure.subplots(), lack)
+        else:
+            _draw_groups(figure, {panel.name: panel for panel in panels})
+            if lack:
+                figure.supxlabel(lack, fontsize=SMALL, color=GREY)
+        return save(figure, path)
+
+
+def draw_traits(traits: pl.DataFrame, split: str, path: Path) -> None:
+    """Draw R per trait from scores instead of runs.
+
+    Parameters
+    ----------
+    traits
+        arm, field_id, short_name, r; a row per trait and arm.
+    path
+        The PNG file; an SVG of the same name lies beside it.
+    """
+    named = traits.rename({"arm": "series", "short_name": "label", "r": "y"}).filter(pl.col("y").is_not_null())
+    panels = []
+    for title, fields in GROUPS:
+        group = named.filter(pl.col("field_id").is_in(list(fields)))
+        places = {field: float(place) for place, field in enumerate(group["field_id"].unique(maintain_order=True))}
+        rows = group.with_columns(
+            x=pl.col("field_id").replace_strict(places, return_dtype=pl.Float64), run=pl.lit(""), split=pl.lit(split)
+        )
+        points = make_points(rows.select("series", "x", "y", "label", "run", "split").iter_rows(named=True))
+        panels.append(Panel(title, title, points))
+    draw(panels, path)
+
+
+def _draw_groups(figure: Figure, panels: dict[str, Panel]) -> None:
+    points = pl.concat([panel.points for panel in panels.values()])
+    lowest = min(0.0, float(points["y"].min() or 0.0))  # type: ignore[arg-type]
+    halves: Any = figure.subfigures(2, 1)
+    for half, groups in zip(halves, _ROWS, strict=True):
+        row = half.subplots(1, len(groups), sharey=True, width_ratios=[len(fields) + 1.5 for _, fields in groups])
+        for axes, (title, fields) in zip(row, groups, strict=True):
+            axes.set_title(title, fontsize=7)
+            axes.set_ylim(lowest - 0.05, 1.02)
+            axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+            axes.set_xlim(-0.8, len(fields) - 0.2)
+            _draw_group(axes, panels[title].points)
+        row[0].set_ylabel("Pearson R")
+    handles = {
+        name: handle for axes in figure.axes for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    seeds = points.group_by("series").agg(pl.col("run").n_unique())["run"].max()
+    spread = f"mean and SD over {seeds} seeds" if isinstance(seeds, int) and seeds > 1 else "one seed"
+    title = f"R of each trait, {SPLITS[points['split'][0]]} split ({spread})"
+    figure.legend(handles.values(), handles, loc="outside upper center", ncols=len(handles), title=title)
+
+
+def _draw_group(axes: Axes, points: pl.DataFrame) -> None:
+    axes.axhline(0, color=LIGHT_GREY, linewidth=0.6, zorder=0)
+    axes.grid(axis="y", color=LIGHT_GREY, linewidth=0.3)
+    axes.set_axisbelow(True)
+    for number, arm in enumerate(points["series"].unique(maintain_order=True)):
+        mine = points.filter(pl.col("series") == arm).group_by("x", maintain_order=True)
+        scores = mine.agg(pl.col("y").mean().alias("mean"), pl.col("y").std().fill_null(0))
+        axes.errorbar(
+            scores["x"].to_numpy(),
+            scores["mean"].to_numpy(),
+            yerr=scores["y"].to_numpy(),
+            fmt="os^D"[number % 4],
+            markersize=2.6,
+            linewidth=0.8,
+            color=SERIES.get(arm, COLOURS[(number + 2) % len(COLOURS)]),
+            label=arm,
+        )
+    names = points.unique("x", maintain_order=True).sort("x")
+    labels = [_SEGMENT.sub("", name).replace("_", " ") for name in names["label"]]
+    axes.set_xticks(names["x"].to_numpy(), labels, rotation=90, fontsize=SMALL)
+    axes.tick_params(axis="x", length=1.5, pad=1)

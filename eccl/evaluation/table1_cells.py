@@ -1,0 +1,121 @@
+"""Cells and blocks of Table 1 as Markdown: how a number, a spread, a difference and an absence are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from eccl.evaluation.arm_runs import COLUMNS, TRAITS
+from eccl.evaluation.arm_scores import main_metric
+from eccl.evaluation.comparison import INCOMPLETE, NOT_COVERED, NOT_RUN, UNDEFINED
+from eccl.training.arms import Arm, ArmTable
+
+Row = Mapping[str, Any]
+Cells = Mapping[tuple[str, str, str], Row]
+
+NAMES = {"I21": "MI", "I42": "CM", "I48": "AF", "I50": "HF", TRAITS: "Traits"}
+LONG_NAMES = {
+    "I21": "myocardial infarction",
+    "I42": "cardiomyopathy",
+    "I48": "atrial fibrillation",
+    "I50": "heart failure",
+}
+DASH = "–"
+MINUS = "−"
+BLOCKS = (("table", ""), ("beyond", "Beyond the paper"))
+"""Groups of arms that the table shows, and what stands above them."""
+
+
+def index(rows: Iterable[Row], split: str) -> dict[tuple[str, str, str], Row]:
+    """Rows of a split by arm, column and metric."""
+    return {(row["arm"], row["task"], row["metric"]): row for row in rows if row["split"] == split}
+
+
+def score_cell(row: Row, is_marked: bool = False) -> str:
+    """``0.702 ± 0.011 (0.705)``: mean and SD over seeds, and the paper's figure."""
+    if row["status"] == NOT_COVERED:
+        return DASH
+    paper = "" if row["paper"] is None else f" ({row['paper']:.3f})"
+    if row["status"] == NOT_RUN:
+        return f"not run{paper}"
+    if row["status"] == UNDEFINED:
+        return f"n/a {counts(row)}"
+    text = number(row["mean"]) + ("" if row["sd"] is None else f" ± {row['sd']:.3f}")
+    some = f" [{row['seeds']} of {row['seeds_expected']} seeds]" if row["status"] == INCOMPLETE else ""
+    return (f"**{text}**" if is_marked else text) + paper + some
+
+
+def difference_cell(row: Row) -> str:
+    """``−0.012 [−0.031, +0.008]``: difference to the reference with its interval."""
+    if row["arm"] == row["reference"] and row["mean"] is not None:
+        return "reference"
+    if row["status"] in {NOT_COVERED, NOT_RUN}:
+        return DASH if row["status"] == NOT_COVERED else "not run"
+    if row["difference"] is None or row["difference_lower"] is None:
+        return "n/a"
+    bounds = f"[{signed(row['difference_lower'])}, {signed(row['difference_upper'])}]"
+    few = (
+        ""
+        if row["paired_seeds"] == row["seeds_expected"]
+        else f" [{row['paired_seeds']} of {row['seeds_expected']} seeds]"
+    )
+    return f"{signed(row['difference'])} {bounds}{few}"
+
+
+def counts(row: Row) -> str:
+    """``(0/20)``: cases among visits, or ``(20)`` visits."""
+    return f"({row['n']})" if row["cases"] is None else f"({row['cases']}/{row['n']})"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number, or ``n/a`` where there is none."""
+    return "n/a" if value is None else f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """A difference, always with its sign."""
+    return f"{value:+.{digits}f}".replace("-", MINUS)
+
+
+def lay_out(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """A Markdown table whose columns line up as plain text, too."""
+    rows = [list(head), *map(list, body)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([lines[0], rule, *lines[1:]]) + "\n"
+
+
+def heads(metric: str = "") -> list[str]:
+    """Names of the columns: ``MI AUC`` ... ``Traits R``, or with another metric's name."""
+    return [f"{NAMES[column]} {metric or ('mean R' if column == TRAITS else 'AUC')}" for column in COLUMNS]
+
+
+def count_rows(cells: Cells, table: ArmTable) -> list[list[str]]:
+    """Two rows below the head: visits and participants of every column, cases and prevalence."""
+    visits, cases = ["*visits (participants)*"], ["*cases (prevalence)*"]
+    for column in COLUMNS:
+        known = [cells[arm, column, main_metric(column)] for arm in table.arms]
+        row = next((one for one in known if one["n"] is not None), None)
+        visits.append(DASH if row is None else f"{row['n']:,} ({row['participants']:,})")
+        is_counted = row is not None and row["cases"] is not None
+        cases.append(f"{row['cases']:,} ({share(row['cases'], row['n'])})" if row is not None and is_counted else DASH)
+    return [visits, cases]
+
+
+def share(part: int, whole: int) -> str:
+    """A share in percent."""
+    return f"{100 * part / whole:.1f} %" if whole else "no visit"
+
+
+def arm_rows(table: ArmTable, write: Callable[[Arm, str], str]) -> list[list[str]]:
+    """Rows of the arms of both blocks, with a cell per column."""
+    rows = []
+    for group, title in BLOCKS:
+        arms = [arm for arm in table.arms.values() if arm.group == group]
+        if title and arms:
+            rows.append([f"*{title}*", *("" for _ in COLUMNS)])
+        rows += [[arm.title, *(write(arm, column) for column in COLUMNS)] for arm in arms]
+    return rows

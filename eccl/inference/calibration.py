@@ -1,0 +1,129 @@
+"""What validation says about a model's outputs: intervals around traits, and probabilities that mean what they say.
+
+Numbers in, numbers out. Validation also chose the model's epoch, so both are a little too favourable; the test split is
+never read here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+
+COVERAGE = 0.9
+"""Share of new visits whose measured trait lies in the interval."""
+CONFIDENCE_Z = 1.959963984540054
+"""Standard errors on either side of a 95 % interval."""
+FEWEST_OF_A_CLASS = 5
+"""Validation visits with, and without, the disease below which two parameters are not fitted."""
+
+
+def conformal_margin(residual: NDArray[np.floating], coverage: float = COVERAGE) -> float:
+    """Half-width of the split-conformal interval around a prediction.
+
+    Parameters
+    ----------
+    residual
+        (n,) measured minus predicted on visits that the model was not trained on, one per participant.
+    coverage
+        Share of exchangeable new visits that the interval holds, at least.
+
+    Returns
+    -------
+    float
+        The ``ceil((n + 1) * coverage)``-th smallest absolute residual; NaN where there are fewer than that.
+
+    Notes
+    -----
+    Lei et al. 2018, Distribution-free predictive inference for regression.
+    """
+    rank = math.ceil((len(residual) + 1) * coverage - 1e-9)
+    if rank > len(residual):
+        return float("nan")
+    return float(np.sort(np.abs(np.asarray(residual, dtype=np.float64)))[rank - 1])
+
+
+def fewest_residuals(coverage: float = COVERAGE) -> int:
+    """Fewest visits from which :func:`conformal_margin` can be taken."""
+    return math.ceil(coverage / (1 - coverage) - 1e-9)
+
+
+@dataclass(frozen=True, slots=True)
+class Platt:
+    """A logistic curve from a model's logit to a calibrated probability.
+
+    Parameters
+    ----------
+    intercept, slope
+        Of the log-odds on the logit; 0 and 1 would leave the probability as it is.
+    covariance
+        (2, 2) of the two.
+    """
+
+    intercept: float
+    slope: float
+    covariance: Float
+
+    def apply(self, logit: NDArray[np.floating]) -> tuple[Float, Float, Float]:
+        """Calibrated probability of each logit, and the ends of its 95 % interval: three arrays (n,).
+
+        The interval is the fit's uncertainty (delta method on the log-odds), not the network's.
+        """
+        design = np.stack([np.ones(len(logit)), np.asarray(logit, dtype=np.float64)], axis=1)
+        centre = design @ np.array([self.intercept, self.slope])
+        spread = CONFIDENCE_Z * np.sqrt(np.einsum("ni,ij,nj->n", design, self.covariance, design))
+        return _sigmoid(centre), _sigmoid(centre - spread), _sigmoid(centre + spread)
+
+
+def fit_platt(label: NDArray[np.floating], logit: NDArray[np.floating]) -> Platt | None:
+    """Fit a logistic curve of the label on the logit.
+
+    Parameters
+    ----------
+    label
+        (n,) 0 or 1.
+    logit
+        (n,) a model's log-odds on visits it was not trained on, one per participant.
+
+    Returns
+    -------
+    Platt or None
+        None where a class has fewer than ``FEWEST_OF_A_CLASS`` visits, or where all logits are equal.
+
+    Notes
+    -----
+    Platt 1999: a case counts as ``(cases + 1) / (cases + 2)`` and any other as ``1 / (others + 2)``, so the curve stays
+    finite where the logits tell the classes apart without a fault.
+    """
+    logit = np.asarray(logit, dtype=np.float64)
+    is_case = np.asarray(label) > 0.5
+    cases = int(is_case.sum())
+    others = len(is_case) - cases
+    spread = float(logit.std()) if len(logit) else 0.0
+    if min(cases, others) < FEWEST_OF_A_CLASS or spread < 1e-12:
+        return None
+    target = np.where(is_case, (cases + 1) / (cases + 2), 1 / (others + 2))
+    # Fitted on the standardised logit, where the two parameters hardly depend on each other, and brought back.
+    centre = float(logit.mean())
+    found, covariance = _fit(target, np.asarray((logit - centre) / spread, dtype=np.float64))
+    back = np.array([[1.0, -centre / spread], [0.0, 1 / spread]])
+    intercept, slope = back @ found
+    return Platt(float(intercept), float(slope), back @ covariance @ back.T)
+
+
+def _fit(target: Float, standard: Float) -> tuple[Float, Float]:
+    import statsmodels.api as sm
+
+    design = np.stack([np.ones(len(standard)), standard], axis=1)
+    fitted: Any = sm.GLM(target, design, family=sm.families.Binomial()).fit()
+    return np.asarray(fitted.params, dtype=np.float64), np.asarray(fitted.cov_params(), dtype=np.float64)
+
+
+def _sigmoid(log_odds: Float) -> Float:
+    half: Float = 0.5 * (1 + np.tanh(log_odds / 2))  # never overflows
+    return half

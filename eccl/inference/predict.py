@@ -1,0 +1,244 @@
+"""Predictions of one or several finished runs for recordings that are in no store.
+
+::
+
+    predictor = Predictor.open(workspace, choose_runs(workspace, "align"), RuntimeConfig())
+    found = predictor.predict(recordings)        # frames: traits, diseases, embeddings, recordings
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from eccl.inference.calibration import FEWEST_OF_A_CLASS, fewest_residuals
+from eccl.inference.distribution import FEWEST_RECORDINGS, Range, worst
+from eccl.inference.network import LoadedRun, open_run
+from eccl.inference.reading import Recording
+from eccl.inference.reference import Curve, Margin, RunReference, quality_ranges, run_reference
+from eccl.store.feature_views import KEYS
+from eccl.store.parts import read_table, table_files
+from eccl.store.tombstones import require_no_pending_withdrawal
+from eccl.store.withdrawals import read_certificates
+from eccl.training.describe import Tables
+from eccl.training.runs import Run
+from eccl.training.runtime import RuntimeConfig
+from eccl.workspace import Workspace
+
+TRAIT, DISEASE, EMBEDDING, RECORDING = "trait_prediction", "disease_prediction", "ecg_embedding", "recording"
+RUN_ID_SUFFIX = len("-0123456789ab")
+"""A run id is the run's name, a hyphen and twelve hexadecimal digits."""
+_VIEWS = (TRAIT, DISEASE, EMBEDDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What the runs say of some recordings; every frame begins with `file`, the first three go on with the run.
+
+    Parameters
+    ----------
+    traits
+        field_id, short_name, title, units, value, low, high (90 %), validation_visits, note.
+    diseases
+        code, probability, logit (as the network gives them), calibrated_probability, low, high (95 %), cases and others of
+        the validation split, note.
+    embeddings
+        vector, distance, percentile, distribution, note.
+    recordings
+        file_sha256, the measures that are compared, a verdict on each, and `distribution`, the worst of all of them.
+    """
+
+    traits: pl.DataFrame
+    diseases: pl.DataFrame
+    embeddings: pl.DataFrame
+    recordings: pl.DataFrame
+
+    def frames(self) -> dict[str, pl.DataFrame]:
+        """The four by name of their file."""
+        return {
+            TRAIT: self.traits,
+            DISEASE: self.diseases,
+            EMBEDDING: self.embeddings,
+            RECORDING: self.recordings,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """Finished runs, and what the workspace knows of their validation and training recordings."""
+
+    loaded: tuple[LoadedRun, ...]
+    references: tuple[RunReference, ...]
+    ranges: tuple[Range, ...]
+    fields: pl.DataFrame
+    tainted_since: Mapping[str, str]
+
+    @classmethod
+    def open(cls, workspace: Workspace, runs: Sequence[Run], config: RuntimeConfig) -> Predictor:
+        """Load networks and references.
+
+        Raises
+        ------
+        VersionError
+            Weights are missing, or are not those of their record.
+        WithdrawalError
+            A withdrawal was interrupted and not resumed yet.
+        """
+        require_no_pending_withdrawal(workspace)
+        loaded = tuple(open_run(workspace, run, config) for run in runs)
+        references = tuple(run_reference(workspace, one.run, one.encoder) for one in loaded)
+        return cls(loaded, references, quality_ranges(workspace, runs), _fields(workspace), tainted_runs(workspace))
+
+    @property
+    def runs(self) -> list[Run]:
+        return [one.run for one in self.loaded]
+
+    def predict(self, recordings: Sequence[Recording]) -> Predictions:
+        """Describe recordings with every run."""
+        files = [one.file for one in recordings]
+        records = np.stack([one.clean for one in recordings])
+        parts: dict[str, list[pl.DataFrame]] = {view: [] for view in _VIEWS}
+        embedded: set[str] = set()
+        for one, reference in zip(self.loaded, self.references, strict=True):
+            found = _named(one.describe(records), files)
+            if TRAIT in found:
+                parts[TRAIT].append(_with_margins(found[TRAIT], reference.margins, self.fields))
+            if DISEASE in found:
+                parts[DISEASE].append(_with_curves(found[DISEASE], reference.curves))
+            if one.encoder.run_id not in embedded:  # probes share one
+                embedded.add(one.encoder.run_id)
+                parts[EMBEDDING].append(_with_distance(found[EMBEDDING], reference))
+        traits, diseases, embeddings = (pl.concat(parts[view]) if parts[view] else _nothing() for view in _VIEWS)
+        return Predictions(traits, diseases, embeddings, self._judge(recordings, embeddings))
+
+    def _judge(self, recordings: Sequence[Recording], embeddings: pl.DataFrame) -> pl.DataFrame:
+        columns: dict[str, object] = {
+            "file": [one.file for one in recordings],
+            "file_sha256": [one.file_sha256 for one in recordings],
+        }
+        verdicts = []
+        for one in self.ranges:
+            values = np.array([recording.columns[one.measure] for recording in recordings], dtype=np.float64)
+            verdicts.append(one.judge(values))
+            columns |= {one.measure: values, f"{one.measure}_distribution": verdicts[-1].tolist()}
+        if len(embeddings):  # rows of one run after the other, each in the order of the recordings
+            verdicts += list(embeddings["distribution"].to_numpy().reshape(-1, len(recordings)))
+        return pl.DataFrame({**columns, "distribution": worst(np.stack(verdicts, axis=1)).tolist()})
+
+
+def tainted_runs(workspace: Workspace) -> dict[str, str]:
+    """Date of the first withdrawal of somebody whom a run's model saw, by run id."""
+    found: dict[str, str] = {}
+    for certificate in read_certificates(workspace):
+        for run_id in certificate.tainted:
+            found.setdefault(run_id, certificate.withdrawn_on.isoformat())
+    return found
+
+
+def _named(tables: Tables, files: Sequence[str]) -> dict[str, pl.DataFrame]:
+    """Rows of the views by file and run instead of visit."""
+    names = pl.DataFrame({"array_row": np.arange(len(files), dtype=np.int64), "file": list(files)})
+    found = {}
+    for view, table in tables.items():
+        frame = pl.DataFrame(pa.table(table)).join(names, on="array_row", how="left", maintain_order="left")
+        own = [name for name in frame.columns if name not in {*KEYS, "file"}]
+        run = pl.col("run_id").str.slice(0, pl.col("run_id").str.len_chars() - RUN_ID_SUFFIX).alias("run")
+        found[view] = frame.select("file", run, "run_id", "data_version", *own)
+    return found
+
+
+def _with_margins(traits: pl.DataFrame, margins: Mapping[int, Margin], fields: pl.DataFrame) -> pl.DataFrame:
+    known = pl.DataFrame(
+        {
+            "field_id": list(margins),
+            "margin": [None if np.isnan(one.margin) else one.margin for one in margins.values()],
+            "validation_visits": [one.visits for one in margins.values()],
+        },
+        schema={"field_id": pl.Int32, "margin": pl.Float64, "validation_visits": pl.Int64},
+    )
+    needed = fewest_residuals()
+    note = pl.format(
+        f"no interval: {{}} validation visits with this trait, at least {needed} are needed",
+        pl.col("validation_visits"),
+    )
+    return (
+        traits.join(fields, on="field_id", how="left", maintain_order="left")
+        .join(known, on="field_id", how="left", maintain_order="left")
+        .with_columns(pl.col("validation_visits").fill_null(0))
+        .select(
+            *(name for name in traits.columns if name != "value"),
+            "short_name",
+            "title",
+            "units",
+            "value",
+            (pl.col("value") - pl.col("margin")).alias("low"),
+            (pl.col("value") + pl.col("margin")).alias("high"),
+            "validation_visits",
+            pl.when(pl.col("margin").is_null()).then(note).alias("note"),
+        )
+    )
+
+
+def _with_curves(diseases: pl.DataFrame, curves: Mapping[str, Curve]) -> pl.DataFrame:
+    parts = []
+    for (code,), rows in diseases.group_by("code", maintain_order=True):
+        curve = curves.get(str(code), Curve(None, 0, 0))
+        platt = curve.platt
+        columns = [None] * 3 if platt is None else list(platt.apply(rows["logit"].to_numpy()))
+        found = [
+            pl.Series(name, values if values is not None else [None] * rows.height, dtype=pl.Float64)
+            for name, values in zip(("calibrated_probability", "low", "high"), columns, strict=True)
+        ]
+        counts = [
+            pl.lit(curve.cases, pl.Int64).alias("validation_cases"),
+            pl.lit(curve.others, pl.Int64).alias("validation_others"),
+        ]
+        parts.append(rows.with_columns(*found, *counts, pl.lit(_note_on(curve), pl.String).alias("note")))
+    return pl.concat(parts)
+
+
+def _note_on(curve: Curve) -> str | None:
+    if curve.platt is None:
+        return (
+            f"not calibrated: validation has {curve.cases} visits with and {curve.others} without the disease, at least "
+            f"{FEWEST_OF_A_CLASS} of each are needed; `probability` is the network's own and too high for a general population"
+        )
+    if curve.platt.slope <= 0:
+        return (
+            "on validation a higher output does not mean the disease more often; the probability says next to nothing"
+        )
+    return None
+
+
+def _with_distance(embeddings: pl.DataFrame, reference: RunReference) -> pl.DataFrame:
+    cloud, count = reference.cloud, embeddings.height
+    if cloud is None:
+        distance = percentile = np.full(count, np.nan)
+        verdict, known = np.full(count, "unknown"), 0
+    else:
+        distance = cloud.measure(np.stack(embeddings["vector"].to_list()))
+        percentile, verdict, known = cloud.percentile(distance), cloud.judge(distance), len(cloud.distance)
+    note = f"{known} validation recordings to compare with, at least {FEWEST_RECORDINGS} are needed"
+    return embeddings.with_columns(
+        pl.Series("distance", distance).fill_nan(None),
+        pl.Series("percentile", percentile).fill_nan(None),
+        pl.Series("distribution", verdict.tolist(), dtype=pl.String),
+        pl.lit(note if known < FEWEST_RECORDINGS else None, pl.String).alias("note"),
+    )
+
+
+def _fields(workspace: Workspace) -> pl.DataFrame:
+    schema = {"field_id": pl.Int32, "short_name": pl.String, "title": pl.String, "units": pl.String}
+    if not table_files(workspace.data, "fields"):
+        return pl.DataFrame(schema=schema)
+    table = pl.DataFrame(read_table(workspace.data, "fields"))
+    absent = [pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in table.columns]
+    return table.with_columns(absent).select(pl.col(name).cast(kind) for name, kind in schema.items())
+
+
+def _nothing() -> pl.DataFrame:
+    return pl.DataFrame({"file": []}, schema={"file": pl.String})

@@ -1,0 +1,122 @@
+"""Cross-modal autoencoding of the train split's pairs: the baseline CMAE, whose ECG encoder an alignment can start from.
+
+The encoders have the shapes of the preset's two other pre-trainings, so that arms differ in how they are trained alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eccl.errors import ConfigError
+from eccl.models.cross_modal_autoencoder import CrossModalAutoencoder
+from eccl.training.augment import augment_ecg, clean_view, draw_views, scale_ecg
+from eccl.training.config import PretrainCmaeConfig
+from eccl.training.execution import carry_out
+from eccl.training.runs import Run, identify
+from eccl.training.runtime import Runtime
+from eccl.training.sampling import Positions, chunks, epoch_batches
+from eccl.training.session import Session
+from eccl.training.sources import GuardedSource, Source, open_source
+from eccl.training.tasks import CrossModalTask
+from eccl.training.teacher import Cines, load_cines
+from eccl.training.trainer import TrainingPlan
+from eccl.training.visits import cine_visits, paired_visits, recording_visits
+
+STAGE = "pretrain_cmae"
+TERMS = ("loss", "ecg_from_ecg", "ecg_from_cmr", "cmr_from_ecg", "cmr_from_cmr", "contrastive")
+
+
+def run(session: Session) -> Run | None:
+    """Train both autoencoders; the validation split's loss chooses the epoch.
+
+    Raises
+    ------
+    ConfigError
+        The train split has fewer than two pairs.
+    """
+    preset, data = session.params.preset, session.workspace.data
+    config, ecg_spec, cmr_spec = preset.pretrain_cmae, preset.pretrain_ecg.encoder, preset.pretrain_cmr.encoder
+    recordings, (cines, _) = recording_visits(data), cine_visits(data)
+    of_ecg, of_cmr = paired_visits(data, recordings, cines)
+    is_used = np.isin(recordings.instance[of_ecg], config.instances)
+    split = recordings.split[of_ecg]
+    train, val = (np.flatnonzero(is_used & (split == name)) for name in ("train", "val"))
+    if len(train) < 2:
+        raise ConfigError(f"the train split has {len(train)} pairs at `instances`; expected at least 2; ingest more")
+    params = {
+        "config": dataclasses.asdict(config),
+        "ecg_encoder": dataclasses.asdict(ecg_spec),
+        "cmr_encoder": dataclasses.asdict(cmr_spec),
+    }
+    identity = identify(STAGE, None, session.params.name, params, session.data_version, naming=session.naming)
+    session.runtime.seed(config.seed)
+    # Both modalities in the order of the pairs, training pairs first: one position is one visit in either.
+    held = np.concatenate([train, val])
+    mine = recordings.take(of_ecg[held])
+    ecg = GuardedSource(open_source(data, "ecg.zarr/clean", mine.row, session.runtime), mine.split)
+    seen = dataclasses.replace(preset.pretrain_cmr, cine=config.cine)
+    pictures = load_cines(data, session.runtime, seen, of_cmr[held]).guarded()
+    module = CrossModalAutoencoder(ecg_spec, cmr_spec, config.autoencoder).to(session.device)
+    record = {
+        "selection": "loss" if len(val) else "last",
+        "split_counts": {"train": {"visits": len(train)}, "val": {"visits": len(val)}},
+    }
+    plan = _Autoencoding(module, ecg, pictures, len(train), config, session.runtime).plan(identity.run)
+    return carry_out(session, identity, plan, config.optimiser, config.seed, ecg, record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Autoencoding:
+    """Inputs and validation of the stage; positions below `train_count` train."""
+
+    network: CrossModalAutoencoder
+    ecg: Source
+    cines: Cines
+    train_count: int
+    config: PretrainCmaeConfig
+    runtime: Runtime
+
+    def plan(self, name: str) -> TrainingPlan:
+        shown = epoch_batches(
+            np.arange(self.train_count),
+            None,
+            batch_size=self.config.optimiser.batch_size,
+            negatives_per_case=1,
+            seed=self.config.seed,
+            drop_last=True,
+            block=self.cines.frames.block,  # the cines are what is large
+        )
+        task = CrossModalTask(self.network, self.runtime.gather)
+        return TrainingPlan(name, self.network, task, shown, self.inputs, self.validate, self.announce)
+
+    def announce(self, batches: Sequence[Positions]) -> None:
+        self.ecg.expect(batches)
+        self.cines.frames.expect(batches)
+
+    def inputs(self, batch: Positions, generator: torch.Generator) -> tuple[Tensor, ...]:
+        changed = augment_ecg(self.ecg.batch(batch), self.config.augment, generator)
+        view = draw_views(len(batch), self.config.cine, generator)
+        return scale_ecg(changed, self.config.augment.scaling), self.cines.batch(batch, view)
+
+    def validate(self) -> dict[str, float]:
+        """Every loss of the validation split by batches, weighted by their size; ``score`` is the loss's negative."""
+        count, size = len(self.ecg) - self.train_count, self.config.optimiser.batch_size
+        if not count:
+            return {"loss": float("nan"), "score": float("nan")}
+        task = CrossModalTask(self.network)  # each process scores batches of its own, so nothing is gathered
+        sums = torch.zeros(len(TERMS), device=self.ecg.device)
+        todo = self.runtime.share_list([self.train_count + batch for batch in chunks(count, size)])
+        self.announce(todo)
+        for batch in todo:
+            with self.runtime.autocast():
+                scaled = scale_ecg(self.ecg.batch(batch), self.config.augment.scaling)
+                terms = task(scaled, self.cines.batch(batch, clean_view(len(batch))))
+            sums += len(batch) * torch.stack([terms[name].float() for name in TERMS])
+        values = dict(zip(TERMS, (self.runtime.total(sums) / count).tolist(), strict=True))
+        return {**values, "score": -values["loss"]}

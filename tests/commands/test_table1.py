@@ -1,0 +1,110 @@
+"""``eccl table1`` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from eccl.commands import table1
+from eccl.errors import ConfigError
+from eccl.experiments.pipeline import PIPELINE
+from eccl.workspace import Workspace
+from tests.experiments.workspace import versioned_workspace
+
+PROGRAM = """
+import typer
+from eccl.commands import table1
+from eccl.errors import EcclError
+
+app = typer.Typer()
+app.callback()(lambda: None)
+table1.register(app)
+try:
+    app()
+except EcclError as error:
+    raise SystemExit(f"eccl: {error}")
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return versioned_workspace(tmp_path_factory.mktemp("table1") / "workspace")
+
+
+def run(place: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", PROGRAM, "table1", *arguments, "--workspace", str(place.root)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def call(place: Workspace, *arguments: str) -> str:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    table1.register(app)
+    done = CliRunner().invoke(app, ["table1", *arguments, "--workspace", str(place.root)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_a_dry_run_tells_jobs_and_writes_nothing(place: Workspace) -> None:
+    told = call(place, "--arms", "eccl", "--tasks", "I50", "--seeds", "43", "--dry-run")
+    lines = told.splitlines()
+    assert [line.split()[0] for line in lines[:-1]] == [
+        "pretrain_ecg.mae.s43",
+        "pretrain_cmr-I50.swin.s43",
+        "align-I50.eccl.s43",
+    ]
+    assert lines[-1].startswith("3 jobs, 3 to run: their time is not known yet")
+    assert not place.models.exists()
+    assert not (place.root / PIPELINE).exists()
+    answer = json.loads(call(place, "--group", "table", "--dry-run", "--json"))
+    assert answer["to_run"] == len(answer["jobs"]) == 12
+    assert answer["seconds"] is None
+    assert answer["jobs"][1] == {
+        "stage": "align", "task": "traits", "variant": "ssl_only", "seed": 42, "run": "align-traits.ssl_only.s42",
+        "parents": ["pretrain_ecg.mae.s42"], "reason": "the table changed",
+    }  # fmt: skip
+
+
+def test_it_trains_what_is_missing_and_writes_the_table_once(place: Workspace) -> None:
+    chosen = ("--arms", "ssl_only", "--seeds", "42")
+    trained = run(place, *chosen, "--train-only")
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stdout == "2 jobs: 2 trained, 0 were up to date; no table was written\n"
+    assert "[1/2] pretrain_ecg.mae.s42 finished" in trained.stderr
+    assert "[2/2] align-traits.ssl_only.s42 finished  left 0:00:00" in trained.stderr
+    assert not (place.reports / "table1.md").exists()
+    answer = json.loads(call(place, *chosen, "--json"))
+    assert (answer["trained"], len(answer["unchanged"])) == ([], 2)
+    assert (place.reports / "table1.md").read_text().strip() == answer["table"].strip()
+    assert json.loads(call(place, *chosen, "--dry-run", "--json"))["to_run"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--arms", "tripplet"], "no tripplet"),
+        (["--seeds", "7"], "no 7; it knows 42, 43"),
+        (["--group", "tables"], "no tables"),
+    ],
+)
+def test_what_is_not_in_the_table_is_refused(place: Workspace, arguments: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        call(place, *arguments)
+
+
+def test_seeds_are_numbers(place: Workspace) -> None:
+    done = run(place, "--seeds", "4x")
+    assert done.returncode == 2
+    assert "whole numbers" in done.stderr
+
+
+def test_a_workspace_of_an_older_version_is_told(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("preset: demo\n")
+    with pytest.raises(ConfigError, match="made by an older version"):
+        call(Workspace(tmp_path), "--dry-run")

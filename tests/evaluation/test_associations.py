@@ -1,0 +1,307 @@
+"""Regressions against statsmodels' own on the same numbers, who is at risk, and what cannot be estimated."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+from statsmodels.formula.api import logit, ols, phreg
+from typer.testing import CliRunner
+
+from eccl.errors import ConfigError, FeatureError
+from eccl.evaluation.associations.associate import associate
+from eccl.evaluation.associations.participants import choose_participants, follow
+from eccl.evaluation.associations.regression import adjust, fit_hazard, fit_linear, fit_logistic
+from eccl.evaluation.predictions import read_truth
+from eccl.store import database
+from eccl.store.features import write_features
+from eccl.store.parts import data_version
+from eccl.workspace import Workspace, shipped
+
+FIRST = 9_000_000
+CODES = ("I21", "I42", "I48", "I50")
+FIELDS = (24100, 24103)
+PEOPLE = 240
+VISIT = date(2015, 6, 1)
+LAST = date(2021, 1, 1)
+Float = NDArray[np.float64]
+
+
+def write(place: Workspace, table: str, rows: list[dict[str, Any]]) -> None:
+    database.write_table(place.data, table, pa.Table.from_pylist(rows))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A cohort whose heart failure comes the sooner, the lower the first trait is; I42 is nobody's, I21 is half the people's."""
+    found = Workspace(tmp_path_factory.mktemp("associations"))
+    found.params_file.write_text(shipped("params.yaml").read_text())
+    rng = np.random.default_rng(3)
+    eids = [FIRST + i for i in range(PEOPLE)]
+    ejection = rng.normal(size=PEOPLE)
+    write(found, "fields", [
+        {"field_id": f, "title": f"trait {f}", "short_name": f"t{f}", "value_type": "continuous", "trait_index": i}
+        for i, f in enumerate(FIELDS)
+    ])  # fmt: skip
+    write(found, "participants", [{"eid": e, "sex": "FM"[i % 2], "death_date": None} for i, e in enumerate(eids)])
+    visits = [
+        {"eid": e, "instance": k, "visit_date": VISIT + timedelta(days=1500 * (k - 2)), "age_years": 50 + 20 * rng.random(),
+         "height_cm": 170 + 8 * rng.normal(), "weight_kg": 75 + 9 * rng.normal()}
+        for i, e in enumerate(eids) for k in ((2, 3) if i % 10 == 0 else (2,))
+    ]  # fmt: skip
+    write(found, "visits", visits)
+    keys = [(row["eid"], row["instance"]) for row in visits]
+    write(found, "pairs", [
+        {"eid": e, "instance": k, "split": "test", "recording_row": row, "cine_row": row, "trait_count": 2}
+        for row, (e, k) in enumerate(keys)
+    ])  # fmt: skip
+    measured = {e: (ejection[i], rng.normal()) for i, e in enumerate(eids)}
+    write(found, "traits", [
+        {"eid": e, "instance": k, "field_id": f, "value": measured[e][n]}
+        for e, k in keys for n, f in enumerate(FIELDS) if (e + n) % 9
+    ])  # fmt: skip
+    delays = np.ceil(3000 * rng.exponential(size=PEOPLE) * np.exp(0.8 * ejection)).astype(int)
+    write(found, "diagnoses", [
+        {"eid": e, "code": "I509", "date": VISIT + timedelta(days=int(delays[i])), "date_status": "known", "source": "hospital",
+         "field_id": 41270, "instance": 0, "array_index": 0}
+        for i, e in enumerate(eids) if VISIT + timedelta(days=int(delays[i])) <= LAST
+    ] + [{"eid": FIRST, "code": "R07", "date": LAST, "date_status": "known", "source": "hospital", "field_id": 41270,
+          "instance": 0, "array_index": 1}])  # fmt: skip
+    write(found, "labels", [
+        {"eid": e, "instance": k, "code": c, "definition": "ever", "horizon_days": None,
+         "value": c == "I21" and (e - FIRST) % 3 == 0, "date": None, "source": None}
+        for e, k in keys for c in CODES
+    ])  # fmt: skip
+    write_predictions(found, keys, {e: ejection[i] for i, e in enumerate(eids)}, rng)
+    found.gate.mkdir(parents=True)
+    gate = {"status": "green", "data_version": data_version(found.data), "results_sha256": "ab", "override": None}
+    (found.gate / "gate.json").write_text(json.dumps(gate))
+    return found
+
+
+def write_predictions(
+    place: Workspace, keys: list[tuple[int, int]], ejection: dict[int, float], rng: np.random.Generator
+) -> None:
+    version = data_version(place.data)
+    for task in ("traits", *CODES):
+        run = f"align-{task}"
+        shared = {"split": "test", "run_id": f"{run}-1", "data_version": version}
+        base = [{"eid": e, "instance": k, "array_row": row, **shared} for row, (e, k) in enumerate(keys)]
+        if task == "traits":
+            rows = [
+                {**one, "field_id": f, "value": (ejection[one["eid"]] if n == 0 else 0.0) + rng.normal()}
+                for one in base
+                for n, f in enumerate(FIELDS)
+            ]
+            write_features(place.features, "trait_prediction", run, pa.Table.from_pylist(rows))
+        else:
+            logits = rng.normal(size=len(base)).tolist()
+            rows = [{**one, "code": task, "logit": x, "probability": 0.5} for one, x in zip(base, logits, strict=True)]
+            write_features(place.features, "disease_prediction", run, pa.Table.from_pylist(rows))
+        place.run_folder(run).mkdir(parents=True)
+        record = {"run": run, "run_id": f"{run}-1", "data_version": version, "weights_sha256": "cd", "parents": []}
+        (place.run_folder(run) / "run.json").write_text(json.dumps(record))
+
+
+@pytest.fixture(scope="module")
+def table(place: Workspace) -> pl.DataFrame:
+    found, paths = associate(place)
+    assert [path.name for path in paths] == ["associations.parquet", "forest.png", "forest.svg"]
+    assert all(path.is_file() for path in paths)
+    return found
+
+
+def by_hand(place: Workspace) -> Any:
+    """One row per participant, read straight from the files, as pandas for statsmodels' formulas."""
+    read = lambda name: pl.read_parquet(place.tables / f"{name}.parquet")  # noqa: E731
+    frame = read("visits").filter(pl.col("instance") == 2).join(read("participants"), on="eid")
+    predicted = pl.read_parquet(place.features / "trait_prediction/align-traits.parquet").filter(
+        pl.col("instance") == 2
+    )
+    predicted = predicted.filter(pl.col("field_id") == FIELDS[0]).select("eid", pl.col("value").alias("predicted"))
+    logits = pl.read_parquet(place.features / "disease_prediction/align-I21.parquet").filter(pl.col("instance") == 2)
+    measured = read("traits").filter((pl.col("field_id") == FIELDS[0]) & (pl.col("instance") == 2))
+    failure = read("diagnoses").filter(pl.col("code") == "I509").select("eid", pl.col("date").alias("failed"))
+    label = read("labels").filter((pl.col("code") == "I21") & (pl.col("instance") == 2))
+    frame = frame.join(predicted, on="eid").join(logits.select("eid", "logit"), on="eid")
+    frame = frame.join(measured.select("eid", pl.col("value").alias("measured")), on="eid", how="left")
+    frame = frame.join(label.select("eid", pl.col("value").cast(pl.Int8).alias("case")), on="eid")
+    frame = frame.join(failure, on="eid", how="left").with_columns(
+        bsa=(pl.col("height_cm") * pl.col("weight_kg") / 3600).sqrt(),
+        days=(pl.col("failed").fill_null(LAST) - pl.col("visit_date")).dt.total_days(),
+        event=pl.col("failed").is_not_null().cast(pl.Int8),
+    )
+    return frame.drop("visit_date", "failed", "death_date", "lost_to_follow_up_on").to_pandas()
+
+
+ADJUSTED = "age_years + sex + bsa"
+
+
+def test_linear_rows_are_statsmodels(place: Workspace, table: pl.DataFrame) -> None:
+    data = by_hand(place).dropna(subset=["measured"])
+    expected = ols(f"measured ~ predicted + {ADJUSTED}", data).fit()
+    scale = data["predicted"].std() / data["measured"].std()
+    row = table.filter((pl.col("analysis") == "trait") & (pl.col("outcome") == "t24100")).row(0, named=True)
+    assert row["n"] == len(data) < PEOPLE
+    assert row["estimate"] == pytest.approx(expected.params["predicted"] * scale)
+    assert [row["low"], row["high"]] == pytest.approx((expected.conf_int().loc["predicted"] * scale).tolist())
+    assert row["p"] == pytest.approx(expected.pvalues["predicted"])
+    assert (row["events"], row["measure"], row["adjusted_for"]) == (None, "difference", "age, sex, BSA")
+
+
+def test_logistic_rows_are_statsmodels(place: Workspace, table: pl.DataFrame) -> None:
+    data = by_hand(place)
+    expected = logit(f"case ~ logit + {ADJUSTED}", data).fit(disp=0)
+    row = table.filter((pl.col("analysis") == "disease") & (pl.col("outcome") == "I21")).row(0, named=True)
+    assert (row["n"], row["events"], row["definition"]) == (PEOPLE, int(data["case"].sum()), "ever")
+    assert row["estimate"] == pytest.approx(np.exp(expected.params["logit"] * data["logit"].std()), rel=1e-5)
+    assert row["p"] == pytest.approx(expected.pvalues["logit"], rel=1e-4)
+
+
+def test_hazard_rows_are_statsmodels(place: Workspace, table: pl.DataFrame) -> None:
+    data = by_hand(place)
+    data["male"] = (data["sex"] == "M").astype(float)
+    model = phreg("days ~ predicted + age_years + male + bsa", data, status=data["event"].to_numpy(), ties="efron")
+    expected = model.fit(disp=0)
+    chosen = (pl.col("analysis") == "incident") & (pl.col("outcome") == "I50") & (pl.col("predictor") == "t24100")
+    row = table.filter(chosen).row(0, named=True)
+    assert (row["n"], row["events"]) == (PEOPLE, int(data["event"].sum()))
+    assert row["person_years"] == pytest.approx(data["days"].sum() / 365.25)
+    assert row["estimate"] == pytest.approx(np.exp(expected.params[0] * data["predicted"].std()), rel=1e-4)
+    assert row["estimate"] < row["high"] < 1  # the cohort was made that way
+
+
+def test_every_regression_has_a_row_and_q_is_within_its_analysis(table: pl.DataFrame) -> None:
+    counts = table.group_by("analysis").len().sort("analysis").rows()
+    assert counts == [("disease", 4), ("incident", 8), ("trait", 2)]
+    smaller = table.filter(pl.col("q") < pl.col("p"))
+    assert smaller.is_empty()
+    assert table["q"].null_count() == table["p"].null_count()
+
+
+def test_too_few_cases_are_a_note(table: pl.DataFrame) -> None:
+    row = table.filter((pl.col("analysis") == "disease") & (pl.col("outcome") == "I42")).row(0, named=True)
+    assert row["estimate"] is None
+    assert row["note"] == "0 cases, expected at least 10"
+
+
+def test_runs_again_to_the_same_bytes(place: Workspace, table: pl.DataFrame) -> None:
+    folder = place.reports / "associations"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    associate(place)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_training_visits_and_absent_runs_are_refused(place: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="val or test"):
+        associate(place, "train")
+    run = place.features / "disease_prediction/align-I48.parquet"
+    run.rename(tmp_path / "aside")
+    try:
+        with pytest.raises(FeatureError, match="align-I48"):
+            associate(place)
+    finally:
+        (tmp_path / "aside").rename(run)
+
+
+def test_verb_prints_and_counts(place: Workspace) -> None:
+    import typer
+
+    from eccl.commands.associations import register
+
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    register(app)
+    result = CliRunner().invoke(app, ["associations", "-w", str(place.root), "--format", "csv"])
+    assert result.exit_code == 0, result.output
+    assert "14 regressions of the test split" in result.stderr
+    assert result.stdout.startswith("analysis,outcome")
+
+
+def test_who_is_at_risk(place: Workspace, tmp_path: Path) -> None:
+    """Prevalent and undated diagnoses leave; death and loss end the follow-up; a diagnosis on the visit's day is prevalent."""
+    copy = Workspace(tmp_path)
+    copy.params_file.write_text(place.params_file.read_text())
+    people = range(FIRST, FIRST + 7)
+    day = lambda days: VISIT + timedelta(days=days)  # noqa: E731
+    write(copy, "fields", [{"field_id": 24100, "title": "t", "short_name": "t", "value_type": "x", "trait_index": 0}])
+    write(copy, "traits", [{"eid": FIRST, "instance": 2, "field_id": 24100, "value": 1.0}])
+    write(copy, "participants", [
+        {"eid": e, "sex": "F", "death_date": day(50) if e == FIRST + 4 else None,
+         "lost_to_follow_up_on": day(30) if e == FIRST + 5 else None} for e in people
+    ])  # fmt: skip
+    write(copy, "visits", [{"eid": e, "instance": 2, "visit_date": None if e == FIRST + 6 else VISIT} for e in people])
+    write(copy, "pairs", [
+        {"eid": e, "instance": 2, "split": "test", "recording_row": i, "cine_row": i, "trait_count": 1}
+        for i, e in enumerate(people)
+    ])  # fmt: skip
+    dated = [(0, "I501", day(10)), (1, "I509", day(0)), (2, "I50", None), (3, "I48", day(100)), (4, "I50", day(60))]
+    write(copy, "diagnoses", [
+        {"eid": FIRST + i, "code": code, "date": when, "date_status": "known" if when else "unknown", "source": "hospital",
+         "field_id": 41270, "instance": 0, "array_index": 0} for i, code, when in dated
+    ])  # fmt: skip
+    write(copy, "labels", [{"eid": FIRST, "instance": 2, "code": "I50", "definition": "ever", "value": True}])
+    truth = read_truth(copy, "test", [2], ["I50"], "ever")
+    found = follow(copy, choose_participants(copy, truth), "I50")
+    nan = float("nan")
+    np.testing.assert_array_equal(found.days, [10, nan, nan, 100, 50, 30, nan])
+    np.testing.assert_array_equal(found.is_event, [1, 0, 0, 0, 0, 0, 0])
+
+
+@pytest.fixture
+def noise() -> dict[str, Float]:
+    rng = np.random.default_rng(8)
+    return {name: rng.normal(size=200) for name in ("x", "y", "age", "BSA")}
+
+
+def test_separated_outcomes_are_notes(noise: dict[str, Float]) -> None:
+    x, covariates = noise["x"], {"age": noise["age"]}
+    fit = fit_logistic((x > 0).astype(float), x, covariates)
+    assert fit.coefficient is None
+    assert "separation" in fit.note
+    hazard = fit_hazard(np.exp(-20 * x) + 1, np.ones(200), np.sign(x) * 50 + x, covariates)
+    assert hazard.coefficient is None or np.isfinite(hazard.coefficient)
+    step = (x > 0).astype(float)
+    hazard = fit_hazard(np.where(step == 1, 1.0 + np.abs(x), 100.0), step, step, covariates)
+    assert hazard.coefficient is None
+    assert "separation" in hazard.note
+
+
+def test_constant_covariates_leave_and_constant_predictions_have_no_estimate(noise: dict[str, Float]) -> None:
+    fit = fit_linear(noise["y"], noise["x"], {"age": noise["age"], "sex": np.ones(200)})
+    assert fit.coefficient is not None
+    assert (fit.adjusted_for, fit.note) == (("age",), "sex left out: the same for everybody")
+    flat = fit_linear(noise["y"], np.ones(200), {"age": noise["age"]})
+    assert flat.coefficient is None
+    assert "the prediction is the same for everybody" in flat.note
+    twin = fit_linear(noise["y"], noise["age"] * 2, {"age": noise["age"]})
+    assert twin.coefficient is None
+    assert "linear combination" in twin.note
+
+
+def test_few_participants_are_a_note(noise: dict[str, Float]) -> None:
+    fit = fit_linear(noise["y"][:8], noise["x"][:8], {"age": noise["age"][:8]})
+    assert fit.coefficient is None
+    assert "8 participants" in fit.note
+    nobody = fit_linear(noise["y"], np.full(200, np.nan), {"age": noise["age"]})
+    assert (nobody.n, nobody.coefficient) == (0, None)
+
+
+def test_q_is_benjamini_and_hochbergs() -> None:
+    p = [0.01, None, 0.04, 0.03, 0.5]
+    # By definition: the smallest p(j) * m / j over j from the value's own rank on; m counts the values that are there.
+    assert adjust(p) == [
+        pytest.approx(0.04),
+        None,
+        pytest.approx(0.16 / 3),
+        pytest.approx(0.16 / 3),
+        pytest.approx(0.5),
+    ]
+    assert adjust([None]) == [None]

@@ -1,0 +1,140 @@
+"""The test split is opened once per selection, for runs that were frozen before."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from eccl.errors import FeatureError, SplitError, VersionError
+from eccl.evaluation.selection import Scope, freeze, read_selected, read_selection, selection_file
+from eccl.store.parts import data_version
+from tests.evaluation.arms_place import Place
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = Place(tmp_path_factory.mktemp("selection") / "workspace", people=30)
+    place.finish(place.jobs(arms=["eccl", "ssl_only"], tasks=["I21", "traits"]))
+    return place.workspace.root
+
+
+@pytest.fixture
+def place(made: Path, tmp_path: Path) -> Place:
+    shutil.copytree(made, tmp_path / "workspace")
+    found = Place.__new__(Place)
+    found.__dict__.update(Place(tmp_path / "truth", people=30).__dict__)
+    found.workspace = type(found.workspace)(tmp_path / "workspace")
+    return found
+
+
+def scope(place: Place, **changes: object) -> Scope:
+    fields = {
+        "data_version": data_version(place.workspace.data),
+        "preset": "demo",
+        "label_definition": "ever",
+        "instances": (2, 3),
+    }
+    return Scope(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_the_file_says_which_runs_were_frozen_and_what_chose_them(place: Place) -> None:
+    jobs = place.jobs(arms=["eccl"], tasks=["I21"])
+    frozen = freeze(place.workspace, jobs, scope(place))
+    content = json.loads(selection_file(place.workspace).read_text())
+    assert set(content["runs"]) == {job.run for job in jobs}  # with what they build on
+    entry = content["runs"]["align-I21.eccl.s43"]
+    record = json.loads((place.workspace.run_folder("align-I21.eccl.s43") / "run.json").read_text())
+    assert {key: entry[key] for key in ("run_id", "weights_sha256", "best_epoch")} == {
+        key: record[key] for key in ("run_id", "weights_sha256", "best_epoch")
+    }
+    assert (entry["rule"], entry["validation_score"]) == ("auc", 0.7)
+    assert [one["reason"] for one in content["history"]] == [None]
+    assert read_selection(place.workspace) == frozen
+
+
+def test_scoring_the_same_selection_again_changes_nothing(place: Place) -> None:
+    jobs = place.jobs(arms=["eccl"], tasks=["I21"])
+    freeze(place.workspace, jobs, scope(place))
+    before = selection_file(place.workspace).read_bytes()
+    freeze(place.workspace, reversed(jobs), scope(place), again="not needed")
+    assert selection_file(place.workspace).read_bytes() == before
+
+
+@pytest.mark.parametrize("reason", [None, "", "  "])
+def test_another_selection_of_the_same_data_needs_a_reason(place: Place, reason: str | None) -> None:
+    freeze(place.workspace, place.jobs(arms=["eccl"], tasks=["I21"]), scope(place))
+    before = selection_file(place.workspace).read_bytes()
+    more = place.jobs(arms=["eccl", "ssl_only"], tasks=["I21"])
+    with pytest.raises(SplitError, match=r"scored already.*2 of these 8 are new.*--again"):
+        freeze(place.workspace, more, scope(place), again=reason)
+    assert selection_file(place.workspace).read_bytes() == before
+
+
+def test_the_reason_is_kept_for_ever(place: Place) -> None:
+    first, second = (place.jobs(arms=["eccl"], tasks=[task]) for task in ("I21", "traits"))
+    freeze(place.workspace, first, scope(place))
+    freeze(place.workspace, second, scope(place), again="traits were forgotten")
+    place.finish_run(second[-1], weights="f" * 64)  # trained again, elsewhere
+    with pytest.raises(SplitError, match="trained again"):
+        freeze(place.workspace, second, scope(place))
+    freeze(place.workspace, second, scope(place), again="another GPU")
+    freeze(place.workspace, first, scope(place))  # this one has been scored before
+    found = read_selection(place.workspace)
+    assert found is not None
+    assert [one["reason"] for one in found.history] == [None, "traits were forgotten", "another GPU"]
+
+
+@pytest.mark.parametrize("change", [{"label_definition": "incident"}, {"instances": (2,)}])
+def test_another_label_is_another_look(place: Place, change: dict[str, object]) -> None:
+    jobs = place.jobs(arms=["eccl"], tasks=["I21"])
+    freeze(place.workspace, jobs, scope(place))
+    with pytest.raises(SplitError, match="another label"):
+        freeze(place.workspace, jobs, scope(place, **change))
+
+
+def test_new_data_is_scored_freely_and_old_data_stays_scored(place: Place) -> None:
+    jobs = place.jobs(arms=["eccl"], tasks=["I21"])
+    freeze(place.workspace, jobs, scope(place))
+    with pytest.raises(VersionError, match=r"trained on data version .* the workspace holds 0123.*`eccl table1 --arms"):
+        freeze(place.workspace, jobs, scope(place, data_version="0123"))
+    for job in jobs:
+        file = place.workspace.run_folder(job.run) / "run.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "data_version": "0123"}))
+    freeze(place.workspace, jobs, scope(place, data_version="0123"))
+    found = read_selection(place.workspace)
+    assert found is not None
+    assert [one["reason"] for one in found.history] == [None, None]
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_rows_are_read_for_frozen_runs_only(place: Place, split: str) -> None:
+    frozen = freeze(place.workspace, place.jobs(arms=["eccl"], tasks=["I21"]), scope(place))
+    rows = read_selected(place.workspace, frozen, "disease_prediction", "align-I21.eccl.s42", split, "I21")
+    assert set(rows["split"]) == {split}
+    with pytest.raises(SplitError, match=r"align-I21\.ssl_only\.s42 is not in the frozen selection"):
+        read_selected(place.workspace, frozen, "disease_prediction", "align-I21.ssl_only.s42", split, "I21")
+
+
+def test_a_run_that_was_trained_again_is_not_the_frozen_one(place: Place) -> None:
+    jobs = place.jobs(arms=["eccl"], tasks=["I21"])
+    frozen = freeze(place.workspace, jobs, scope(place))
+    place.finish_run(jobs[-1], weights="e" * 64)
+    with pytest.raises(VersionError, match="trained again since"):
+        read_selected(place.workspace, frozen, "disease_prediction", jobs[-1].run, "test", "I21")
+
+
+def test_features_of_another_training_are_not_the_frozen_ones(place: Place) -> None:
+    frozen = freeze(place.workspace, place.jobs(arms=["eccl"], tasks=["I21"]), scope(place))
+    features = place.workspace.features / "disease_prediction"
+    shutil.copyfile(features / "align-I21.ssl_only.s42.parquet", features / "align-I21.eccl.s42.parquet")
+    with pytest.raises(VersionError, match="trained again since"):
+        read_selected(place.workspace, frozen, "disease_prediction", "align-I21.eccl.s42", "test", "I21")
+
+
+def test_a_disease_that_a_run_says_nothing_of_is_not_read_as_empty(place: Place) -> None:
+    frozen = freeze(place.workspace, place.jobs(arms=["eccl"], tasks=["I21"]), scope(place))
+    with pytest.raises(FeatureError, match=r"nothing for \d+ of \d+ pairs"):
+        read_selected(place.workspace, frozen, "disease_prediction", "align-I21.eccl.s42", "test", "I42")

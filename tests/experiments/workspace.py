@@ -1,0 +1,40 @@
+"""A tiny workspace under git and DVC with a small experiment table."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from eccl.workspace import Workspace
+from tests.training.synthetic import build_workspace
+
+TABLE = """\
+reference: eccl
+seeds: [42, 43]
+parts:
+  pretrain_ecg:
+    mae: {}
+  pretrain_cmr:
+    swin: {}
+arms:
+  ssl_only: {title: SSL, group: table, stage: align, parts: {pretrain_ecg: mae}, changes: {contrastive_weight: 0.0}, tasks: [traits]}
+  eccl: {title: ECCL, group: table, stage: align, parts: {pretrain_ecg: mae, pretrain_cmr: swin}, changes: {}, tasks: [traits, I50]}
+  cmr_sup: {title: CMR, group: table, stage: pretrain_cmr, parts: {pretrain_cmr: swin}, changes: {}, tasks: [I50]}
+"""
+
+
+def versioned_workspace(root: Path, **changes: object) -> Workspace:
+    """Data, a green gate, the table, git and DVC; nothing is trained."""
+    place = build_workspace(root, **changes)
+    place.arms_file.parent.mkdir()
+    place.arms_file.write_text(TABLE)
+    (root / ".gitignore").write_text("/data\n/models/\n/features/\n/reports/\n/.eccl/\n")
+    for command in (
+        ["git", "init", "--quiet"],
+        ["git", "config", "user.email", "eccl@localhost"],
+        ["git", "config", "user.name", "eccl"],
+        [sys.executable, "-m", "dvc", "init", "--quiet"],
+    ):
+        subprocess.run(command, cwd=root, check=True, capture_output=True)
+    return place

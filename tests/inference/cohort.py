@@ -1,0 +1,70 @@
+"""A small simulated cohort with trained runs, and ECG files of some of its visits."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import polars as pl
+import yaml
+
+from eccl.simulate import SimulationConfig
+from eccl.simulate.cohort_files import raw_bytes
+from eccl.simulate.cohort_plan import plan_cohort
+from eccl.simulate.direct import simulate_into
+from eccl.store.parts import read_table
+from eccl.training.__main__ import main
+from eccl.workspace import Workspace
+from tests.training.synthetic import tiny_params, write_gate
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CONFIG = SimulationConfig(
+    participants=48,
+    seed=11,
+    disease_enrichment=True,
+    second_visit_share=0.1,
+    missing_ecg_share=0.0,
+    missing_cine_share=0.0,
+    corruption_share=0.0,
+    withdrawn=0,
+    slices=(2, 3),
+    frames=12,
+    full_disclosure_share=0.0,
+)
+
+
+def build_cohort(folder: Path) -> Workspace:
+    """Data, a green gate and the experiment table; half of the participants are in the validation split."""
+    place = Workspace(folder / "workspace")
+    place.root.mkdir(parents=True)
+    params = tiny_params(**{"pretrain_cmr.teacher_views": 1})
+    params["cohort"]["split_shares"] = {"train": 0.45, "val": 0.45, "test": 0.1}
+    place.params_file.write_text(yaml.safe_dump(params))
+    simulate_into(folder / "raw", CONFIG, place, workers=1)
+    place.arms_file.parent.mkdir()
+    shutil.copyfile(ROOT / "experiments" / "arms.yaml", place.arms_file)
+    write_gate(place)
+    return place
+
+
+def train(place: Workspace, *stages: str) -> None:
+    """Train stages, each given as on the command line: ``align --task I50``."""
+    for stage in stages:
+        assert main([*stage.split(), "--workspace", str(place.root)]) == 0, stage
+
+
+def write_files(place: Workspace, folder: Path, split: str | None = None) -> pl.DataFrame:
+    """Write the ECG file of every visit of a split, as it would have been ingested; `file` beside eid, instance and row."""
+    recordings = pl.DataFrame(read_table(place.data, "recordings", ["eid", "instance", "row"]))
+    splits = pl.DataFrame(read_table(place.data, "splits", ["eid", "split"]))
+    chosen = recordings.join(splits, on="eid").sort("row")
+    if split is not None:
+        chosen = chosen.filter(pl.col("split") == split)
+    people = {person.eid: person for person in plan_cohort(CONFIG).people}
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in chosen.iter_rows(named=True):
+        person = people[row["eid"]]
+        (visit,) = (one for one in person.visits if one.instance == row["instance"])
+        (folder / f"ecg-{row['row']:03d}.xml").write_bytes(raw_bytes(CONFIG, person, visit, "ecg", None))
+    return chosen.with_columns(pl.format("ecg-{}.xml", pl.col("row").cast(pl.String).str.zfill(3)).alias("file"))

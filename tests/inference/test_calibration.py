@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eccl.inference.calibration import conformal_margin, fewest_residuals, fit_platt
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+@pytest.mark.parametrize("count", [9, 10, 19, 20, 99, 100, 257])
+def test_the_margin_is_the_smallest_that_holds_enough_residuals(count: int) -> None:
+    residual = np.random.default_rng(count).normal(size=count)
+    margin = conformal_margin(residual)
+    held = [candidate for candidate in np.abs(residual) if (np.abs(residual) <= candidate).sum() >= 0.9 * (count + 1)]
+    assert margin == min(held)
+
+
+def test_nine_visits_are_the_fewest_for_ninety_percent() -> None:
+    assert fewest_residuals() == 9
+    assert np.isnan(conformal_margin(np.arange(8.0)))
+    assert conformal_margin(-np.arange(9.0)) == 8.0
+    assert np.isnan(conformal_margin(np.empty(0)))
+
+
+def test_the_interval_holds_nine_of_ten_new_values_whatever_their_law() -> None:
+    rng = np.random.default_rng(3)
+    held = []
+    for _ in range(4000):
+        residual = rng.standard_t(2, size=30)  # no variance
+        held.append(abs(residual[-1]) <= conformal_margin(residual[:-1]))
+    # 29 visits: exactly ceil(27) / 30.
+    assert np.mean(held) == pytest.approx(27 / 30, abs=4 * np.sqrt(0.09 / 4000))
+
+
+def test_a_known_curve_is_found_and_its_interval_holds_it() -> None:
+    rng = np.random.default_rng(5)
+    held, slopes = [], []
+    for _ in range(300):
+        logit = rng.normal(1.0, 2.0, size=600)
+        label = (rng.random(600) < sigmoid(-1.0 + 0.5 * logit)).astype(float)
+        fitted = fit_platt(label, logit)
+        assert fitted is not None
+        _, low, high = fitted.apply(np.array([2.0]))
+        held.append(low[0] <= sigmoid(np.array(0.0)) <= high[0])
+        slopes.append(fitted.slope)
+    assert np.mean(slopes) == pytest.approx(0.5, abs=0.03)
+    assert np.mean(held) == pytest.approx(0.95, abs=0.04)
+
+
+def test_a_shifted_and_scaled_logit_gives_the_same_probabilities() -> None:
+    rng = np.random.default_rng(6)
+    logit = rng.normal(size=200)
+    label = (rng.random(200) < sigmoid(2 * logit)).astype(float)
+    one, other = fit_platt(label, logit), fit_platt(label, 1000 + 50 * logit)
+    assert one is not None
+    assert other is not None
+    for mine, theirs in zip(one.apply(logit), other.apply(1000 + 50 * logit), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+
+
+def test_classes_told_apart_without_a_fault_keep_finite_probabilities() -> None:
+    logit = np.r_[np.linspace(-3, -1, 20), np.linspace(1, 3, 6)]
+    label = np.r_[np.zeros(20), np.ones(6)]
+    fitted = fit_platt(label, logit)
+    assert fitted is not None
+    probability, low, high = fitted.apply(np.array([-2.0, 0.0, 2.0]))
+    assert (np.diff(probability) > 0).all()
+    assert (low < probability).all()
+    assert (probability < high).all()
+    assert (high < 1).all()
+    assert (low > 0).all()
+
+
+@pytest.mark.parametrize(("cases", "others"), [(4, 40), (40, 4), (0, 40), (0, 0)])
+def test_too_few_of_a_class_are_not_fitted(cases: int, others: int) -> None:
+    label = np.r_[np.ones(cases), np.zeros(others)]
+    assert fit_platt(label, np.arange(len(label), dtype=float)) is None
+
+
+def test_equal_logits_are_not_fitted() -> None:
+    assert fit_platt(np.r_[np.ones(10), np.zeros(10)], np.ones(20)) is None

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+import re
+
+import polars as pl
+import pytest
+
+from eccl.cards.evidence import gather
+from eccl.cards.write import cards_folder, write_cards
+from eccl.errors import FeatureError
+from eccl.evaluation.selection import selection_file
+from eccl.store.parts import data_version, read_table
+from eccl.training.runs import load_run
+from eccl.workspace import Workspace
+
+SECTIONS = ["Origin", "Arm", "Performance", "Known limits", "Parameters"]
+
+
+def open_test_split(place: Workspace) -> None:
+    """What the stage `evaluate` leaves behind."""
+    (place.reports / "metrics.json").write_text(json.dumps({"data_version": data_version(place.data)}))
+
+
+def card_of(place: Workspace, run: str) -> str:
+    (path,) = write_cards(place, [run])
+    assert path == cards_folder(place) / f"{run}.md"
+    return path.read_text()
+
+
+def test_every_finished_run_gets_a_card_that_names_nobody(own: Workspace) -> None:
+    written = write_cards(own, [])
+    assert {path.stem for path in written} == {folder.name for folder in own.models.iterdir()}
+    eids = {str(eid) for eid in read_table(own.data, "splits", ["eid"]).column("eid").to_pylist()}
+    for path in written:
+        text = path.read_text()
+        found = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        assert [one for one in found if one in SECTIONS] == SECTIONS, path.name
+        assert not eids & set(re.findall(r"\d+", text))
+        assert "nan" not in text.split()
+        assert str(load_run(own, path.stem).run_id) in text
+    before = (cards_folder(own) / "align-I50.md").stat()
+    card_of(own, "align-I50")  # equal bytes are not written again
+    assert (cards_folder(own) / "align-I50.md").stat() == before
+
+
+def test_small_numbers_of_cases_are_not_told(own: Workspace) -> None:
+    record = json.loads((own.run_folder("align-I50") / "run.json").read_text())
+    assert 0 < record["split_counts"]["val"]["cases"] < 10
+    text = card_of(own, "align-I50")
+    assert "| validation | cases <10;" in text
+    assert "| with the disease | <10 |" in text
+    assert "Fewer than 10 people with the disease: I50 on validation" in text
+    assert "Every participant is simulated" in text
+
+
+def test_the_test_split_stays_closed_until_evaluate_has_opened_it(own: Workspace) -> None:
+    run = load_run(own, "align-I50")
+    before = gather(own, run)
+    assert before is not None
+    assert set(before.scores) == {"val"}
+    assert "stage `evaluate`" in card_of(own, "align-I50")
+    open_test_split(own)
+    after = gather(own, run)
+    assert after is not None
+    assert set(after.scores) == {"val", "test"}
+    assert "| score | validation | test |" in card_of(own, "align-I50")
+    (own.reports / "metrics.json").write_text(json.dumps({"data_version": "0" * 16}))
+    other = gather(own, run)
+    assert other is not None
+    assert set(other.scores) == {"val"}
+
+
+def test_an_arm_is_tested_only_within_the_frozen_selection(own: Workspace) -> None:
+    run = load_run(own, "align-I50.neither.s42")
+    open_test_split(own)  # of the workspace's own runs
+    assert "`eccl table1` freezes a selection" in card_of(own, "align-I50.neither.s42")
+    entry = {"run_id": run.run_id, "weights_sha256": run.record["weights_sha256"]}
+    content = {
+        "data_version": data_version(own.data), "preset": "tiny", "label_definition": "ever", "instances": [2, 3],
+        "selection": "0" * 64, "runs": {"align-I50.neither.s42": entry}, "history": [],
+    }  # fmt: skip
+    selection_file(own).parent.mkdir(parents=True)
+    selection_file(own).write_text(json.dumps(content))
+    assert "| score | validation | test |" in card_of(own, "align-I50.neither.s42")
+    content["runs"] = {"align-I50.neither.s42": {**entry, "weights_sha256": "0" * 64}}
+    selection_file(own).write_text(json.dumps(content))
+    assert "`eccl table1` freezes a selection" in card_of(own, "align-I50.neither.s42")
+
+
+def test_an_arm_tells_what_it_changes(own: Workspace) -> None:
+    text = card_of(own, "align-I50.neither.s42")
+    assert "`neither`, seed 42: W/O SSL; W/O CL (group table)" in text
+    assert "- `align.contrastive_weight`: `0.0`" in text
+    assert "- `align.start_from`: `nothing`" in text
+    assert "align.seed" not in text
+    assert "| parents | none |" in text
+    assert "The workspace's own run" in card_of(own, "align-I50")
+
+
+def test_a_run_of_all_tasks_tells_of_traits_and_diseases(own: Workspace) -> None:
+    evidence = gather(own, load_run(own, "align-all"))
+    assert evidence is not None
+    assert [one.target for one in evidence.scores["val"]] == ["traits", "I21", "I42", "I48", "I50"]
+    text = card_of(own, "align-all")
+    fields = pl.DataFrame(read_table(own.data, "fields")).filter(pl.col("trait_index").is_not_null())
+    assert all(f"| {field_id} |" in text for field_id in fields["field_id"])
+    assert "## Calibration" in text
+
+
+def test_the_score_is_that_of_the_features(own: Workspace) -> None:
+    evidence = gather(own, load_run(own, "pretrain_cmr-I50"))
+    assert evidence is not None
+    (scores,) = evidence.scores["val"]
+    recorded = load_run(own, "pretrain_cmr-I50").record["metrics"]["best"]["val_auc"]
+    assert scores.metrics["auc"].value == pytest.approx(recorded)
+    assert not evidence.reference.curves  # reads the cine; `eccl predict` does not use it
+
+
+def test_a_model_that_saw_somebody_who_left_says_so(own: Workspace) -> None:
+    folder = own.ledger / "withdrawals"
+    folder.mkdir(parents=True)
+    run_id = load_run(own, "align-I50").run_id
+    content = {
+        "withdrawn_on": "2026-03-01", "participants": 1, "runs_tainted": [{"run_id": run_id, "how": "trained"}], "purge": None,
+        "search": {"found": []},
+    }  # fmt: skip
+    (folder / "2026-03-01-1.json").write_text(json.dumps(content))
+    assert "withdrew on 2026-03-01" in card_of(own, "align-I50")
+    assert "withdrew" not in card_of(own, "align-traits")
+
+
+def test_a_run_that_is_not_there_is_named(own: Workspace) -> None:
+    with pytest.raises(FeatureError, match="align-I51"):
+        write_cards(own, ["align-I50", "align-I51"])
+    assert not cards_folder(own).exists()

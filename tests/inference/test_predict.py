@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from eccl.config import load_params
+from eccl.errors import FeatureError, VersionError, WithdrawalError, WorkspaceError
+from eccl.inference.choose import choose_runs
+from eccl.inference.predict import Predictions, Predictor
+from eccl.inference.reading import Reader, Recording
+from eccl.inference.reference import first_visits, run_reference
+from eccl.store.features import read_features
+from eccl.store.parts import read_table, write_parquet
+from eccl.store.tombstones import journal_path
+from eccl.training.runs import load_run
+from eccl.training.runtime import RuntimeConfig
+from eccl.training.visits import recording_visits
+from eccl.workspace import Workspace
+
+Files = tuple[Path, pl.DataFrame]
+BATCH = 8  # of tiny_params
+
+
+def open_predictor(place: Workspace, model: str) -> Predictor:
+    return Predictor.open(place, choose_runs(place, model), RuntimeConfig())
+
+
+def read(place: Workspace, folder: Path, names: list[str]) -> list[Recording]:
+    reader = Reader(folder, load_params(place.params_file))
+    found = [reader.read(reader.find(name)) for name in names]
+    assert all(isinstance(one, Recording) for one in found)
+    return [one for one in found if isinstance(one, Recording)]
+
+
+@pytest.fixture(scope="module")
+def some(study: Workspace, files: Files) -> tuple[list[Recording], pl.DataFrame]:
+    """Three recordings that were ingested, one of each split."""
+    folder, listed = files
+    chosen = in_full_batches(study, listed).unique("split", keep="first", maintain_order=True)
+    return read(study, folder, chosen["file"].to_list()), chosen
+
+
+def in_full_batches(place: Workspace, listed: pl.DataFrame) -> pl.DataFrame:
+    """Without the recordings of the stage's last batch, which was not full: their last digit may be another one."""
+    rows = recording_visits(place.data).row
+    return listed.filter(pl.col("row").is_in(rows[: len(rows) - len(rows) % BATCH].tolist()))
+
+
+@pytest.mark.parametrize(
+    ("model", "views"),
+    [
+        ("align", {"trait_prediction": 1, "disease_prediction": 4, "ecg_embedding": 5}),
+        ("all", {"trait_prediction": 1, "disease_prediction": 1, "ecg_embedding": 1}),
+        ("align-I50.neither.s42", {"disease_prediction": 1, "ecg_embedding": 1}),
+    ],
+)
+def test_an_ingested_recording_gets_the_numbers_of_the_feature_views(
+    study: Workspace, files: Files, some: tuple[list[Recording], pl.DataFrame], model: str, views: dict[str, int]
+) -> None:
+    everybody = in_full_batches(study, files[1])
+    together = open_predictor(study, model).predict(read(study, files[0], everybody["file"].to_list()))
+    one_by_one = predict_one_by_one(study, model, some[0])
+    for found, listed in ((together, everybody), (one_by_one, some[1])):
+        frames = found.frames()
+        for view, runs in views.items():
+            frame = frames[view]
+            assert frame["run"].n_unique() == runs
+            compare_with_store(study, view, frame, listed)
+    assert {name for name in together.frames() if together.frames()[name].height} == {*views, "recording"}
+
+
+def predict_one_by_one(place: Workspace, model: str, recordings: list[Recording]) -> Predictions:
+    predictor = open_predictor(place, model)
+    parts = [predictor.predict([one]).frames() for one in recordings]
+    keys = ("trait_prediction", "disease_prediction", "ecg_embedding", "recording")
+    return Predictions(*(pl.concat([part[key] for part in parts]) for key in keys))
+
+
+def compare_with_store(place: Workspace, view: str, frame: pl.DataFrame, listed: pl.DataFrame) -> None:
+    """Every row equal to the last digit."""
+    own = {"trait_prediction": "value", "disease_prediction": "logit", "ecg_embedding": "vector"}[view]
+    keys = {"trait_prediction": ["field_id"], "disease_prediction": ["code"], "ecg_embedding": []}[view]
+    for (run,), rows in frame.group_by("run"):
+        stored = pl.DataFrame(read_features(place.features, view, str(run)))
+        joined = rows.join(listed, on="file").join(
+            stored, left_on=["row", *keys], right_on=["array_row", *keys], suffix="_stored"
+        )
+        assert joined.height == rows.height == stored.height // stored["array_row"].n_unique() * listed.height
+        mine, theirs = joined[own].to_list(), joined[f"{own}_stored"].to_list()
+        assert mine == theirs
+        assert (joined["run_id"] == joined["run_id_stored"]).all()
+
+
+def test_a_probe_reads_the_embedding_of_its_encoder(
+    study: Workspace, some: tuple[list[Recording], pl.DataFrame]
+) -> None:
+    recordings, listed = some
+    found = Predictor.open(
+        study, [load_run(study, "probe-traits"), load_run(study, "probe-I50")], RuntimeConfig()
+    ).predict(recordings)
+    assert found.embeddings["run"].unique().to_list() == ["align-traits"]  # once, though two runs read it
+    assert found.embeddings.height == len(recordings)
+    for frame, view, own, keys in (
+        (found.traits, "trait_prediction", "value", ["field_id"]),
+        (found.diseases, "disease_prediction", "logit", ["code"]),
+    ):
+        run = str(frame["run"][0])
+        stored = pl.DataFrame(read_features(study.features, view, run))
+        joined = frame.join(listed, on="file").join(
+            stored, left_on=["row", *keys], right_on=["array_row", *keys], suffix="_stored"
+        )
+        np.testing.assert_allclose(
+            joined[own], joined[f"{own}_stored"], rtol=1e-12
+        )  # sums of float64, in another order
+
+
+def test_a_probe_of_an_encoder_that_was_trained_anew_is_refused(own: Workspace) -> None:
+    record = json.loads((own.run_folder("probe-I50") / "run.json").read_text())
+    record["parents"][0]["weights_sha256"] = "0" * 64
+    (own.run_folder("probe-I50") / "run.json").write_text(json.dumps(record))
+    with pytest.raises(VersionError, match="trained anew"):
+        open_predictor(own, "probe-I50")
+
+
+def test_intervals_are_those_of_the_validation_residuals(
+    study: Workspace, some: tuple[list[Recording], pl.DataFrame]
+) -> None:
+    found = open_predictor(study, "align-traits").predict(some[0]).traits
+    predicted = pl.DataFrame(read_features(study.features, "trait_prediction", "align-traits"))
+    measured = pl.DataFrame(read_table(study.data, "traits")).rename({"value": "measured"})
+    both = predicted.filter(pl.col("split") == "val").join(measured, on=["eid", "instance", "field_id"])
+    both = both.sort("eid", "instance")
+    assert both.filter(pl.col("instance") == 3).height > 0
+    first = both.join(both.group_by("eid").agg(pl.col("instance").min()), on=["eid", "instance"])
+    for row in found.iter_rows(named=True):
+        mine = first.filter(pl.col("field_id") == row["field_id"])
+        residual = sorted(abs(value) for value in (mine["measured"] - mine["value"]).to_list())
+        rank = int(np.ceil(0.9 * (len(residual) + 1)))
+        assert row["validation_visits"] == len(residual)
+        if rank > len(residual):
+            assert row["low"] is None
+            assert "at least 9" in row["note"]
+        else:
+            assert row["high"] - row["value"] == pytest.approx(residual[rank - 1], rel=1e-9)
+            assert row["value"] - row["low"] == pytest.approx(residual[rank - 1], rel=1e-9)
+    assert found["low"].null_count() < found.height
+    assert found["units"].null_count() == 0
+
+
+def test_probabilities_are_calibrated_where_validation_has_enough_cases(
+    study: Workspace, some: tuple[list[Recording], pl.DataFrame]
+) -> None:
+    found = open_predictor(study, "align").predict(some[0]).diseases
+    assert sorted(found["code"].unique()) == ["I21", "I42", "I48", "I50"]
+    enough = (pl.col("validation_cases") >= 5) & (pl.col("validation_others") >= 5)
+    told, untold = found.filter(enough), found.filter(~enough)
+    assert told.height > 0
+    assert untold.height > 0
+    assert (told["low"] < told["calibrated_probability"]).all()
+    assert (told["calibrated_probability"] < told["high"]).all()
+    assert untold["calibrated_probability"].null_count() == untold.height
+    for row in untold.iter_rows(named=True):
+        assert f"{row['validation_cases']} visits with and {row['validation_others']} without" in row["note"]
+
+
+def test_the_test_split_changes_nothing(study: Workspace, own: Workspace) -> None:
+    run, encoder = load_run(own, "align-all"), load_run(own, "align-all")
+    before = run_reference(own, run, encoder)
+    splits = pl.DataFrame(read_table(own.data, "splits", ["eid", "split"]))
+    tested = splits.filter(pl.col("split") == "test")["eid"].to_list()
+    assert tested
+    traits = pl.DataFrame(read_table(own.data, "traits"))
+    kept = traits.with_columns(pl.when(pl.col("eid").is_in(tested)).then(1e9).otherwise("value").alias("value"))
+    write_parquet(kept.to_arrow(), own.tables / "traits.parquet")
+    labels = pl.DataFrame(read_table(own.data, "labels"))
+    turned = pl.when(pl.col("eid").is_in(tested)).then(~pl.col("value")).otherwise("value")
+    write_parquet(labels.with_columns(turned.alias("value")).to_arrow(), own.tables / "labels.parquet")
+    for view in ("ecg_embedding", "trait_prediction", "disease_prediction"):
+        path = own.features / view / "align-all.parquet"
+        rows = pq.read_table(path)
+        write_parquet(rows.filter([split != "test" for split in rows.column("split").to_pylist()]), path)
+    after = run_reference(own, run, encoder)
+    assert str(after.margins) == str(before.margins)  # nan is not equal to itself
+    assert str(after.curves) == str(before.curves)
+    assert before.cloud is not None
+    assert after.cloud is not None
+    np.testing.assert_array_equal(after.cloud.distance, before.cloud.distance)
+
+
+def test_one_visit_per_participant_counts(study: Workspace) -> None:
+    visits = recording_visits(study.data)
+    chosen = visits.take(first_visits(visits, "val", (2, 3)))
+    assert len(np.unique(chosen.eid)) == len(chosen) < len(visits.select("val", (2, 3)))
+    assert (chosen.split == "val").all()
+
+
+def test_a_recording_unlike_the_others_is_told(study: Workspace, some: tuple[list[Recording], pl.DataFrame]) -> None:
+    loud = replace(some[0][0], clean=some[0][0].clean * 4, columns={**some[0][0].columns, "amplitude_p99_uv": 20000.0})
+    (row,) = open_predictor(study, "align-traits").predict([loud]).recordings.to_dicts()
+    assert row["amplitude_p99_uv_distribution"] == "outside"
+    assert row["distribution"] == "outside"
+    flat = replace(some[0][0], columns={**some[0][0].columns, "flat_leads": 2})
+    (row,) = open_predictor(study, "align-traits").predict([flat]).recordings.to_dicts()
+    assert (row["flat_leads_distribution"], row["distribution"]) == ("outside", "outside")
+
+
+def test_without_data_and_features_the_networks_still_speak_and_say_what_is_missing(
+    own: Workspace, some: tuple[list[Recording], pl.DataFrame]
+) -> None:
+    shutil.rmtree(own.data)
+    shutil.rmtree(own.features)
+    found = open_predictor(own, "align").predict(some[0])
+    assert found.traits["low"].null_count() == found.traits.height
+    assert found.traits["note"].null_count() == 0
+    assert found.diseases["note"].null_count() == 0
+    assert found.recordings["distribution"].unique().to_list() == ["unknown"]
+
+
+def test_a_replaced_recording_is_no_longer_compared_with_its_old_features(own: Workspace) -> None:
+    run = load_run(own, "align-traits")
+    before = run_reference(own, run, run)
+    for path in (own.features / view / "align-traits.parquet" for view in ("trait_prediction", "ecg_embedding")):
+        rows = pl.read_parquet(path)
+        write_parquet(rows.with_columns(pl.col("array_row") + 1000).to_arrow(), path)
+    after = run_reference(own, run, run)
+    assert max(one.visits for one in before.margins.values()) > 0
+    assert max(one.visits for one in after.margins.values()) == 0
+    assert after.cloud is None
+
+
+def test_weights_that_are_not_those_of_the_record_are_refused(own: Workspace) -> None:
+    path = own.run_folder("align-I50") / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-4] + b"abcd")
+    with pytest.raises(VersionError, match="align-I50"):
+        open_predictor(own, "align-I50")
+
+
+def test_half_a_withdrawal_comes_first(own: Workspace) -> None:
+    journal_path(own).parent.mkdir(exist_ok=True)
+    journal_path(own).write_text("{}")
+    with pytest.raises(WithdrawalError, match="eccl withdraw --resume"):
+        open_predictor(own, "align-I50")
+
+
+@pytest.mark.parametrize(
+    ("model", "runs"),
+    [
+        ("align", ["align-traits", "align-I21", "align-I42", "align-I48", "align-I50"]),
+        ("align-I50", ["align-I50"]),
+        ("all", ["align-all"]),
+        ("align.neither.s42", ["align-I50.neither.s42"]),
+        ("align-I50.neither.s42", ["align-I50.neither.s42"]),
+        ("probe-traits", ["probe-traits"]),
+    ],
+)
+def test_what_a_name_stands_for(study: Workspace, model: str, runs: list[str]) -> None:
+    assert [run.record["run"] for run in choose_runs(study, model)] == runs
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("align-I51", "no finished run is called 'align-I51'"),
+        ("pretrain_cmr-I50", "predicts nothing from an ECG"),
+        ("align.triplet.s42", "no finished run"),
+    ],
+)
+def test_a_name_that_stands_for_nothing_is_refused(study: Workspace, model: str, message: str) -> None:
+    with pytest.raises(FeatureError, match=message):
+        choose_runs(study, model)
+
+
+def test_a_missing_run_of_the_five_is_named_with_its_command(own: Workspace) -> None:
+    shutil.rmtree(own.run_folder("align-I42"))
+    with pytest.raises(WorkspaceError, match="eccl train align@I42"):
+        choose_runs(own, "align")

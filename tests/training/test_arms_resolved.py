@@ -1,0 +1,152 @@
+"""Arms of the experiment table: two differ in exactly what experiments/arms.yaml says, for every preset."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from eccl.training.arms import ArmTable, changes_of, choose_naming, load_arms
+from eccl.training.config import load_params
+from eccl.workspace import shipped
+
+SEED = 43
+PRESETS = ("demo", "cpu", "small", "paper")
+TABLE = load_arms(shipped("experiments") / "arms.yaml")
+
+
+def flat(content: Any, path: str = "") -> dict[str, Any]:
+    """Nested mappings -> one level, keys joined by dots."""
+    if not isinstance(content, Mapping):
+        return {path: tuple(content) if isinstance(content, list) else content}
+    return {
+        key: value for name, one in content.items() for key, value in flat(one, f"{path}.{name}".strip(".")).items()
+    }
+
+
+@functools.cache
+def shipped_yaml(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(shipped(name).read_text())
+    return content
+
+
+def raw_preset(preset: str) -> dict[str, Any]:
+    found: dict[str, Any] = shipped_yaml("params.yaml")["presets"][preset]
+    return found
+
+
+@pytest.fixture(scope="module")
+def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with each preset in a file of its own: reading all of them for every arm would take most of the time."""
+    folder = tmp_path_factory.mktemp("slim")
+    content = shipped_yaml("params.yaml")
+    for preset in PRESETS:
+        slimmed = {"preset": preset, "cohort": content["cohort"], "presets": {preset: raw_preset(preset)}}
+        (folder / f"{preset}.yaml").write_text(yaml.safe_dump(slimmed))
+    return folder
+
+
+@functools.cache
+def resolved(slim: Path, preset: str, stage: str, variant: str, seed: int = SEED) -> dict[str, Any]:
+    """Every value that a variant is trained with, through what the stages themselves use."""
+    changes = changes_of(TABLE, choose_naming(TABLE, stage, variant, seed))
+    return flat(dataclasses.asdict(load_params(slim / f"{preset}.yaml", changes=changes).preset))
+
+
+@functools.cache
+def said(preset: str, stage: str, variant: str) -> dict[str, Any]:
+    """What experiments/arms.yaml says of a variant, read once more and without the code under test."""
+    content = shipped_yaml("experiments/arms.yaml")
+    arm = content["arms"].get(variant)
+    if arm is None or stage in content["parts"]:
+        arm = {"parts": {stage: variant}, "changes": {}}
+    changes: dict[str, Any] = {}
+    parts = dict(arm["parts"])
+    if "align" in parts:
+        changes |= said(preset, "align", parts.pop("align"))
+    for section, part in parts.items():
+        changes |= {f"{section}.{key}": value for key, value in content["parts"][section][part].items()}
+    changes |= {f"{stage}.{key}": value for key, value in arm["changes"].items()}
+    values: dict[str, Any] = {}
+    for key, value in changes.items():
+        if isinstance(value, dict):
+            value = functools.reduce(lambda place, name: place[name], value["use"].split("."), raw_preset(preset))
+        values |= flat(value, key)
+    return values
+
+
+def variants() -> list[tuple[str, str]]:
+    parts = [(stage, part) for stage, some in TABLE.parts.items() for part in some]
+    return [*parts, *((arm.stage, key) for key, arm in TABLE.arms.items() if arm.stage not in TABLE.parts)]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_variant_is_the_preset_with_what_the_table_says_and_nothing_else(slim: Path, preset: str) -> None:
+    base = flat(raw_preset(preset))
+    seeds = {key for key in base if key.endswith(".seed")}
+    for stage, variant in variants():
+        found = resolved(slim, preset, stage, variant)
+        expected = {**base, **said(preset, stage, variant), **dict.fromkeys(seeds, SEED)}
+        assert found == expected, variant
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_two_arms_differ_in_exactly_what_the_table_says(slim: Path, preset: str) -> None:
+    base = flat(raw_preset(preset))
+    names = [(arm.stage, key) for key, arm in TABLE.arms.items() if arm.stage not in TABLE.parts]
+    for (one_stage, one), (other_stage, other) in itertools.combinations(names, 2):
+        mine, theirs = resolved(slim, preset, one_stage, one), resolved(slim, preset, other_stage, other)
+        differing = {key for key in mine if mine[key] != theirs[key]}
+        sides = {**base, **said(preset, one_stage, one)}, {**base, **said(preset, other_stage, other)}
+        assert differing == {key for key in base if sides[0][key] != sides[1][key]}, (one, other)
+        parts = TABLE.arms[one].parts == TABLE.arms[other].parts
+        # `demo` keeps amplitudes anyhow; the arms of task `all` and of the reference differ in their task.
+        if parts and (one, other) != ("eccl", "multitask") and preset != "demo":
+            assert differing, (one, other)
+
+
+@pytest.mark.parametrize(
+    ("arm", "differing"),
+    [
+        ("triplet", {"align.alignment.loss"}),
+        ("label_aware", {"align.alignment.loss"}),
+        ("ssl_only", {"align.contrastive_weight"}),
+        ("cl_only", {"align.start_from"}),
+        ("neither", {"align.start_from", "align.contrastive_weight"}),
+        ("cmae", {"align.start_from", "align.contrastive_weight"}),
+        ("attention_pooling", {"align.pooling"}),
+        ("millivolt", {"align.augment.scaling", "pretrain_ecg.augment.scaling"}),
+        ("multitask", set()),
+    ],
+)
+def test_an_arm_against_the_reference(slim: Path, arm: str, differing: set[str]) -> None:
+    mine, reference = (resolved(slim, "paper", "align", one) for one in (arm, TABLE.reference))
+    assert {key for key in mine if mine[key] != reference[key]} == differing
+
+
+def test_a_baseline_changes_the_cmr_encoder_and_a_figures_arm_the_ecg_encoder(slim: Path) -> None:
+    reference = resolved(slim, "paper", "align", TABLE.reference)
+    for arm, section in (
+        ("resnet50", "pretrain_cmr"), ("vit", "pretrain_cmr"), ("few_patches", "pretrain_ecg"), ("large_vit", "pretrain_ecg"),
+    ):  # fmt: skip
+        mine = resolved(slim, "paper", "align", arm)
+        differing = {key for key in mine if mine[key] != reference[key]}
+        assert differing
+        assert all(key.startswith(f"{section}.encoder.") for key in differing), arm
+
+
+def test_seeds_differ_in_the_seed_of_every_stage_alone(slim: Path) -> None:
+    one, other = (resolved(slim, "cpu", "align", "triplet", seed) for seed in (42, 43))
+    sections = ("pretrain_ecg", "pretrain_cmr", "pretrain_cmae", "align", "probe")
+    assert {key for key in one if one[key] != other[key]} == {f"{section}.seed" for section in sections}
+
+
+def test_the_table_under_test_is_the_shipped_one() -> None:
+    assert isinstance(TABLE, ArmTable)
+    assert {stage for stage, _ in variants()} == {"pretrain_ecg", "pretrain_cmr", "pretrain_cmae", "align", "probe"}
