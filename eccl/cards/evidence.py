@@ -18,7 +18,7 @@ from eccl.evaluation.predictions import (
     read_predictions,
     read_truth,
 )
-from eccl.evaluation.selection import Scope, Selection, read_selected, selection_file
+from eccl.evaluation.selection import Selection, read_selected, read_selection
 from eccl.inference.reference import RunReference, label_definition, validation_reference
 from eccl.store.features import runs_of
 from eccl.store.parts import data_version
@@ -85,16 +85,6 @@ def gather(workspace: Workspace, run: Run) -> Evidence | None:
     return Evidence(scores, fields, reference, definition, note)
 
 
-def frozen_selection(workspace: Workspace) -> Selection | None:
-    """The selection that Table 1 was scored for; None where there is none."""
-    file = selection_file(workspace)
-    if not file.is_file():
-        return None
-    content = json.loads(file.read_text())
-    scope = Scope(content["data_version"], content["preset"], content["label_definition"], tuple(content["instances"]))
-    return Selection(scope, content["selection"], content["runs"], content["history"])
-
-
 def _test_permission(workspace: Workspace, run: Run) -> tuple[Selection | None, str]:
     """The selection through which a run's test rows are read, and why they are not."""
     name, current = str(run.record["run"]), data_version(workspace.data)
@@ -103,7 +93,7 @@ def _test_permission(workspace: Workspace, run: Run) -> tuple[Selection | None, 
         if file.is_file() and json.loads(file.read_text()).get("data_version") == current:
             return None, ""
         return None, "The test split was not opened for this data version; stage `evaluate` does that."
-    selection = frozen_selection(workspace)
+    selection = read_selection(workspace)
     entry = selection.runs.get(name) if selection is not None and selection.scope.data_version == current else None
     if entry is None or entry["weights_sha256"] != run.record["weights_sha256"]:
         return (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from eccl.config import load_params
 from eccl.errors import FeatureError, SplitError, VersionError, WorkspaceError
 from eccl.evaluation.arm_runs import scored_run
 from eccl.evaluation.predictions import Truth, predicted_traits, read_predictions, read_truth, vectors
-from eccl.evaluation.selection import Scope, Selection, read_selected, selection_file
+from eccl.evaluation.selection import Selection, read_selected, read_selection
 from eccl.models.scores import pearson_r
 from eccl.store.database import empty_table
 from eccl.store.materialized import is_covered
@@ -94,7 +93,9 @@ def set_scene(workspace: Workspace, table: ArmTable) -> Scene:
     """
     params = load_params(workspace.params_file)
     version = data_version(workspace.data)
-    selection = _load_selection(workspace, version)
+    selection = read_selection(workspace)
+    if selection is not None and selection.scope.data_version != version:
+        selection = None
     arm = table.arms[table.reference]
     frozen = {} if selection is None else selection.runs
     if not any(scored_run(table, arm, TRAITS, seed) in frozen for seed in table.seeds):
@@ -204,15 +205,3 @@ def _is_usable(scene: Scene, run: str, view: str) -> bool:
         return False
     record = load_run(workspace, run).record
     return is_covered(workspace.features, run, str(record["run_id"]), str(record["data_version"]), scene.data_version)
-
-
-def _load_selection(workspace: Workspace, version: str) -> Selection | None:
-    """The frozen selection, if it is of the data as they are."""
-    file = selection_file(workspace)
-    if not file.is_file():
-        return None
-    content = json.loads(file.read_text())
-    if content["data_version"] != version:
-        return None
-    scope = Scope(version, content["preset"], content["label_definition"], tuple(content["instances"]))
-    return Selection(scope, content["selection"], content["runs"], content["history"])
