@@ -1,7 +1,7 @@
 """Sixteen readers and a writer that keeps publishing: no error, no torn read, every answer of one version.
 
 Readers are processes that open the store as analysts do, half by the Python interface and half by the bare file.
-``$ECCL_CONCURRENCY_SECONDS`` makes it shorter or longer.
+``$ECCL_CONCURRENCY_SECONDS`` makes it shorter or longer; a slow machine takes the time that five releases need.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from eccl.store.releases import read_ledger
 from eccl.workspace import Workspace
 from tests.store.runs import finish_every_run, view_rows
 
-READERS = 16
+READERS, RELEASES = 16, 5
 SECONDS = float(os.environ.get("ECCL_CONCURRENCY_SECONDS", "30"))
 
 # Every publication writes one number into every view; a reader must find one number, and the one its release had.
 READER = """
 import json, sys, time
+from pathlib import Path
 import duckdb
 from eccl.store.feature_store import FeatureStore, open_store
-root, way, until = sys.argv[1], sys.argv[2], float(sys.argv[3])
+root, way, stop = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 seen, rounds = {}, 0
-while time.time() < until or not rounds:
+while not stop.exists() or not rounds:
     store = open_store(root) if way == "interface" else FeatureStore(f"{root}/eccl.duckdb")
     with store:
         release = store.release
@@ -63,11 +64,11 @@ def test_readers_see_whole_versions_while_a_writer_publishes(place: Workspace) -
     finish_every_run(place)
     mark_features(place, 0)
     publish(place)
-    until = time.time() + SECONDS
+    until, stop = time.time() + SECONDS, place.root / "stop"
     repository = Path(__file__).resolve().parents[2]
     readers = [
         subprocess.Popen(
-            [sys.executable, "-c", READER, str(place.root), "interface" if i % 2 else "file", str(until)],
+            [sys.executable, "-c", READER, str(place.root), "interface" if i % 2 else "file", str(stop)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -76,10 +77,11 @@ def test_readers_see_whole_versions_while_a_writer_publishes(place: Workspace) -
         for i in range(READERS)
     ]
     number = 0
-    while time.time() < until:
+    while time.time() < until or number < RELEASES:
         number += 1
         mark_features(place, number)
         assert publish(place).is_new
+    stop.touch()
     outcomes = [(reader.communicate(timeout=120), reader.returncode) for reader in readers]
     assert [code for _, code in outcomes] == [0] * READERS, [error[-600:] for (_, error), code in outcomes if code][:1]
     answers = [json.loads(out) for (out, _), _ in outcomes]

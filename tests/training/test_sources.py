@@ -131,7 +131,7 @@ def test_a_stage_that_selects_the_test_split_is_stopped(
 ) -> None:
     # Somebody's mistake: positions of the test split where train or validation positions belong.
     workspace = copy_of(trained)
-    right, right_pairs = Visits.select, align._select_pairs
+    right, right_pairs = Visits.select, align.select_pairs
 
     def wrong(self: Visits, wanted: str, instances: tuple[int, ...]) -> np.ndarray:
         return right(self, "test" if wanted == split else wanted, instances)
@@ -142,7 +142,7 @@ def test_a_stage_that_selects_the_test_split_is_stopped(
         return (pairs, test, val) if split == "train" else (pairs, train_positions, test)
 
     monkeypatch.setattr(Visits, "select", wrong)
-    monkeypatch.setattr(align, "_select_pairs", wrong_pairs)
+    monkeypatch.setattr(align, "select_pairs", wrong_pairs)
     with pytest.raises(SplitError, match="the test split is read once"):
         stage.run(open_session(workspace, stage.__name__.rpartition(".")[2], task))
 
