@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -64,6 +65,9 @@ class CohortParams(_Section):
     diseases: tuple[str, ...] = Field(("I21", "I42", "I48", "I50"), description="ICD-10 blocks that get labels")
     label_definition: Literal["ever", "prevalent", "incident"] = Field("ever", description="labels that training reads")
     incident_horizon_days: int = Field(1826, ge=1, description="horizon of incident labels")
+    followup_end: date | None = Field(
+        None, description="last day on which diagnoses are complete; null takes the 99th percentile of their dates"
+    )
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> CohortParams:

@@ -11,7 +11,7 @@ import yaml
 from eccl.cards.evidence import Evidence
 from eccl.cards.limits import SPLITS, known_limits
 from eccl.cards.performance import Estimate, Group, Scores
-from eccl.cards.suppression import SMALLEST_GROUP, count_text, hide_small
+from eccl.evaluation.suppression import SMALLEST_GROUP, count_text, hide_small
 from eccl.inference.calibration import CONFIDENCE_Z
 from eccl.training.arms import Arm
 
@@ -169,7 +169,7 @@ def _calibration(evidence: Evidence) -> list[str]:
         return []
     rows = []
     for code, curve in evidence.reference.curves.items():
-        if curve.platt is None:
+        if curve.platt is None or min(curve.cases, curve.others) < SMALLEST_GROUP:
             rows.append([code, "too few visits with or without the disease", ""])
             continue
         spread = CONFIDENCE_Z * np.sqrt(np.diag(curve.platt.covariance))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from eccl.cards.performance import Scores, read_groups, score_disease, score_traits
 from eccl.config import load_params
+from eccl.evaluation.opened import look_up
 from eccl.evaluation.predictions import (
     Truth,
     predicted_disease,
@@ -18,11 +17,12 @@ from eccl.evaluation.predictions import (
     read_predictions,
     read_truth,
 )
-from eccl.evaluation.selection import Selection, read_selected, read_selection
+from eccl.evaluation.selection import Selection, read_selected
 from eccl.inference.reference import RunReference, label_definition, validation_reference
 from eccl.store.features import runs_of
 from eccl.store.parts import data_version
 from eccl.training.arms import TASKS
+from eccl.training.describe import codes_of
 from eccl.training.runs import Run
 from eccl.workspace import Workspace
 
@@ -58,8 +58,8 @@ class Evidence:
 def gather(workspace: Workspace, run: Run) -> Evidence | None:
     """Score a run on validation and, where that split was opened for it, on test; None where it predicts nothing.
 
-    The test split is never opened by a card: it is read for the workspace's own runs after the stage `evaluate`, and for
-    runs of an experiment that are in its frozen selection.
+    The test split is never opened by a card: it is read where :mod:`eccl.evaluation.opened` says that it is open for the run's
+    very weights.
 
     Raises
     ------
@@ -72,7 +72,8 @@ def gather(workspace: Workspace, run: Run) -> Evidence | None:
     params = load_params(workspace.params_file)
     instances = tuple(params.presets[params.preset]["evaluation"]["instances"])
     definition = label_definition(workspace, run)
-    selection, note = _test_permission(workspace, run)
+    opening = look_up(workspace, run.record, data_version(workspace.data))
+    selection, note = opening.selection, opening.closed
     scores: dict[str, tuple[Scores, ...]] = {}
     fields = pl.DataFrame()
     for split in ("val",) if note else ("val", "test"):
@@ -83,24 +84,6 @@ def gather(workspace: Workspace, run: Run) -> Evidence | None:
     reads_ecg = run.record["stage"] != READS_CINE
     reference = validation_reference(workspace, run) if reads_ecg else RunReference()
     return Evidence(scores, fields, reference, definition, note)
-
-
-def _test_permission(workspace: Workspace, run: Run) -> tuple[Selection | None, str]:
-    """The selection through which a run's test rows are read, and why they are not."""
-    name, current = str(run.record["run"]), data_version(workspace.data)
-    if run.record.get("variant") is None:
-        file = workspace.reports / "metrics.json"
-        if file.is_file() and json.loads(file.read_text()).get("data_version") == current:
-            return None, ""
-        return None, "The test split was not opened for this data version; stage `evaluate` does that."
-    selection = read_selection(workspace)
-    entry = selection.runs.get(name) if selection is not None and selection.scope.data_version == current else None
-    if entry is None or entry["weights_sha256"] != run.record["weights_sha256"]:
-        return (
-            None,
-            "The test split was not opened for this run; `eccl table1` freezes a selection first, then does that.",
-        )
-    return selection, ""
 
 
 def _views(workspace: Workspace, run: Run) -> dict[str, str]:
@@ -130,12 +113,7 @@ def _score(
     if TRAITS in views:
         found.append(score_traits(truth, predicted_traits(read(views[TRAITS]), truth), groups))
     if "diseases" in views:
-        for code in codes_of(run.record):
+        for code in codes_of(run.record["task"]):
             logit, probability = predicted_disease(read(views["diseases"], code), truth)
             found.append(score_disease(truth, code, logit, probability, groups))
     return tuple(found)
-
-
-def codes_of(record: Mapping[str, Any]) -> tuple[str, ...]:
-    """Diseases that a run predicts."""
-    return DISEASES if record["task"] == "all" else (record["task"],) if record["task"] in DISEASES else ()

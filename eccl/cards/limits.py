@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eccl.cards.evidence import Evidence
-from eccl.cards.suppression import SMALLEST_GROUP
+from eccl.evaluation.suppression import SMALLEST_GROUP
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 _DEFINITIONS = {
@@ -70,11 +70,12 @@ def _from_evidence(evidence: Evidence | None) -> list[str]:
         f"{one.target} on {SPLITS[one.split]}"
         for scores in evidence.scores.values()
         for one in scores
-        if one.cases is not None and one.cases < SMALLEST_GROUP
+        if one.cases is not None and min(one.cases, one.others or 0) < SMALLEST_GROUP
     ]
     if small:
         found.append(
-            f"Fewer than {SMALLEST_GROUP} people with the disease: {', '.join(small)}. Such scores mean next to nothing."
+            f"Fewer than {SMALLEST_GROUP} people with, or without, the disease: {', '.join(small)}. Such scores mean next to nothing and "
+            "are not told."
         )
     if evidence.test_note:
         found.append(evidence.test_note)

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from eccl.cards.suppression import SMALLEST_GROUP, hide_small
 from eccl.evaluation.bootstrap import draw_resamples, interval, resampled_auc, resampled_mean_r
 from eccl.evaluation.disease_metrics import score_logits
 from eccl.evaluation.predictions import Truth
+from eccl.evaluation.suppression import SMALLEST_GROUP, hide_small
 from eccl.models.scores import mean_absolute_error, mean_defined, pearson_per_trait, pearson_r, roc_auc
 from eccl.store.parts import read_table, table_files
 from eccl.workspace import Workspace
@@ -70,7 +70,9 @@ class Scores:
     people, visits, cases
         Participants and visits scored, and participants with the disease; None for traits.
     metrics
-        Name -> score; the first is the main one.
+        Name -> score; the first is the main one. NaN where people, cases or others are too few to be told of.
+    others
+        Participants without the disease; None for traits.
     traits
         Field -> R and mean absolute error.
     """
@@ -83,6 +85,7 @@ class Scores:
     metrics: Mapping[str, Estimate]
     groups: tuple[Group, ...]
     traits: Mapping[int, tuple[Estimate, float]] = field(default_factory=dict)
+    others: int | None = None
 
 
 def score_disease(truth: Truth, code: str, logit: Float, probability: Float, groups: pl.DataFrame) -> Scores:
@@ -97,7 +100,8 @@ def score_disease(truth: Truth, code: str, logit: Float, probability: Float, gro
     known = np.flatnonzero(~np.isnan(label) & ~np.isnan(logit))
     again = _disease_resamples(eid[known], label[known], logit[known], probability[known])
     found = score_logits(label[known], logit[known], probability[known])
-    is_told = _people(eid[known]) >= SMALLEST_GROUP
+    cases, others = (_people(eid[known][is_one(label[known])]) for is_one in (_is_case, _is_other))
+    is_told = min(cases, others) >= SMALLEST_GROUP
     metrics = {name: _estimate(value if is_told else float("nan"), again[name]) for name, value in found.items()}
 
     def main(some: Ints) -> Estimate:
@@ -105,8 +109,8 @@ def score_disease(truth: Truth, code: str, logit: Float, probability: Float, gro
         return _estimate(roc_auc(label[some], logit[some]), resampled_auc(drawn, label[some], logit[some]))
 
     by_group = _score_groups(eid, known, label, groups, main)
-    cases = _people(eid[known][label[known] > 0.5])
-    return Scores(code, truth.split, _people(eid[known]), len(known), cases, metrics, by_group)
+    people = _people(eid[known])
+    return Scores(code, truth.split, people, len(known), cases, metrics, by_group, others=others)
 
 
 def score_traits(truth: Truth, predicted: Float, groups: pl.DataFrame) -> Scores:

@@ -6,22 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-
 from eccl.cards.card import write_card
 from eccl.cards.evidence import gather
 from eccl.errors import FeatureError
+from eccl.evaluation.suppression import is_simulated
 from eccl.inference.predict import tainted_runs
 from eccl.store.files import replace_file
-from eccl.store.parts import data_version, read_table
+from eccl.store.parts import data_version
 from eccl.store.run_records import run_records
 from eccl.store.tombstones import require_no_pending_withdrawal
 from eccl.training.arms import Arm, ArmTable, changes_of, choose_naming, load_arms
 from eccl.training.runs import load_run
 from eccl.workspace import Workspace
-
-FIRST_SIMULATED = 9_000_000
-"""Ids of simulated participants start here; real ones are lower."""
 
 
 def cards_folder(workspace: Workspace) -> Path:
@@ -44,8 +40,7 @@ def write_cards(
     unknown = [run for run in runs if run not in finished]
     if unknown or not finished:
         raise FeatureError(
-            f"{len(unknown) or 'no'} finished runs among those wanted: {', '.join(unknown) or 'none is in models/'}; finished are "
-            f"{', '.join(finished[:8]) or 'none'}; train with `eccl train`"
+            f"not finished: {', '.join(unknown) or 'any run'}; finished are {', '.join(finished[:8]) or 'none'}; train with `eccl train`"
         )
     chosen = list(runs) or finished
     written = []
@@ -67,7 +62,7 @@ def _card(workspace: Workspace, name: str) -> str:
         arm,
         changes,
         data_version(workspace.data),
-        _is_simulated(workspace),
+        is_simulated(workspace),
         tainted_runs(workspace).get(run.run_id),
     )
 
@@ -81,8 +76,3 @@ def _arm_of(workspace: Workspace, record: Mapping[str, Any]) -> tuple[Arm | None
     changes = {key: value for key, value in changes_of(table, naming).items() if not key.endswith(".seed")}
     is_part = record["variant"] in table.parts.get(record["stage"], {})
     return None if is_part else table.arms.get(record["variant"]), changes
-
-
-def _is_simulated(workspace: Workspace) -> bool:
-    least = pc.min(read_table(workspace.data, "splits", ["eid"]).column("eid")).as_py()
-    return least is not None and least >= FIRST_SIMULATED

@@ -35,6 +35,7 @@ def root(
 def _register() -> None:
     # Verbs register themselves; the order here is the order of `eccl --help`.
     from eccl.commands import (
+        adopt,
         associations,
         card,
         demo,
@@ -73,6 +74,7 @@ def _register() -> None:
         doctor,
         train,
         table1,
+        adopt,
         figures,
         associations,
         card,

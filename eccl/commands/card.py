@@ -34,7 +34,11 @@ def card(
     with bar("Cards") as on_run:
         written = write_cards(place, runs or [], on_run)
     paths = [path.relative_to(place.root).as_posix() for path in written]
-    typer.echo(json.dumps(paths, indent=1) if as_json else "\n".join([*paths, f"{len(paths)} cards"]))
+    typer.echo(
+        json.dumps(paths, indent=1)
+        if as_json
+        else "\n".join([*paths, f"{len(paths)} card{'' if len(paths) == 1 else 's'}"])
+    )
 
 
 def register(app: typer.Typer) -> None:

@@ -10,10 +10,14 @@ import typer
 
 from eccl.commands.options import JsonOption, WorkersOption, WorkspaceOption
 
+SOME = 4
+"""Rows that a note names; of more it tells the number."""
+
 if TYPE_CHECKING:
     from eccl.config import Params
     from eccl.inference.folder import FolderOutcome
     from eccl.inference.predict import Predictor
+    from eccl.store.tombstones import Tombstones
 
 
 def predict(
@@ -45,60 +49,69 @@ def predict(
     from eccl.config import load_params
     from eccl.inference.choose import choose_runs
     from eccl.inference.predict import Predictor
+    from eccl.store.tombstones import Tombstones
     from eccl.training.runtime import runtime_from_environment
 
-    params = load_params(place.params_file)
+    params, tombstones = load_params(place.params_file), Tombstones.load(place)
     runs = choose_runs(place, model)
     predictor = Predictor.open(place, runs, runtime_from_environment(devices=1))
     if out is None:
-        _one(predictor, params, path, model, as_json)
+        _one(predictor, params, tombstones, path, model, as_json)
     else:
-        _many(predictor, params, path, out, workers, as_json)
+        _many(predictor, params, tombstones, path, out, workers, as_json)
 
 
-def _one(predictor: Predictor, params: Params, path: Path, model: str, as_json: bool) -> None:
+def _one(predictor: Predictor, params: Params, tombstones: Tombstones, path: Path, model: str, as_json: bool) -> None:
     from eccl.inference.answer import dump, refused_json, to_json
     from eccl.inference.reading import Reader, Refusal
 
-    reader = Reader(path.parent, params)
+    reader = Reader(path.parent, params, tombstones)
     recording = reader.read(reader.find(path.name))
     if isinstance(recording, Refusal):
         if as_json:
             typer.echo(dump(refused_json(recording)), nl=False)
-        typer.echo(f"eccl: refused: {recording.reason.value}: {recording.detail}. {recording.remedy}", err=True)
+        typer.echo(f"eccl: refused: {recording.reason}: {recording.detail}. {recording.remedy}", err=True)
         raise typer.Exit(1)
     answer = to_json(recording, predictor.predict([recording]), predictor, model)
     typer.echo(dump(answer) if as_json else _answer_text(answer), nl=False)
 
 
-def _many(predictor: Predictor, params: Params, folder: Path, out: Path, workers: int, as_json: bool) -> None:
+def _many(
+    predictor: Predictor, params: Params, tombstones: Tombstones, folder: Path, out: Path, workers: int, as_json: bool
+) -> None:
     from eccl.commands.progress import bar
     from eccl.inference.answer import dump
     from eccl.inference.folder import predict_folder
     from eccl.inference.reading import Reader
 
     with bar("Predict") as on_progress:
-        outcome = predict_folder(predictor, Reader(folder, params), out, workers, on_progress)
+        outcome = predict_folder(predictor, Reader(folder, params, tombstones), out, workers, on_progress)
     typer.echo(dump(asdict(outcome)) if as_json else _text(outcome), nl=False)
 
 
 def _text(outcome: FolderOutcome) -> str:
     refused = sum(outcome.refused.values())
-    lines = [f"{outcome.files} files = {outcome.predicted} predicted + {refused} refused"]
+    lines = [f"{_many_files(outcome.files)} = {outcome.predicted} predicted + {refused} refused"]
     lines += [f"  refused for {reason}: {count}" for reason, count in sorted(outcome.refused.items())]
     lines += [f"  {verdict}: {count}" for verdict, count in sorted(outcome.distribution.items())]
     lines += [f"  {view}.parquet: {count} rows" for view, count in outcome.rows.items() if count]
-    lines += [f"  {outcome.ignored} files that do not end in .xml were left alone"] if outcome.ignored else []
+    lines += [f"  {_many_files(outcome.ignored)} that do not end in .xml were left alone"] if outcome.ignored else []
     return "\n".join(lines) + "\n"
 
 
+def _many_files(count: int) -> str:
+    return f"{count} file{'' if count == 1 else 's'}"
+
+
 def _answer_text(answer: dict[str, Any]) -> str:
-    """Verdict, diseases and traits for a screen."""
+    """Runs, verdict, diseases and traits for a screen; each note once, below the rows it is about."""
     import polars as pl
 
     from eccl.commands.output import render_table
 
-    lines = [f"distribution  {answer['distribution']}{_reasons(answer)}"]
+    lines = [f"run           {run['run_id']}, data version {run['data_version']}" for run in answer["runs"]]
+    lines += [f"distribution  {answer['distribution']}{_reasons(answer)}"]
+    lines += [f"note          {answer['note']}"] if answer["note"] else []
     lines += [
         f"tainted       {run['run']}: somebody whom its model saw withdrew on {run['tainted_since']}"
         for run in answer["runs"]
@@ -106,23 +119,48 @@ def _answer_text(answer: dict[str, Any]) -> str:
     ]
     text = "\n".join(lines) + "\n"
     for part, columns in (
-        ("diseases", ["code", "calibrated_probability", "low", "high", "probability", "note"]),
-        ("traits", ["field_id", "title", "value", "low", "high", "units", "note"]),
+        ("diseases", ["code", "calibrated_probability", "low", "high", "probability"]),
+        ("traits", ["field_id", "title", "value", "low", "high", "units"]),
     ):
         if answer[part]:
             frame = pl.DataFrame(answer[part], infer_schema_length=None).select(columns)
             kept = [name for name in columns if frame[name].null_count() < frame.height]
-            text += "\n" + render_table(frame.select(kept), frame.height)
+            text += "\n" + render_table(frame.select(kept), frame.height) + _notes(answer[part], columns[0])
     return text
 
 
+def _notes(rows: list[dict[str, Any]], key: str) -> str:
+    """Each note once, with the rows it is about."""
+    about: dict[str, list[str]] = {}
+    for row in rows:
+        if row["note"]:
+            about.setdefault(row["note"], []).append(str(row[key]))
+    told = {
+        note: "all"
+        if len(rows) == len(names) > 1
+        else ", ".join(names)
+        if len(names) <= SOME
+        else f"{len(names)} of {len(rows)}"
+        for note, names in about.items()
+    }
+    return "".join(f"{names}: {note}\n" for note, names in told.items())
+
+
 def _reasons(answer: dict[str, Any]) -> str:
-    """What makes a recording unlike those the model knows."""
+    """What makes a recording unlike those the model knows, and how sure that is."""
     places = [(one["measure"], one) for one in answer["quality"]]
     places += [(f"embedding of {one['run']}", one) for one in answer["embeddings"]]
-    told = [f"{name} {one['distribution']}" for name, one in places if one["distribution"] in {"unusual", "outside"}]
+    from eccl.inference.distribution import UNUSUAL_P, fewest_for
+
+    comparisons = answer["comparisons"]
+    told = [f"p {answer['p']:.2g} over {comparisons} comparisons"] if answer["p"] is not None else []
+    told += [f"{name} {one['distribution']}" for name, one in places if one["distribution"] in {"unusual", "outside"}]
     unknown = sum(one["distribution"] == "unknown" for _, one in places)
     told += [f"{unknown} of {len(places)} measures have too few recordings to compare with"] if unknown else []
+    if answer["distribution"] == "unknown" and comparisons:
+        told.append(
+            f"so many comparisons need {fewest_for(UNUSUAL_P, comparisons)} validation recordings to tell anything apart"
+        )
     return f"  ({'; '.join(told)})" if told else ""
 
 

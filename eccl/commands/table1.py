@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from eccl.commands.options import JsonOption, WorkspaceOption
 if TYPE_CHECKING:
     from eccl.experiments.jobs import Job
     from eccl.experiments.run import Outcome, Progress
+    from eccl.experiments.summary import VariantPlan
     from eccl.training.arms import ArmTable
     from eccl.workspace import Workspace
 
@@ -31,7 +33,12 @@ def table1(
     again: Annotated[
         str | None, typer.Option(help="Why the test split is scored for another selection of runs, in words.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the jobs and why each would run.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be trained, by arm; train nothing.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="With --dry-run: print every job and why it would run.")
+    ] = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -39,7 +46,8 @@ def table1(
 
     A call that was killed is taken up by the next one: finished runs stay, the one in the middle goes on after its last
     checkpoint. The test split is scored at the end, once, from a frozen selection: to train in several calls, let all
-    but the last be --train-only.
+    but the last be --train-only. Arms are checked against the preset before anything is trained. The folder experiments/
+    is committed, with the looks at the test split; params.yaml and everything else is yours to commit.
 
     Example: eccl table1 --group table --seeds 42,43
 
@@ -47,49 +55,92 @@ def table1(
     """
     from eccl.experiments.jobs import list_jobs
     from eccl.experiments.pipeline import open_table, write_pipeline
-    from eccl.training.config import load_params
+    from eccl.experiments.resolve import check_jobs
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     table = open_table(place)
     jobs = list_jobs(table, _names(arms), _names(group), _names(tasks), _numbers(seeds))
-    preset = load_params(place.params_file).name
+    preset = check_jobs(place.params_file, table, jobs)
     if dry_run:
-        _tell_plan(place, table, jobs, preset, as_json)
+        plan = _plan(place, table, jobs, preset)
+        typer.echo(json.dumps(_plan_dict(plan), indent=1) if as_json else _plan_text(plan, verbose))
         return
     from eccl.experiments.run import run_jobs
 
     write_pipeline(place, table)
     with _shown(len(jobs)) as show:
-        outcome = run_jobs(place, jobs, preset, show)
+        outcome = run_jobs(place, jobs, preset, show, _warn)
     text = None
     if not train_only and any(job.variant in table.arms or job.stage == "pretrain_cmr" for job in jobs):
-        from eccl.evaluation.table1 import write_table1
-
-        text = write_table1(place, table, jobs, again)
+        text = _write_table(place, table, jobs, again)
     typer.echo(json.dumps(_as_dict(outcome, text), indent=1) if as_json else _told(outcome, text))
 
 
-def _tell_plan(place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str, as_json: bool) -> None:
-    """Print jobs with the reason for each; nothing is written."""
-    from dataclasses import asdict
+def _write_table(place: Workspace, table: ArmTable, jobs: Sequence[Job], again: str | None) -> str:
+    from eccl.evaluation.table1 import write_table1
+    from eccl.experiments.record import record
 
+    try:
+        return write_table1(place, table, jobs, again)
+    finally:
+        # Also where it failed on its way: a look at the test split that was begun is a look.
+        if warning := record(place, "Table 1"):
+            _warn(warning)
+
+
+def _warn(text: str) -> None:
+    typer.echo(f"eccl: {text}", err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a call would do: jobs, reasons by run of those that would run, and the same by arm."""
+
+    jobs: Sequence[Job]
+    reasons: Mapping[str, str]
+    variants: Sequence[VariantPlan]
+    seconds: float | None
+
+
+def _plan(place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str) -> _Plan:
     from eccl.experiments.durations import open_durations
     from eccl.experiments.pipeline import is_current
     from eccl.experiments.run import find_stale
+    from eccl.experiments.summary import summarise
 
     # The file of stages may be older than the table; then nobody but the table can say what is to be done.
     stale = find_stale(place, jobs) if is_current(place, table) else [(job, "the table changed") for job in jobs]
     reasons = {job.run: reason for job, reason in stale}
-    left = open_durations(place, preset).left([job for job, _ in stale])
-    if as_json:
-        rows = [{**asdict(job), "reason": reasons.get(job.run)} for job in jobs]
-        typer.echo(json.dumps({"jobs": rows, "to_run": len(stale), "seconds": left}, indent=1))
-        return
-    for job in jobs:
-        typer.echo(f"{job.run:<42} {reasons.get(job.run, 'up to date')}")
-    time = "their time is not known yet" if left is None else f"about {_clock(left)}"
-    typer.echo(f"{len(jobs)} jobs, {len(stale)} to run: {time}; nothing was trained")
+    durations = open_durations(place, preset)
+    variants = summarise(table, jobs, reasons, durations)
+    return _Plan(jobs, reasons, variants, durations.left([job for job, _ in stale]))
+
+
+def _plan_dict(plan: _Plan) -> dict[str, Any]:
+    return {
+        "jobs": [{**asdict(job), "reason": plan.reasons.get(job.run)} for job in plan.jobs],
+        "variants": [asdict(variant) for variant in plan.variants],
+        "to_run": len(plan.reasons),
+        "seconds": plan.seconds,
+    }
+
+
+def _plan_text(plan: _Plan, is_verbose: bool) -> str:
+    if is_verbose:
+        lines = [f"{job.run:<42} {plan.reasons.get(job.run, 'up to date')}" for job in plan.jobs]
+    else:
+        lines = [f"{'part or arm':<32}{'jobs':>6}{'to run':>8}{'time':>10}"]
+        lines += [
+            f"{f'{one.stage} {one.variant}':<32}{one.jobs:>6}{one.to_run:>8}{_about(one.seconds):>10}  {one.title}".rstrip()
+            for one in plan.variants
+        ]
+    time = "their time is not known yet" if plan.seconds is None else f"about {_clock(plan.seconds)}"
+    return "\n".join([*lines, f"{len(plan.jobs)} jobs, {len(plan.reasons)} to run: {time}; nothing was trained"])
+
+
+def _about(seconds: float | None) -> str:
+    return "?" if seconds is None else _clock(seconds)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.stats import false_discovery_control
 
 from eccl.evaluation.arm_runs import COLUMNS, Cell, list_cells, of_arm
 from eccl.evaluation.arm_scores import Float, Rows, SplitScores, main_metric, none
@@ -34,7 +35,7 @@ def compare(
     -------
     list of dict
         The main score of every arm and column, also where there is none (`status` says why), and of what was scored the
-        other metrics, without intervals.
+        other metrics, without intervals. `q` corrects `p` for the number of arms in a column of a split.
     """
     cells = list_cells(table, seeds)
     rows = []
@@ -44,7 +45,7 @@ def compare(
                 mine = of_arm(cells, arm.key, column)
                 done = [cell for cell in mine if cell.run in finished]
                 rows += _rows(table, arm, column, split, mine, done)
-    return rows
+    return _adjust(rows)
 
 
 def _rows(
@@ -81,8 +82,20 @@ def _rows(
 
 
 _NOTHING: Mapping[str, Any] = dict.fromkeys(
-    ("lower", "upper", "resamples", "difference", "difference_lower", "difference_upper", "p", "paired_seeds")
+    ("lower", "upper", "resamples", "difference", "difference_lower", "difference_upper", "p", "q", "paired_seeds")
 )
+
+
+def _adjust(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add q after Benjamini and Hochberg: among the arms that are compared with the reference in a column of a split."""
+    families: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["p"] is not None:  # of main scores only
+            families.setdefault((row["task"], row["split"]), []).append(row)
+    for family in families.values():
+        for row, q in zip(family, false_discovery_control([row["p"] for row in family]).tolist(), strict=True):
+            row["q"] = q
+    return rows
 
 
 def _intervals(split: SplitScores, arm: str, reference: str, column: str, seeds: Sequence[int]) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""The evaluate stage: the workspace's own runs on validation and test, as numbers, as a table and as a figure."""
+"""The evaluate stage: the workspace's own runs on validation and test, as numbers, as a table and as a figure.
+
+Every call is a look at the test split; reports/metrics.json says for which weights.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,13 @@ import polars as pl
 
 from eccl.config import Params, load_params
 from eccl.evaluation.figure_traits import draw_traits
+from eccl.evaluation.opened import scored_runs
 from eccl.evaluation.own_table import build_table, to_markdown
-from eccl.evaluation.scoring import ARMS, mean_r, score_disease, score_traits
+from eccl.evaluation.scoring import ARMS, TRAITS, mean_r, score_disease, score_traits
+from eccl.store.features import read_features
 from eccl.store.files import aside, replace_file
 from eccl.store.gate import require_green
+from eccl.training.runs import run_name
 from eccl.workspace import Workspace
 
 SPLITS = ("val", "test")
@@ -51,9 +57,20 @@ def evaluate(workspace: Workspace) -> str:
         (folder / "table1.md").write_text(text)
         traits.write_csv(folder / "trait_r.csv")
         draw_traits(traits.filter(pl.col("split") == "test"), "test", folder / "trait_r.png")
-    metrics = {"data_version": gate.data_version, "preset": params.preset, **_nested(table)}
+    runs = scored_runs(workspace, _run_ids(workspace, params))
+    metrics = {"data_version": gate.data_version, "preset": params.preset, "runs": runs, **_nested(table)}
     replace_file(workspace.reports / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
     return text
+
+
+def _run_ids(workspace: Workspace, params: Params) -> dict[str, set[str]]:
+    """Run ids in the rows that are scored, by run."""
+    views = [(arm.trait_view, run_name(arm.stage, TRAITS)) for arm in ARMS]
+    views += [(arm.disease_view, run_name(arm.stage, code)) for arm in ARMS for code in params.cohort.diseases]
+    return {
+        run: set(read_features(workspace.features, view, run, ["run_id"]).column("run_id").unique().to_pylist())
+        for view, run in views
+    }
 
 
 def _diseases(workspace: Workspace, params: Params, instances: list[int]) -> list[dict[str, Any]]:

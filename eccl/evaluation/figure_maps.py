@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from eccl.errors import FeatureError
 
 FEWEST = 8
-"""Points below which a map says nothing."""
+"""Points below which a map, and visits below which a correlation, says nothing."""
 PERPLEXITY = 30.0
 NEIGHBOURS = 15
 

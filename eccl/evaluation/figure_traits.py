@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eccl.evaluation.figure_data import MISSING, Panel, Scene, empty_panel, find_runs, make_points, score_traits
+from eccl.evaluation.figure_maps import FEWEST
 from eccl.evaluation.style import COLOURS, GREY, LIGHT_GREY, SERIES, SMALL, SPLITS, drawing, save, say
 from eccl.training.arms import Arm
 from eccl.training.targets import TRAITS
@@ -44,6 +46,11 @@ def cmr_arm(scene: Scene) -> list[tuple[Arm, str, str]]:
 
 def collect(scene: Scene) -> list[Panel]:
     """A panel per group of traits; series are the reference arm and the one that reads the CMR, a point per trait and seed."""
+    if len(scene.truth) < FEWEST:
+        lack = (
+            f"{len(scene.truth)} visits are too few for a correlation, expected at least {FEWEST}; ingest more visits"
+        )
+        return [empty_panel(title, title, lack) for title, _ in GROUPS]
     scores: list[tuple[str, str, NDArray[np.float64]]] = []
     missing = []
     for arm, task, view in [(scene.reference, TRAITS, "trait_prediction"), *cmr_arm(scene)]:
@@ -122,15 +129,15 @@ def draw_traits(traits: pl.DataFrame, split: str, path: Path) -> None:
 
 def _draw_groups(figure: Figure, panels: dict[str, Panel]) -> None:
     points = pl.concat([panel.points for panel in panels.values()])
-    lowest = min(0.0, float(points["y"].min() or 0.0))  # type: ignore[arg-type]
+    ticks = _ticks(points)
     halves: Any = figure.subfigures(2, 1)
     for half, groups in zip(halves, _ROWS, strict=True):
         row = half.subplots(1, len(groups), sharey=True, width_ratios=[len(fields) + 1.5 for _, fields in groups])
         for axes, (title, fields) in zip(row, groups, strict=True):
             axes.set_title(title, fontsize=7)
-            axes.set_ylim(lowest - 0.05, 1.02)
-            axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
-            axes.set_xlim(-0.8, len(fields) - 0.2)
+            axes.set_ylim(ticks[0] - 0.06, 1.06)
+            axes.set_yticks(ticks)
+            axes.set_xlim(-1, len(fields))
             _draw_group(axes, panels[title].points)
         row[0].set_ylabel("Pearson R")
     handles = {
@@ -140,6 +147,14 @@ def _draw_groups(figure: Figure, panels: dict[str, Panel]) -> None:
     spread = f"mean and SD over {seeds} seeds" if isinstance(seeds, int) and seeds > 1 else "one seed"
     title = f"R of each trait, {SPLITS[points['split'][0]]} split ({spread})"
     figure.legend(handles.values(), handles, loc="outside upper center", ncols=len(handles), title=title)
+
+
+def _ticks(points: pl.DataFrame) -> list[float]:
+    """Quarters from 1 down to 0, and below as far as a mean or its spread reaches."""
+    spread = points.group_by("series", "x").agg(pl.col("y").mean().alias("mean"), pl.col("y").std().fill_null(0))
+    lowest = float((spread["mean"] - spread["y"]).min() or 0.0)  # type: ignore[arg-type]
+    below = min(4, max(0, math.ceil(-4 * lowest)))
+    return [quarter / 4 for quarter in range(-below, 5)]
 
 
 def _draw_group(axes: Axes, points: pl.DataFrame) -> None:
@@ -158,6 +173,7 @@ def _draw_group(axes: Axes, points: pl.DataFrame) -> None:
             linewidth=0.8,
             color=SERIES.get(arm, COLOURS[(number + 2) % len(COLOURS)]),
             label=arm,
+            clip_on=False,
         )
     names = points.unique("x", maintain_order=True).sort("x")
     labels = [_SEGMENT.sub("", name).replace("_", " ") for name in names["label"]]

@@ -54,11 +54,6 @@ class Drawn:
     split: str
 
 
-def write_figures(workspace: Workspace, table: ArmTable) -> list[Path]:
-    """Draw every figure for which there are runs; see :func:`make_figures`."""
-    return list(make_figures(workspace, table).paths)
-
-
 def make_figures(workspace: Workspace, table: ArmTable) -> Drawn:
     """Draw every figure; a panel without its runs says what it lacks, and the others are drawn all the same.
 

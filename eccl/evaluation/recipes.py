@@ -84,6 +84,11 @@ def describe_changes(table: ArmTable, arm: Arm) -> list[str]:
     return lines
 
 
+def can_be_adopted(arm: Arm) -> bool:
+    """Whether the workspace's own stages can be the arm: ``eccl adopt`` makes it a preset."""
+    return arm.stage == "align" and "all" not in arm.tasks and "pretrain_cmae" not in arm.parts
+
+
 def _validation(table: ArmTable, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], float]:
     """Arm and column -> mean on validation of the arms that compete there."""
     return {

@@ -6,17 +6,17 @@
       data_version, preset, label_definition, instances
       selection    sha-256 over what follows from the runs: their ids and weights, on this data
       runs         run -> stage, task, variant, seed, run_id, weights_sha256, best_epoch, rule, validation_score
-      history      every selection that was scored, oldest first: data_version, selection, runs, reason
 
-A selection of a data version is scored once. Scoring another one of the same data version is a second look at the test
-split: it needs a reason, and the reason stays in the history. The file holds no time: equal runs give equal bytes.
+A selection is scored once. Scoring another one, be it of other data, is another look at the test split: it needs a reason,
+and the reason stays in the history of looks (:mod:`eccl.evaluation.looks`). The file holds no time: equal runs give equal
+bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from eccl.errors import SplitError, VersionError
+from eccl.evaluation.looks import add_look
 from eccl.evaluation.predictions import read_predictions
 from eccl.store.features import read_features
 from eccl.store.files import replace_file
@@ -78,14 +79,11 @@ class Selection:
     ----------
     runs
         Run -> what selection.json says of it.
-    history
-        Every selection that was scored, this one included.
     """
 
     scope: Scope
     sha256: str
     runs: Mapping[str, Mapping[str, Any]]
-    history: Sequence[Mapping[str, Any]]
 
 
 def selection_file(workspace: Workspace) -> Path:
@@ -99,12 +97,12 @@ def freeze(workspace: Workspace, jobs: Iterable[Job], scope: Scope, again: str |
     Parameters
     ----------
     again
-        Why another selection of this data version is scored, in words.
+        Why another selection than before is scored, in words.
 
     Raises
     ------
     SplitError
-        Another selection of this data version was scored already, and no reason is given.
+        Another selection was scored already, of whatever data version, and no reason is given.
     VersionError
         A run was trained on other data than the workspace holds.
     """
@@ -114,9 +112,7 @@ def freeze(workspace: Workspace, jobs: Iterable[Job], scope: Scope, again: str |
         "runs": {run: [entry["run_id"], entry["weights_sha256"]] for run, entry in runs.items()},
     }
     sha256 = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    before = read_selection(workspace)
-    history = _extend([] if before is None else before.history, scope, sha256, sorted(runs), again)
-    selection = Selection(scope, sha256, runs, history)
+    add_look(workspace, scope.data_version, scope.preset, sha256, list(runs), again)
     document = {
         "data_version": scope.data_version,
         "preset": scope.preset,
@@ -124,10 +120,9 @@ def freeze(workspace: Workspace, jobs: Iterable[Job], scope: Scope, again: str |
         "instances": list(scope.instances),
         "selection": sha256,
         "runs": runs,
-        "history": history,
     }
     replace_file(selection_file(workspace), (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
-    return selection
+    return Selection(scope, sha256, runs)
 
 
 def read_selection(workspace: Workspace) -> Selection | None:
@@ -138,7 +133,7 @@ def read_selection(workspace: Workspace) -> Selection | None:
     content = json.loads(file.read_text())
     named = {name: content[name] for name in ("data_version", "preset", "label_definition")}
     scope = Scope(**named, instances=tuple(content["instances"]))
-    return Selection(scope, content["selection"], content["runs"], content["history"])
+    return Selection(scope, content["selection"], content["runs"])
 
 
 def is_finished(workspace: Workspace, run: str) -> bool:
@@ -200,27 +195,3 @@ def _entry(workspace: Workspace, job: Job, scope: Scope) -> dict[str, Any]:
         "rule": metrics.get("selection"),
         "validation_score": metrics.get("best", {}).get("score"),
     }
-
-
-def _extend(
-    history: Sequence[Mapping[str, Any]], scope: Scope, sha256: str, runs: list[str], again: str | None
-) -> list[Mapping[str, Any]]:
-    before = [one for one in history if one["data_version"] == scope.data_version]
-    if any(one["selection"] == sha256 for one in before):
-        return list(history)
-    reason = (again or "").strip() or None
-    if before and reason is None:
-        known = set(before[-1]["runs"])
-        raise SplitError(
-            f"the test split of data version {scope.data_version} was scored already, for another selection ({len(known)} runs; "
-            f"{len(set(runs) - known)} of these {len(runs)} are new, {len(known - set(runs))} are gone, others were trained again or are "
-            'scored by another label); say why it is scored once more (`eccl table1 --again "REASON"`): the reason is kept in '
-            f"reports/table1/{FILE}"
-        )
-    entry = {
-        "data_version": scope.data_version,
-        "selection": sha256,
-        "runs": runs,
-        "reason": reason if before else None,
-    }
-    return [*history, entry]

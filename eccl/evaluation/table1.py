@@ -21,9 +21,12 @@ from eccl.evaluation.arm_runs import DISEASES, list_cells
 from eccl.evaluation.arm_scores import SplitScores, main_metric, score_split
 from eccl.evaluation.bootstrap import RESAMPLES
 from eccl.evaluation.comparison import compare
+from eccl.evaluation.looks import read_looks
 from eccl.evaluation.predictions import read_truth
 from eccl.evaluation.recipes import best_by_column
 from eccl.evaluation.selection import Job, Scope, freeze, is_finished
+from eccl.evaluation.suppression import is_simulated
+from eccl.evaluation.table1_cells import tell_counts, tell_pairs
 from eccl.evaluation.table1_figure import draw_table
 from eccl.evaluation.table1_markdown import flat, to_markdown
 from eccl.store import database
@@ -50,7 +53,7 @@ def write_table1(
     jobs
         What was asked for; a job without a finished run is shown as not run.
     again
-        Why the test split of this data version is scored for another selection, in words.
+        Why the test split is scored for another selection than before, in words.
     resamples
         Resamples of the bootstrap.
 
@@ -64,7 +67,7 @@ def write_table1(
     WorkspaceError
         No run of the jobs is finished.
     SplitError
-        Another selection of this data version was scored already, and no reason is given.
+        Another selection was scored already, of whatever data version, and no reason is given.
     GateError, VersionError, FeatureError
         The gate is not green; a run is of other data; predictions are missing.
     """
@@ -83,8 +86,11 @@ def write_table1(
     splits = [score_split(workspace, selection, cells, truth, resamples) for truth in truths]
     rows = _mark(table, compare(table, seeds, set(selection.runs), splits), scope)
     retrieval = [row for split in splits for row in split.retrieval]
-    text = to_markdown(table, selection, rows, retrieval, seeds, truths[0].fields.height)
-    _write(workspace, table, splits, rows, retrieval, text)
+    are_small_told = is_simulated(workspace)
+    told, pairs = tell_counts(rows, are_small_told), tell_pairs(retrieval, are_small_told)
+    text = to_markdown(table, selection, read_looks(workspace), told, pairs, seeds, truths[0].fields.height)
+    _write(workspace, splits, rows, retrieval)
+    _publish(workspace, table, told, [row for split in splits for row in split.scores], text)
     return text
 
 
@@ -107,12 +113,11 @@ def _mark(table: ArmTable, rows: list[dict[str, Any]], scope: Scope) -> list[dic
 
 def _write(
     workspace: Workspace,
-    table: ArmTable,
     splits: Sequence[SplitScores],
     rows: Sequence[Mapping[str, Any]],
     retrieval: Sequence[Mapping[str, Any]],
-    text: str,
 ) -> None:
+    """Write the tables of the store."""
     content: dict[str, Sequence[Mapping[str, Any]]] = {
         "scores": [row for split in splits for row in split.scores],
         "traits": [row for split in splits for row in split.traits],
@@ -122,7 +127,17 @@ def _write(
     for name, some in content.items():
         schema = database.empty_table(TABLES[name]).schema
         write_parquet(pa.Table.from_pylist(list(some), schema=schema), workspace.reports / "table1" / f"{name}.parquet")
-    csv = pl.DataFrame(flat(table, rows), infer_schema_length=None).write_csv()
+
+
+def _publish(
+    workspace: Workspace,
+    table: ArmTable,
+    told: Sequence[Mapping[str, Any]],
+    scores: Sequence[Mapping[str, Any]],
+    text: str,
+) -> None:
+    """Write what may leave the platform: small counts are told in none of it."""
+    csv = pl.DataFrame(flat(table, told), infer_schema_length=None).write_csv()
     replace_file(workspace.reports / "table1.csv", csv.encode())
     replace_file(workspace.reports / "table1.md", text.encode())
-    draw_table(table, rows, content["scores"], workspace.reports / "table1.png")
+    draw_table(table, told, scores, workspace.reports / "table1.png")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from eccl.evaluation.arm_runs import COLUMNS, TRAITS
 from eccl.evaluation.arm_scores import main_metric
 from eccl.evaluation.comparison import INCOMPLETE, NOT_COVERED, NOT_RUN, UNDEFINED
+from eccl.evaluation.suppression import count_text, is_small
 from eccl.training.arms import Arm, ArmTable
 
 Row = Mapping[str, Any]
@@ -21,9 +23,54 @@ LONG_NAMES = {
     "I50": "heart failure",
 }
 DASH = "–"
+SIGNIFICANT = 0.05
+"""q below which a difference is marked."""
 MINUS = "−"
 BLOCKS = (("table", ""), ("beyond", "Beyond the paper"))
 """Groups of arms that the table shows, and what stands above them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Visits, participants and cases of a row for print, and the cases' share of the visits; a dash where there are none."""
+
+    visits: str = DASH
+    participants: str = DASH
+    cases: str = DASH
+    prevalence: str = DASH
+
+
+def tell_counts(rows: Iterable[Row], are_small_told: bool) -> list[dict[str, Any]]:
+    """Rows with their counts for print as `told`; counts that must not be told are null.
+
+    Parameters
+    ----------
+    are_small_told
+        Whether counts below ten may be printed: nobody but simulated participants is behind them.
+    """
+    return [{**row, **_tell(row, are_small_told)} for row in rows]
+
+
+def tell_pairs(retrieval: Iterable[Row], are_small_told: bool) -> list[dict[str, Any]]:
+    """Rows of retrieval with their number of pairs for print as `told`."""
+    return [{**row, "told": count_text(row["n"], not are_small_told and is_small(row["n"]))} for row in retrieval]
+
+
+def _tell(row: Row, are_small_told: bool) -> dict[str, Any]:
+    n, people, cases = row["n"], row["participants"], row["cases"]
+    if n is None:
+        return {"told": Counts()}
+    is_hidden = [not are_small_told and is_small(one) for one in (n, people)]
+    # Cases, and visits without the disease: either would tell of the other.
+    is_case_hidden = not are_small_told and cases is not None and (is_small(cases) or is_small(n - cases))
+    told = Counts(
+        count_text(n, is_hidden[0]),
+        count_text(people, is_hidden[1]),
+        DASH if cases is None else count_text(cases, is_case_hidden),
+        DASH if cases is None else "hidden" if is_case_hidden or is_hidden[0] else share(cases, n),
+    )
+    gone = {"n": is_hidden[0], "participants": is_hidden[1], "cases": is_case_hidden}
+    return {"told": told, **{name: None for name, hidden in gone.items() if hidden}}
 
 
 def index(rows: Iterable[Row], split: str) -> dict[tuple[str, str, str], Row]:
@@ -46,7 +93,7 @@ def score_cell(row: Row, is_marked: bool = False) -> str:
 
 
 def difference_cell(row: Row) -> str:
-    """``−0.012 [−0.031, +0.008]``: difference to the reference with its interval."""
+    """``−0.012* [−0.031, −0.008]``: difference to the reference with its interval; the star marks a small q."""
     if row["arm"] == row["reference"] and row["mean"] is not None:
         return "reference"
     if row["status"] in {NOT_COVERED, NOT_RUN}:
@@ -59,12 +106,14 @@ def difference_cell(row: Row) -> str:
         if row["paired_seeds"] == row["seeds_expected"]
         else f" [{row['paired_seeds']} of {row['seeds_expected']} seeds]"
     )
-    return f"{signed(row['difference'])} {bounds}{few}"
+    mark = "*" if row["q"] is not None and row["q"] < SIGNIFICANT else ""
+    return f"{signed(row['difference'])}{mark} {bounds}{few}"
 
 
 def counts(row: Row) -> str:
     """``(0/20)``: cases among visits, or ``(20)`` visits."""
-    return f"({row['n']})" if row["cases"] is None else f"({row['cases']}/{row['n']})"
+    told: Counts = row["told"]
+    return f"({told.visits})" if told.cases == DASH else f"({told.cases}/{told.visits})"
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -98,10 +147,9 @@ def count_rows(cells: Cells, table: ArmTable) -> list[list[str]]:
     visits, cases = ["*visits (participants)*"], ["*cases (prevalence)*"]
     for column in COLUMNS:
         known = [cells[arm, column, main_metric(column)] for arm in table.arms]
-        row = next((one for one in known if one["n"] is not None), None)
-        visits.append(DASH if row is None else f"{row['n']:,} ({row['participants']:,})")
-        is_counted = row is not None and row["cases"] is not None
-        cases.append(f"{row['cases']:,} ({share(row['cases'], row['n'])})" if row is not None and is_counted else DASH)
+        told: Counts = next((one["told"] for one in known if one["told"] != Counts()), Counts())
+        visits.append(DASH if told == Counts() else f"{told.visits} ({told.participants})")
+        cases.append(DASH if told.cases == DASH else f"{told.cases} ({told.prevalence})")
     return [visits, cases]
 
 

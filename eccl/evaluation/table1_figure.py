@@ -10,7 +10,7 @@ from eccl.evaluation import style
 from eccl.evaluation.arm_runs import COLUMNS, TRAITS, reads_ecg
 from eccl.evaluation.arm_scores import main_metric
 from eccl.evaluation.comparison import NOT_COVERED, NOT_RUN, UNDEFINED
-from eccl.evaluation.table1_cells import BLOCKS, NAMES, Cells, index, share
+from eccl.evaluation.table1_cells import BLOCKS, NAMES, Cells, Counts, index
 from eccl.training.arms import Arm, ArmTable
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def draw_table(table: ArmTable, rows: Rows, scores: Rows, path: Path) -> list[Pa
     Parameters
     ----------
     rows, scores
-        Rows of table1_rows and table1_scores.
+        Rows of table1_rows, with their counts for print, and of table1_scores.
     path
         Where to; PNG and SVG lie beside each other.
     """
@@ -75,9 +75,10 @@ def _draw_column(axes: Axes, table: ArmTable, arms: Sequence[Arm], column: str, 
 
 
 def _label(column: str, row: Mapping[str, Any]) -> str:
+    told: Counts = row["told"]
     if column == TRAITS:
-        return f"mean R\n{row['n'] or 0:,} visits"
-    return f"AUC\n{row['cases'] or 0:,} cases of {row['n'] or 0:,}\n({share(row['cases'] or 0, row['n'] or 0)})"
+        return f"mean R\n{told.visits} visits"
+    return f"AUC\n{told.cases} cases of {told.visits}\n({told.prevalence})"
 
 
 def _legend(axes: Axes) -> Any:

@@ -11,7 +11,8 @@ import numpy as np
 from eccl.evaluation.arm_runs import COLUMNS, DISEASES, TRAITS, reads_ecg
 from eccl.evaluation.arm_scores import main_metric
 from eccl.evaluation.comparison import NOT_COVERED, NOT_RUN
-from eccl.evaluation.recipes import best_by_column, choose_recipe, describe_changes
+from eccl.evaluation.looks import Look
+from eccl.evaluation.recipes import best_by_column, can_be_adopted, choose_recipe, describe_changes
 from eccl.evaluation.retrieval import CUTOFFS, DIRECTIONS
 from eccl.evaluation.selection import Selection
 from eccl.evaluation.table1_cells import (
@@ -38,6 +39,7 @@ DIGITS = {"calibration_intercept": 2, "calibration_slope": 2}
 def to_markdown(
     table: ArmTable,
     selection: Selection,
+    looks: Sequence[Look],
     rows: Sequence[Row],
     retrieval: Sequence[Row],
     seeds: Sequence[int],
@@ -47,8 +49,10 @@ def to_markdown(
 
     Parameters
     ----------
+    looks
+        Every selection that was scored on the test split, this one included.
     rows, retrieval
-        Rows of table1_rows and retrieval.
+        Rows of table1_rows and of retrieval, with their counts for print.
     seeds
         Seeds that were asked for.
     traits
@@ -67,7 +71,7 @@ def to_markdown(
         "### Retrieval\n\n" + _retrieval(table, retrieval, "test"),
         "## Validation split\n\n" + _validation(table, val, best),
         "## Recipe\n\n" + _recipe(table, rows, test, best),
-        "## Selection\n\n" + _selection(table, selection, rows),
+        "## Selection\n\n" + _selection(table, selection, looks, rows),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -118,7 +122,8 @@ def _about_intervals(table: ArmTable) -> str:
         f"Arm less {table.arms[table.reference].title}, with a 95 % percentile interval of a paired bootstrap: participants are "
         "resampled, with all of their visits, the same for every arm, and scores are averaged over seeds within a resample. An "
         "interval tells how much depends on who was scored; how much depends on the seed is the ± above. Intervals are not "
-        "corrected for the number of comparisons."
+        "corrected for the number of comparisons. q, in `reports/table1.csv`, is: after Benjamini and Hochberg, among the arms of a "
+        "column; * marks q < 0.05."
     )
 
 
@@ -175,10 +180,10 @@ def _retrieval(table: ArmTable, retrieval: Sequence[Row], split: str) -> str:
             ]
             if tasks:
                 mine = [row for row in found if (row["arm"], row["task"]) == (arm.key, tasks[0])]
-                body.append([arm.title, tasks[0], f"{mine[0]['n']:,}", *_recalls(mine)])
+                body.append([arm.title, tasks[0], mine[0]["told"], *_recalls(mine)])
     one = found[0]
     chance = [number(one[f"chance_at_{k}"]) for k in CUTOFFS] + [number(one["chance_median_rank"], 1)]
-    body.append(["*chance*", "", f"{one['n']:,}", *chance, *chance])
+    body.append(["*chance*", "", one["told"], *chance, *chance])
     return lay_out(head, body) + (
         "\nR@k: share of visits whose own partner is among the k nearest in the shared space, of all pairs of the split; means over seeds. "
         "Another visit of the same participant counts as a stranger.\n"
@@ -229,11 +234,16 @@ def _recipe(table: ArmTable, rows: Sequence[Row], test: Cells, best: Mapping[str
         ),
         "",
         f"What it changes against {reference.title}: {'; '.join(describe_changes(table, recipe.arm)) or 'nothing'}.",
+        *(_ADOPT.format(recipe.arm.key) if can_be_adopted(recipe.arm) else _NOT_ADOPTED,),
     ]
     return "\n".join(lines)
 
 
-def _selection(table: ArmTable, selection: Selection, rows: Sequence[Row]) -> str:
+_ADOPT = "\nTo train it as the workspace's own runs, make it a preset: `eccl adopt {}`."
+_NOT_ADOPTED = "\nThe workspace's own stages cannot be this arm, so it stays in `eccl table1`."
+
+
+def _selection(table: ArmTable, selection: Selection, looks: Sequence[Look], rows: Sequence[Row]) -> str:
     rules = Counter(entry["rule"] or "none" for entry in selection.runs.values())
     lines = [
         f"Selection `{selection.sha256[:16]}`: {_plural(len(selection.runs), 'finished run')}, shared pre-trainings included. "
@@ -252,12 +262,13 @@ def _selection(table: ArmTable, selection: Selection, rows: Sequence[Row]) -> st
     if missing:
         told = (f"- {title}: {', '.join(columns)} seeds" for title, columns in missing.items())
         lines.append("\nNot trained, and so not scored, or scored over fewer seeds:\n\n" + "\n".join(told))
-    looks = [one for one in selection.history if one["data_version"] == selection.scope.data_version]
-    if len(looks) > 1:
-        lines.append(
-            f"\nThe test split of this data version has been scored for {len(looks)} selections. Reasons for the later ones:\n"
-        )
-        lines += [f"- {one['reason']} ({_plural(len(one['runs']), 'run')})" for one in looks[1:]]
+    lines.append(
+        f"\nThe test split has been scored for {_plural(len(looks), 'selection')} of runs, oldest first (`experiments/looks.json`); "
+        "whoever had seen one chose the next:\n"
+    )
+    for one in looks:
+        what = f"`{one['selection'][:16]}`, data version `{one['data_version']}`, {_plural(len(one['runs']), 'run')}"
+        lines.append(f"- {what}: {one['reason'] or 'the first'}")
     return "\n".join(lines)
 
 
@@ -280,6 +291,18 @@ def flat(table: ArmTable, rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 CSV_COLUMNS = (
-    *("status", "mean", "sd", "paper", "lower", "upper", "difference", "difference_lower", "difference_upper", "p"),
+    *(
+        "status",
+        "mean",
+        "sd",
+        "paper",
+        "lower",
+        "upper",
+        "difference",
+        "difference_lower",
+        "difference_upper",
+        "p",
+        "q",
+    ),
     *("n", "cases", "participants", "seeds", "seeds_expected"),
 )

@@ -16,7 +16,7 @@ import yaml
 from eccl.errors import ConfigError
 from eccl.experiments.jobs import Job, list_jobs
 from eccl.store.files import replace_file
-from eccl.training.arms import ArmTable, Naming, choose_naming, load_arms
+from eccl.training.arms import Arm, ArmTable, Naming, choose_naming, load_arms
 from eccl.workspace import Workspace, shipped
 
 FOLDER = "experiments"
@@ -53,7 +53,7 @@ def pipeline_text(table: ArmTable) -> str:
         "vars": ["../params.yaml:preset"],
         "stages": {job.dvc_stage: dvc_stage(table, job) for job in list_jobs(table)},
     }
-    return _HEAD + yaml.dump(content, Dumper=_Lines, sort_keys=False, default_flow_style=None, width=10_000)
+    return _HEAD + yaml.dump(content, Dumper=LineDumper, sort_keys=False, default_flow_style=None, width=10_000)
 
 
 def open_table(workspace: Workspace) -> ArmTable:
@@ -145,23 +145,25 @@ def _views(table: ArmTable, job: Job) -> Iterator[str]:
         yield from ("cmr_embedding", "cmr_teacher", *(f"cmr_{kind}_prediction" for kind in kinds))
     if job.stage == "align":
         yield "ecg_embedding"
-        if has_contrast(table, job.variant):
+        if has_contrast(table.arms[job.variant]):
             yield from ("ecg_projection", "cmr_projection")
     if job.stage in {"align", "probe"}:
         yield from (f"{kind}_prediction" for kind in kinds)
 
 
-def has_contrast(table: ArmTable, arm: str) -> bool:
-    """Whether an arm of stage align has a CMR teacher; without one there is no shared space to project into."""
-    changed = table.arms[arm].changes.get("contrastive_weight", 1.0)
-    return "pretrain_cmr" in table.arms[arm].parts and float(changed) > 0
+def has_contrast(arm: Arm) -> bool:
+    """Whether an arm of stage align has a CMR teacher; without one there is no shared space to project into.
+
+    Arms name the parts they use and no others (:func:`eccl.training.arms.part_problems`).
+    """
+    return "pretrain_cmr" in arm.parts
 
 
 def _output(path: str) -> dict[str, dict[str, bool]]:
     return {path: dict(_KEPT)}
 
 
-class _Lines(yaml.SafeDumper):
+class LineDumper(yaml.SafeDumper):
     """Writes lists and mappings that hold nothing but values on one line, and no anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:

@@ -26,10 +26,8 @@ from eccl.errors import FlowError, LockedError
 from eccl.experiments.durations import Durations, open_durations
 from eccl.experiments.events import Event, read_epoch, read_line
 from eccl.experiments.jobs import Job
-from eccl.experiments.pipeline import FOLDER
+from eccl.experiments.record import record, why_not_recorded
 from eccl.store.gate import require_green
-from eccl.store.parts import data_version
-from eccl.store.repository import run_git
 from eccl.workspace import Workspace
 
 _LAST_LINES = 20
@@ -93,9 +91,13 @@ def find_stale(workspace: Workspace, jobs: Sequence[Job]) -> list[tuple[Job, str
 
 
 def run_jobs(
-    workspace: Workspace, jobs: Sequence[Job], preset: str, on_progress: Callable[[Progress], None] = lambda told: None
+    workspace: Workspace,
+    jobs: Sequence[Job],
+    preset: str,
+    on_progress: Callable[[Progress], None] = lambda told: None,
+    on_warning: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
 ) -> Outcome:
-    """Train what is missing or out of date.
+    """Train what is missing or out of date, then commit experiments/.
 
     Parameters
     ----------
@@ -103,6 +105,8 @@ def run_jobs(
         In an order they can run in; parents included.
     preset
         Name of the preset, under which times are remembered.
+    on_warning
+        Is told why experiments/ is not committed, where it is not: before the training if that can be seen then.
 
     Raises
     ------
@@ -114,22 +118,29 @@ def run_jobs(
         A job failed; the message ends with its last lines. What was finished before stays finished.
     """
     require_green(workspace)
+    if warning := why_not_recorded(workspace):
+        on_warning(warning)
     with _one_command(workspace) as lock:
         stale = [job for job, _ in find_stale(workspace, jobs)]
         fresh = [job.run for job in jobs if job not in stale]
-        if not stale:
-            return Outcome((), tuple(fresh))
         call = _Call(stale, len(jobs), open_durations(workspace, preset), on_progress)
         try:
-            with _started(workspace, stale, lock) as process:
-                assert process.stdout is not None
-                for line in process.stdout:
-                    call.hear(line.rstrip())
+            status = _train(workspace, stale, lock, call) if stale else 0
         finally:
-            _record(workspace)
-    if process.returncode or call.waiting:
-        raise FlowError(call.failure(process.returncode))
+            # Also where nothing was trained: a call that was killed may have left what it finished.
+            if warning := record(workspace):
+                on_warning(warning)
+    if status or call.waiting:
+        raise FlowError(call.failure(status))
     return Outcome(tuple(call.trained), (*fresh, *call.unchanged))
+
+
+def _train(workspace: Workspace, stale: Sequence[Job], lock: IO[str], call: _Call) -> int:
+    with _started(workspace, stale, lock) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            call.hear(line.rstrip())
+    return process.returncode
 
 
 class _Call:
@@ -192,6 +203,7 @@ def _started(workspace: Workspace, jobs: Sequence[Job], lock: IO[str]) -> Iterat
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
         bufsize=1,
         env={**os.environ, "PATH": path, "ECCL_WORKSPACE": str(workspace.root), "DVC_NO_ANALYTICS": "true"},
         start_new_session=True,
@@ -228,17 +240,5 @@ def _one_command(workspace: Workspace) -> Iterator[IO[str]]:
         try:
             yield stream
         finally:
-            stream.truncate(0)
-
-
-def _record(workspace: Workspace) -> None:
-    """Commit experiments/, whose dvc.lock names every run by hash; a workspace without git is left alone."""
-    root = workspace.root
-    if not run_git(root, "rev-parse", "--git-dir", check=False):
-        return
-    names = [FOLDER, "params.yaml"]
-    run_git(root, "add", "--", *names)
-    if run_git(root, "status", "--porcelain", "--", *names):
-        version = data_version(workspace.data)
-        body = f"Stages as in {FOLDER}/dvc.lock"
-        run_git(root, "commit", "--quiet", "-m", f"Experiments on data version {version}", "-m", body, "--", *names)
+            with contextlib.suppress(OSError):  # the lock ends with the stream, whatever it says
+                stream.truncate(0)

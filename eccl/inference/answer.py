@@ -27,6 +27,8 @@ def to_json(recording: Recording, found: Predictions, predictor: Predictor, mode
             "least": _plain(one.least),
             "most": _plain(one.most),
             "training_recordings": one.count,
+            "validation_recordings": len(one.distance),
+            "p": judged[f"{one.measure}_p"],
             "distribution": judged[f"{one.measure}_distribution"],
         }
         for one in predictor.ranges
@@ -37,7 +39,7 @@ def to_json(recording: Recording, found: Predictions, predictor: Predictor, mode
         "model": model,
         "runs": [_run(run.record, predictor.tainted_since) for run in predictor.runs],
         "recording": {name: _text(recording.columns[name]) for name in _TOLD},
-        "distribution": judged["distribution"],
+        **{name: judged[name] for name in ("distribution", "p", "comparisons", "note")},
         "quality": measures,
         "embeddings": _rows(found.embeddings, without=("vector",)),
         "traits": _rows(found.traits),
@@ -47,7 +49,7 @@ def to_json(recording: Recording, found: Predictions, predictor: Predictor, mode
 
 def refused_json(refusal: Refusal) -> dict[str, Any]:
     """Why there is no answer."""
-    told = {"reason": refusal.reason.value, "detail": refusal.detail, "remedy": refusal.remedy}
+    told = {"reason": str(refusal.reason), "detail": refusal.detail, "remedy": refusal.remedy}
     return {"file": refusal.file, "refused": told}
 
 

@@ -74,9 +74,11 @@ class Platt:
 
         The interval is the fit's uncertainty (delta method on the log-odds), not the network's.
         """
-        design = np.stack([np.ones(len(logit)), np.asarray(logit, dtype=np.float64)], axis=1)
-        centre = design @ np.array([self.intercept, self.slope])
-        spread = CONFIDENCE_Z * np.sqrt(np.einsum("ni,ij,nj->n", design, self.covariance, design))
+        # Number by number: a matrix product may sum otherwise for one recording than for many.
+        x = np.asarray(logit, dtype=np.float64)
+        centre = self.intercept + self.slope * x
+        (constant, mixed), (_, square) = self.covariance.tolist()
+        spread = CONFIDENCE_Z * np.sqrt(constant + 2 * mixed * x + square * x**2)
         return _sigmoid(centre), _sigmoid(centre - spread), _sigmoid(centre + spread)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from eccl.errors import FeatureError
 from eccl.store.run_records import run_records
 from eccl.training.arms import OWN, TASKS
-from eccl.training.runs import Run, load_run
+from eccl.training.runs import RECORD, Run, load_run
 from eccl.workspace import Workspace
 
 READS_ECG = ("align", "probe")
@@ -31,6 +31,13 @@ def choose_runs(workspace: Workspace, model: str) -> list[Run]:
     FeatureError
         There is no such run, it does not read ECGs, or `all` is not one run.
     """
+    if model == "probe":
+        missing = [run for task in TASKS if not (workspace.run_folder(run := OWN.run(model, task)) / RECORD).is_file()]
+        if missing:
+            raise FeatureError(
+                f"the workspace has no run {', '.join(missing)} of its own; train the probe as an arm (`eccl table1 --arms probe "
+                "--train-only`) and name it with its seed (`--model probe.probe.s42`)"
+            )
     if model in READS_ECG:
         return [load_run(workspace, OWN.run(model, task)) for task in TASKS]
     finished = {str(record["run"]): record for record in run_records(workspace.models)}
@@ -41,7 +48,7 @@ def choose_runs(workspace: Workspace, model: str) -> list[Run]:
             f"expected one of {_some(readers)}"
         )
     if model == "all":
-        chosen = [_only([name for name in readers if finished[name]["task"] == "all"], readers)]
+        chosen = [_only([name for name in readers if finished[name]["task"] == "all"])]
     else:
         chosen = [name for name in readers if name == model or _belongs(name, model)]
     if not chosen:
@@ -55,11 +62,13 @@ def _belongs(name: str, arm: str) -> bool:
     return bool(dot) and name.startswith(f"{stage}-") and name.partition(".")[2] == rest
 
 
-def _only(found: Sequence[str], readers: Sequence[str]) -> str:
+def _only(found: Sequence[str]) -> str:
     own = [name for name in found if name == OWN.run("align", "all")]
     if len(own or found) != 1:
         raise FeatureError(
-            f"{len(found)} finished runs were trained on all tasks at once, expected one; name the run: {_some(found or readers)}"
+            "no finished run was trained on all tasks at once; train one: `eccl table1 --arms multitask --train-only`"
+            if not found
+            else f"{len(found)} finished runs were trained on all tasks at once, expected one; name the run: {_some(found)}"
         )
     return (own or found)[0]
 

@@ -1,8 +1,14 @@
-"""How far a recording is from those that a model was trained on. Numbers in, verdicts out."""
+"""How far a recording is from those that a model was trained on. Numbers in, verdicts out.
+
+Training recordings say what is far, validation recordings how often something as far is met: a conformal p-value is the share
+of the validation recordings, the new one among them, that lie at least as far. If the new recording is one more of the kind
+of the validation's, p is at most a with a probability of at most a, whatever the distribution (Vovk et al. 2005; Bates et al.
+2023). Over several comparisons p is multiplied by their number (Bonferroni), which holds however they depend on each other.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -13,9 +19,9 @@ Float = NDArray[np.float64]
 FEWEST_RECORDINGS = 20
 """Recordings of a split below which nothing is said about what is usual in it."""
 INNER_SHARE = (1.0, 99.0)
-"""Percentiles of the training recordings between which a measure is `inside`."""
-DISTANCE_PERCENTILES = (95.0, 99.0)
-"""Percentiles of the validation recordings' distances: up to the first `inside`, up to the second `unusual`."""
+"""Percentiles of the training recordings by which the distance of a measure is scaled."""
+UNUSUAL_P, OUTSIDE_P = 0.05, 0.01
+"""Shares of false alarms: up to which p a recording is `unusual`, and `outside`."""
 
 
 class Verdict(StrEnum):
@@ -27,20 +33,50 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-_ORDER = (Verdict.UNKNOWN, Verdict.INSIDE, Verdict.UNUSUAL, Verdict.OUTSIDE)
+def p_values(known: Float, scores: Float) -> Float:
+    """Conformal p-value of each score, (n,) -> (n,): large scores are far away.
+
+    Parameters
+    ----------
+    known
+        (m,) scores of the validation recordings, ascending; infinite ones count.
+    """
+    as_far = len(known) - np.searchsorted(known, scores, side="left")
+    return np.asarray((1.0 + as_far) / (1.0 + len(known)), dtype=np.float64)
 
 
-def worst(verdicts: NDArray[np.str_]) -> NDArray[np.str_]:
-    """The least favourable of some verdicts per recording: (n, measures) -> (n,); what is unknown counts least."""
-    rank = np.zeros(len(verdicts), dtype=np.int64)
-    for place, verdict in enumerate(_ORDER):
-        rank = np.maximum(rank, np.where((verdicts == verdict.value).any(axis=1), place, 0))
-    return np.array([verdict.value for verdict in _ORDER])[rank]
+def fewest_for(p: float, comparisons: int = 1) -> int:
+    """Validation recordings below which the most extreme one of all does not reach `p` over some comparisons."""
+    return int(np.ceil(comparisons / p - 1e-9)) - 1
+
+
+def judge(p: Float, count: int, comparisons: int = 1) -> NDArray[np.str_]:
+    """Verdict per p-value, (n,) -> (n,).
+
+    Parameters
+    ----------
+    p
+        Corrected for the number of comparisons.
+    count
+        Validation recordings behind it. Where no recording could be told from the others, ``inside`` would say nothing:
+        it is ``unknown``.
+    """
+    if count < FEWEST_RECORDINGS:
+        return np.full(len(p), Verdict.UNKNOWN.value)
+    quiet = Verdict.INSIDE if count >= fewest_for(UNUSUAL_P, comparisons) else Verdict.UNKNOWN
+    alarm = np.where(p <= OUTSIDE_P, Verdict.OUTSIDE.value, Verdict.UNUSUAL.value)
+    return np.where(p <= UNUSUAL_P, alarm, quiet.value)
+
+
+def combine(p: Float) -> Float:
+    """One p-value per recording from several comparisons, (n, comparisons) -> (n,): the smallest times their number."""
+    found: Float = np.minimum(1.0, p.shape[1] * p.min(axis=1))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """One measure among the training recordings.
+    """One measure among the training recordings, and how far validation recordings lie from their median.
 
     Parameters
     ----------
@@ -48,35 +84,52 @@ class Range:
         Column of table ``recordings``.
     count
         Training recordings it was taken from.
-    least, low, high, most
-        Smallest value, 1st and 99th percentile, largest value.
+    least, low, middle, high, most
+        Smallest value, 1st percentile, median, 99th percentile, largest value.
+    distance
+        (n,) distances of the validation recordings, ascending; none where the training recordings are too few.
     """
 
     measure: str
     count: int
     least: float
     low: float
+    middle: float
     high: float
     most: float
+    distance: Float
 
     @classmethod
-    def of(cls, measure: str, values: NDArray[np.floating]) -> Range:
-        """Range of (n,) training values, NaN left out."""
-        known = np.asarray(values, dtype=np.float64)
+    def of(cls, measure: str, train: NDArray[np.floating], val: NDArray[np.floating]) -> Range:
+        """Range of (n,) training values, NaN left out, and distances of (m,) validation values."""
+        known = np.asarray(train, dtype=np.float64)
         known = known[~np.isnan(known)]
+        nan = float("nan")
         if not len(known):
-            return cls(measure, 0, *[float("nan")] * 4)
-        low, high = np.percentile(known, INNER_SHARE)
-        return cls(measure, len(known), float(known.min()), float(low), float(high), float(known.max()))
+            return cls(measure, 0, nan, nan, nan, nan, nan, np.empty(0))
+        least, low, middle, high, most = np.percentile(
+            known, [0.0, INNER_SHARE[0], 50.0, INNER_SHARE[1], 100.0]
+        ).tolist()
+        found = cls(measure, len(known), least, low, middle, high, most, np.empty(0))
+        return found if len(known) < FEWEST_RECORDINGS else replace(found, distance=np.sort(found.measure_from(val)))
 
-    def judge(self, values: NDArray[np.floating]) -> NDArray[np.str_]:
-        """Verdict per value: ``inside`` the 1st to 99th percentile, ``unusual`` up to the extremes, ``outside`` beyond."""
-        values = np.asarray(values, dtype=np.float64)
-        if self.count < FEWEST_RECORDINGS:
-            return np.full(len(values), Verdict.UNKNOWN.value)
-        is_inner = (values >= self.low) & (values <= self.high)
-        is_seen = (values >= self.least) & (values <= self.most)
-        return np.where(is_inner, Verdict.INSIDE.value, np.where(is_seen, Verdict.UNUSUAL.value, Verdict.OUTSIDE.value))
+    def measure_from(self, values: NDArray[np.floating]) -> Float:
+        """Distance from the median, (n,) -> (n,), in units of that from the median to the percentile on the same side.
+
+        Where training recordings differ in nothing up to that percentile, any other value is infinitely far; so is a value
+        that is missing.
+        """
+        away = np.asarray(values, dtype=np.float64) - self.middle
+        unit = np.where(away > 0, self.high - self.middle, self.middle - self.low)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found: Float = np.where(away == 0, 0.0, np.abs(away) / unit)
+        return np.where(np.isnan(found), np.inf, found)
+
+    def p(self, values: NDArray[np.floating]) -> Float:
+        """Conformal p-value of each value; NaN where there is nothing to compare with."""
+        if not len(self.distance):
+            return np.full(len(values), np.nan)
+        return p_values(self.distance, self.measure_from(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +167,9 @@ class Cloud:
 
     def measure(self, embeddings: NDArray[np.floating]) -> Float:
         """Mahalanobis distance of embeddings: (n, d) -> (n,)."""
-        away = (np.asarray(embeddings, dtype=np.float64) - self.centre) @ self.whitening
+        centred = np.asarray(embeddings, dtype=np.float64) - self.centre
+        # One by one: a matrix product may sum otherwise for one recording than for many.
+        away = np.stack([one @ self.whitening for one in centred]) if len(centred) else centred
         found: Float = np.sqrt((away**2).sum(axis=1))
         return found
 
@@ -122,13 +177,6 @@ class Cloud:
         """Share of validation recordings that lie nearer, in percent: (n,) -> (n,)."""
         return 100.0 * np.searchsorted(self.distance, distance) / max(len(self.distance), 1)
 
-    def judge(self, distance: Float) -> NDArray[np.str_]:
-        """Verdict per distance against the 95th and the 99th percentile of the validation recordings."""
-        if len(self.distance) < FEWEST_RECORDINGS:
-            return np.full(len(distance), Verdict.UNKNOWN.value)
-        usual, rare = np.percentile(self.distance, DISTANCE_PERCENTILES)
-        return np.where(
-            distance <= usual,
-            Verdict.INSIDE.value,
-            np.where(distance <= rare, Verdict.UNUSUAL.value, Verdict.OUTSIDE.value),
-        )
+    def p(self, distance: Float) -> Float:
+        """Conformal p-value of each distance; NaN where there is nothing to compare with."""
+        return p_values(self.distance, distance) if len(self.distance) else np.full(len(distance), np.nan)

@@ -72,7 +72,7 @@ def require_room(out: Path) -> None:
     others = [path for path in out.iterdir() if path.name not in FILES] if out.is_dir() else []
     if others:
         raise WorkspaceError(
-            f"--out holds {len(others)} other files; give an empty folder, or one that is not there yet"
+            f"--out holds {len(others)} other file{'' if len(others) == 1 else 's'}; give an empty folder, or one that is not there yet"
         )
 
 
@@ -118,12 +118,12 @@ def predict_folder(
                 f"{len(entries)} files: {predicted} read, {rows[RECORDING]} described, {len(refusals)} refused; expected each file "
                 "once; nothing was written, please report it"
             )
-    reasons = Counter(one.reason.value for one in refusals)
+    reasons = Counter(str(one.reason) for one in refusals)
     return FolderOutcome(len(entries), ignored, predicted, dict(reasons), dict(verdicts), dict(rows))
 
 
 def _refused(refusals: list[Refusal]) -> pl.DataFrame:
-    told = [(one.file, one.reason.value, one.detail, one.remedy) for one in refusals]
+    told = [(one.file, str(one.reason), one.detail, one.remedy) for one in refusals]
     return pl.DataFrame(told, schema=_REFUSED_SCHEMA, orient="row")
 
 

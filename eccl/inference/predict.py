@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from eccl.inference.calibration import FEWEST_OF_A_CLASS, fewest_residuals
-from eccl.inference.distribution import FEWEST_RECORDINGS, Range, worst
+from eccl.inference.distribution import FEWEST_RECORDINGS, Range, combine, judge
 from eccl.inference.network import LoadedRun, open_run
 from eccl.inference.reading import Recording
-from eccl.inference.reference import Curve, Margin, RunReference, quality_ranges, run_reference
+from eccl.inference.reference import Curve, Margin, RunReference, known_recordings, quality_ranges, run_reference
 from eccl.store.feature_views import KEYS
 from eccl.store.parts import read_table, table_files
 from eccl.store.tombstones import require_no_pending_withdrawal
@@ -47,9 +48,10 @@ class Predictions:
         code, probability, logit (as the network gives them), calibrated_probability, low, high (95 %), cases and others of
         the validation split, note.
     embeddings
-        vector, distance, percentile, distribution, note.
+        vector, distance, percentile, p, validation_recordings, distribution, note.
     recordings
-        file_sha256, the measures that are compared, a verdict on each, and `distribution`, the worst of all of them.
+        file_sha256, the measures that are compared, p and verdict of each, and of all together, embeddings too: `p`, corrected
+        for the number of `comparisons`, and `distribution`; note, where a model knows the recording.
     """
 
     traits: pl.DataFrame
@@ -76,6 +78,8 @@ class Predictor:
     ranges: tuple[Range, ...]
     fields: pl.DataFrame
     tainted_since: Mapping[str, str]
+    known: Mapping[str, str]
+    """SHA-256 of files that the runs were trained or selected on -> split."""
 
     @classmethod
     def open(cls, workspace: Workspace, runs: Sequence[Run], config: RuntimeConfig) -> Predictor:
@@ -91,7 +95,14 @@ class Predictor:
         require_no_pending_withdrawal(workspace)
         loaded = tuple(open_run(workspace, run, config) for run in runs)
         references = tuple(run_reference(workspace, one.run, one.encoder) for one in loaded)
-        return cls(loaded, references, quality_ranges(workspace, runs), _fields(workspace), tainted_runs(workspace))
+        return cls(
+            loaded,
+            references,
+            quality_ranges(workspace, runs),
+            _fields(workspace),
+            tainted_runs(workspace),
+            known_recordings(workspace, runs),
+        )
 
     @property
     def runs(self) -> list[Run]:
@@ -120,14 +131,41 @@ class Predictor:
             "file": [one.file for one in recordings],
             "file_sha256": [one.file_sha256 for one in recordings],
         }
-        verdicts = []
+        compared: list[tuple[NDArray[np.float64], int]] = []
         for one in self.ranges:
             values = np.array([recording.columns[one.measure] for recording in recordings], dtype=np.float64)
-            verdicts.append(one.judge(values))
-            columns |= {one.measure: values, f"{one.measure}_distribution": verdicts[-1].tolist()}
-        if len(embeddings):  # rows of one run after the other, each in the order of the recordings
-            verdicts += list(embeddings["distribution"].to_numpy().reshape(-1, len(recordings)))
-        return pl.DataFrame({**columns, "distribution": worst(np.stack(verdicts, axis=1)).tolist()})
+            p, known = one.p(values), len(one.distance)
+            compared.append((p, known))
+            verdicts = judge(p, known).tolist()
+            columns |= {
+                one.measure: values,
+                f"{one.measure}_p": pl.Series(p).fill_nan(None),
+                f"{one.measure}_distribution": verdicts,
+            }
+        by_run = embeddings.group_by("run", maintain_order=True) if len(embeddings) else ()
+        for _, rows in by_run:  # each in the order of the recordings
+            known = int(rows["validation_recordings"][0])
+            compared.append((rows["p"].cast(pl.Float64).fill_null(float("nan")).to_numpy(), known))
+        notes = pl.Series([_NOTES.get(self.known.get(one.file_sha256, "")) for one in recordings], dtype=pl.String)
+        return pl.DataFrame({**columns, **_together(compared, len(recordings)), "note": notes})
+
+
+_NOTES = {
+    "train": "a model was trained on this very recording: it does better here than on people it does not know",
+    "val": "a model's epoch was chosen, and its intervals were made, with this very recording: it does better here than elsewhere",
+}
+
+
+def _together(compared: Sequence[tuple[NDArray[np.float64], int]], recordings: int) -> dict[str, pl.Series]:
+    """One verdict from p-values of several comparisons and the validation recordings behind each; few ones do not count."""
+    counted = [(p, known) for p, known in compared if known >= FEWEST_RECORDINGS]
+    fewest = min((known for _, known in counted), default=0)
+    p = combine(np.stack([one for one, _ in counted], axis=1)) if counted else np.full(recordings, np.nan)
+    return {
+        "p": pl.Series(p).fill_nan(None),
+        "comparisons": pl.Series([len(counted)] * recordings, dtype=pl.Int64),
+        "distribution": pl.Series(judge(p, fewest, len(counted)).tolist(), dtype=pl.String),
+    }
 
 
 def tainted_runs(workspace: Workspace) -> dict[str, str]:
@@ -217,16 +255,18 @@ def _note_on(curve: Curve) -> str | None:
 def _with_distance(embeddings: pl.DataFrame, reference: RunReference) -> pl.DataFrame:
     cloud, count = reference.cloud, embeddings.height
     if cloud is None:
-        distance = percentile = np.full(count, np.nan)
-        verdict, known = np.full(count, "unknown"), 0
+        distance = percentile = p = np.full(count, np.nan)
+        known = 0
     else:
         distance = cloud.measure(np.stack(embeddings["vector"].to_list()))
-        percentile, verdict, known = cloud.percentile(distance), cloud.judge(distance), len(cloud.distance)
-    note = f"{known} validation recordings to compare with, at least {FEWEST_RECORDINGS} are needed"
+        percentile, p, known = cloud.percentile(distance), cloud.p(distance), len(cloud.distance)
+    note = f"{known} validation recording{'' if known == 1 else 's'} to compare with, at least {FEWEST_RECORDINGS} are needed"
     return embeddings.with_columns(
         pl.Series("distance", distance).fill_nan(None),
         pl.Series("percentile", percentile).fill_nan(None),
-        pl.Series("distribution", verdict.tolist(), dtype=pl.String),
+        pl.Series("p", p).fill_nan(None),
+        pl.lit(known, pl.Int64).alias("validation_recordings"),
+        pl.Series("distribution", judge(p, known).tolist(), dtype=pl.String),
         pl.lit(note if known < FEWEST_RECORDINGS else None, pl.String).alias("note"),
     )
 

@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 
 from eccl.config import Params
 from eccl.errors import Reason, Rejected, SourceError, WorkerError, WorkspaceError
-from eccl.ingest.discover import RawFile
+from eccl.ingest.discover import RawFile, numbers_in
 from eccl.ingest.modality import Modality, modalities
 from eccl.ingest.raw_files import Entry, LocalFiles
 from eccl.ingest.source import RawSource
 from eccl.remedies import remedy
+from eccl.store.tombstones import Tombstones
 
+NOBODY = Tombstones()
 CLEAN = "ecg.zarr/clean"
 SUFFIX = ".xml"
+WITHDRAWN = "withdrawn"
+"""Reason of a refusal that no ingest gives: it leaves such files out without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +49,21 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One file that cannot be read, and what to do about it."""
+    """One file that cannot or must not be read, and what to do about it.
+
+    Parameters
+    ----------
+    reason
+        One of the ingest's, or :data:`WITHDRAWN`.
+    """
 
     file: str
-    reason: Reason
+    reason: Reason | str
     detail: str
 
     @property
     def remedy(self) -> str:
-        return remedy(self.reason)
+        return remedy(self.reason) if isinstance(self.reason, Reason) else "Delete the file, and every copy of it."
 
 
 class Reader:
@@ -63,9 +73,12 @@ class Reader:
     ----------
     folder
         Where the files lie, in any layout.
+    tombstones
+        Who withdrew; a file whose name or folder holds such an id is refused unread.
     """
 
-    def __init__(self, folder: Path, params: Params) -> None:
+    def __init__(self, folder: Path, params: Params, tombstones: Tombstones = NOBODY) -> None:
+        self._tombstones = tombstones
         self._files = LocalFiles(folder)
         self._source = RawSource(self._files, params.limits)
         self._modality: Modality = modalities(params)[0]
@@ -112,6 +125,8 @@ class Reader:
         """
         # Whose file it is does not matter here: nothing is stored under a participant.
         file = RawFile(0, 0, entry.path, entry.size, entry.mtime_ns)
+        if self._tombstones.select(numbers_in(entry.path)):
+            return Refusal(entry.path, WITHDRAWN, "the file's name holds the id of a participant who withdrew")
         try:
             if entry.problem:
                 raise Rejected(Reason.UNREADABLE, entry.problem)

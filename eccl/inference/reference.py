@@ -77,17 +77,34 @@ def instances_of(run: Run) -> tuple[int, ...]:
 
 
 def quality_ranges(workspace: Workspace, runs: Sequence[Run]) -> tuple[Range, ...]:
-    """Range of every measure among the train split's recordings at the visits that any of some runs was trained on."""
+    """Range of every measure among the train split's recordings at the visits that any of some runs was trained on.
+
+    Of the validation split, the first visit of each participant is compared with them.
+    """
     if not table_files(workspace.data, "recordings"):
-        return tuple(Range.of(measure, np.empty(0)) for measure in MEASURES)
-    instances = {instance for run in runs for instance in instances_of(run)}
+        return tuple(Range.of(measure, np.empty(0), np.empty(0)) for measure in MEASURES)
+    instances = sorted({instance for run in runs for instance in instances_of(run)})
     visits = recording_visits(workspace.data)
-    train = visits.take(visits.select("train", instances))
+    chosen = visits.select("train", instances), first_visits(visits, "val", instances)
     table = read_table(workspace.data, "recordings", ["row", *MEASURES])
-    is_train = np.isin(table.column("row").to_numpy(), train.row)
-    return tuple(
-        Range.of(measure, table.column(measure).to_numpy().astype(np.float64)[is_train]) for measure in MEASURES
-    )
+    train, val = (np.isin(table.column("row").to_numpy(), visits.row[positions]) for positions in chosen)
+    columns = {measure: table.column(measure).to_numpy().astype(np.float64) for measure in MEASURES}
+    return tuple(Range.of(measure, values[train], values[val]) for measure, values in columns.items())
+
+
+def known_recordings(workspace: Workspace, runs: Sequence[Run]) -> dict[str, str]:
+    """SHA-256 of every file that any of some runs may have been trained or selected on -> its split, train or val."""
+    if not table_files(workspace.data, "recordings"):
+        return {}
+    instances = sorted({instance for run in runs for instance in instances_of(run)})
+    visits = recording_visits(workspace.data)
+    table = read_table(workspace.data, "recordings", ["row", "file_sha256"])
+    rows, hashes = table.column("row").to_numpy(), np.array(table.column("file_sha256").to_pylist())
+    found: dict[str, str] = {}
+    for split in ("val", "train"):  # of two equal files, what was learned counts more
+        mine = np.isin(rows, visits.row[visits.select(split, instances)])
+        found |= dict.fromkeys(hashes[mine].tolist(), split)
+    return found
 
 
 def run_reference(workspace: Workspace, run: Run, encoder: Run) -> RunReference:
@@ -167,8 +184,9 @@ def _cloud(workspace: Workspace, run: Run, visits: Visits) -> Cloud | None:
     if rows is None:
         return None
     place, vectors = _positions(rows, visits), vectors_of(rows)
-    wanted = {split: visits.select(split, instances_of(run)) for split in ("train", "val")}
-    train, val = (vectors[np.isin(place, positions)] for positions in wanted.values())
+    instances = instances_of(run)
+    wanted = visits.select("train", instances), first_visits(visits, "val", instances)
+    train, val = (vectors[np.isin(place, positions)] for positions in wanted)
     return Cloud.of(train, val) if len(train) > 1 else None
 
 

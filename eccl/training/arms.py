@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,12 @@ TASKS = ("traits", "I21", "I42", "I48", "I50")
 GROUPS = ("table", "beyond", "figure_2b")
 SECTIONS = ("pretrain_ecg", "pretrain_cmr", "pretrain_cmae", "align", "probe")
 """Stages of an experiment; each is configured by the preset's section of its name."""
+SCORED_STAGES = ("align", "pretrain_cmr", "probe")
+PART_STAGES = ("pretrain_ecg", "pretrain_cmr", "pretrain_cmae")
+START_STAGES = ("pretrain_ecg", "pretrain_cmae")
+"""Parts that an arm of stage align may start from; the one it is aligned with is ``pretrain_cmr``."""
+KEY = re.compile(r"[a-z][a-z0-9_]*")
+"""Keys are parts of run names, file names and DVC's names, where dots and dashes mean something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +86,20 @@ class Naming:
     parts: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, stage: str, task: str | None) -> str:
-        """``align-I21``, or ``align-I21.triplet.s43`` within an experiment."""
+        """``align-I21``, or ``align-I21.triplet.s43`` within an experiment.
+
+        Raises
+        ------
+        ConfigError
+            The arm names no part for a stage that it builds on.
+        """
         name = stage if task is None else f"{stage}-{task}"
         if not self.variant:
             return name
+        if stage not in {self.stage, *self.parts}:
+            raise ConfigError(
+                f"arms.{self.variant}.parts in experiments/arms.yaml: lacks {stage}, which its {self.stage} needs"
+            )
         return f"{name}.{self.variant if stage == self.stage else self.parts[stage]}.s{self.seed}"
 
 
@@ -107,9 +124,10 @@ def load_arms(path: Path) -> ArmTable:
     problems: list[str] = []
     try:
         parts = {
-            stage: {key: changes or {} for key, changes in some.items()} for stage, some in content["parts"].items()
+            str(stage): {str(key): dict(changes or {}) for key, changes in some.items()}
+            for stage, some in content["parts"].items()
         }
-        arms = {key: _arm(key, fields, problems) for key, fields in content["arms"].items()}
+        arms = {str(key): _arm(str(key), fields, problems) for key, fields in content["arms"].items()}
         table = ArmTable(str(content["reference"]), tuple(int(seed) for seed in content["seeds"]), parts, arms)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigError(
@@ -145,13 +163,44 @@ def changes_of(table: ArmTable, naming: Naming) -> dict[str, Any]:
 
     The seed is that of every section. Sections of parts are changed too, so that the whole preset is the arm's own.
     """
-    changes: dict[str, Any] = {f"{section}.seed": naming.seed for section in SECTIONS}
+    return {f"{section}.seed": naming.seed for section in SECTIONS} | settings_of(table, naming)
+
+
+def settings_of(table: ArmTable, naming: Naming) -> dict[str, Any]:
+    """What an arm or part changes whatever the seed; see :func:`changes_of`."""
+    changes: dict[str, Any] = {}
     for stage, part in naming.parts.items():
         known = table.parts[stage][part] if stage in table.parts else table.arms[part].changes
         changes |= {f"{stage}.{key}": value for key, value in known.items()}
     own = table.parts.get(naming.stage, {}).get(naming.variant)
     own = table.arms[naming.variant].changes if own is None else own
     return changes | {f"{naming.stage}.{key}": value for key, value in own.items()}
+
+
+def part_problems(arm: Arm, start_from: str | None, has_contrast: bool | None) -> list[str]:
+    """Parts that an arm of stage align lacks, and parts that it names and does not use; empty if there are none.
+
+    Parameters
+    ----------
+    start_from, has_contrast
+        What the arm starts from, and whether it has a contrastive term; of None, which only the preset knows, nothing is said.
+    """
+    uses: dict[str, tuple[bool, str]] = {}
+    if start_from in (*START_STAGES, "nothing"):
+        uses |= {stage: (stage == start_from, f"start_from {start_from}") for stage in START_STAGES}
+    if has_contrast is not None:
+        uses["pretrain_cmr"] = (has_contrast, f"contrastive_weight {'above ' if has_contrast else ''}0")
+    name = f"arms.{arm.key}.parts"
+    lacking = [
+        f"{name}: lacks {stage}, which {why} needs"
+        for stage, (is_needed, why) in uses.items()
+        if is_needed and stage not in arm.parts
+    ]
+    return lacking + [
+        f"{name}.{stage}: {why} does not use it; leave it out"
+        for stage, (is_needed, why) in uses.items()
+        if not is_needed and stage in arm.parts
+    ]
 
 
 def _arm(key: str, fields: Mapping[str, Any], problems: list[str]) -> Arm:
@@ -162,28 +211,72 @@ def _arm(key: str, fields: Mapping[str, Any], problems: list[str]) -> Arm:
         title=str(fields["title"]),
         group=str(fields["group"]),
         stage=str(fields["stage"]),
-        parts=dict(fields["parts"] or {}),
-        changes=dict(fields["changes"] or {}),
-        tasks=tuple(fields.get("tasks", TASKS)),
+        parts={str(stage): str(part) for stage, part in dict(fields["parts"] or {}).items()},
+        changes={str(name): value for name, value in dict(fields["changes"] or {}).items()},
+        tasks=tuple(str(task) for task in fields.get("tasks", TASKS)),
         paper=dict(fields.get("paper", {})),
     )
 
 
 def _mismatches(table: ArmTable) -> list[str]:
     found = [] if table.reference in table.arms else [f"reference: there is no arm {table.reference!r}"]
-    found += (
-        [] if table.seeds and len(set(table.seeds)) == len(table.seeds) else ["seeds: give at least one, each once"]
-    )
+    if not table.seeds or len(set(table.seeds)) < len(table.seeds) or min(table.seeds) < 0:
+        found.append("seeds: give at least one, each once, none negative")
+    for stage, some in table.parts.items():
+        if stage not in PART_STAGES:
+            found.append(f"parts.{stage}: is none of {', '.join(PART_STAGES)}")
+        found += _variant_problems(f"parts.{stage}", some)
+    found += _variant_problems("arms", {key: arm.changes for key, arm in table.arms.items()})
     for arm in table.arms.values():
-        name = f"arms.{arm.key}"
-        if arm.group not in GROUPS:
-            found.append(f"{name}.group: {arm.group!r} is none of {', '.join(GROUPS)}")
-        if arm.stage not in {"align", "pretrain_cmr", "probe"}:
-            found.append(f"{name}.stage: {arm.stage!r} is none of align, pretrain_cmr, probe")
-        if set(arm.tasks) - {*TASKS, "all"} or not arm.tasks:
-            found.append(f"{name}.tasks: {list(arm.tasks)} are not among {', '.join(TASKS)}, all")
-        for stage, part in arm.parts.items():
-            known = table.parts.get(stage, table.arms if stage == "align" else {})
-            if part not in known:
-                found.append(f"{name}.parts.{stage}: there is no {part!r}")
+        found += _value_problems(arm)
+        found += _stage_problems(table, arm) if arm.stage in SCORED_STAGES else ()
     return found
+
+
+def _variant_problems(place: str, variants: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for key, changes in variants.items():
+        if not KEY.fullmatch(key):
+            yield f"{place}.{key}: expected a key of a-z, 0-9 and _, beginning with a letter"
+        if "seed" in changes:
+            yield f"{place}.{key}: a change of seed is not possible, the table's seeds are every run's"
+
+
+def _value_problems(arm: Arm) -> Iterator[str]:
+    name = f"arms.{arm.key}"
+    if arm.group not in GROUPS:
+        yield f"{name}.group: {arm.group!r} is none of {', '.join(GROUPS)}"
+    if arm.stage not in SCORED_STAGES:
+        yield f"{name}.stage: {arm.stage!r} is none of {', '.join(SCORED_STAGES)}"
+    tasks = TASKS if arm.stage == "probe" else (*TASKS, "all")
+    if set(arm.tasks) - set(tasks) or not arm.tasks:
+        yield f"{name}.tasks: {list(arm.tasks)} are not among {', '.join(tasks)}"
+
+
+def _stage_problems(table: ArmTable, arm: Arm) -> Iterator[str]:
+    """What does not fit between an arm and the parts it builds on, as far as no preset is needed to tell."""
+    name = f"arms.{arm.key}"
+    allowed = {"align": PART_STAGES, "pretrain_cmr": ("pretrain_cmr",), "probe": ("align",)}[arm.stage]
+    for stage, part in arm.parts.items():
+        if stage not in allowed:
+            yield f"{name}.parts.{stage}: stage {arm.stage} builds on {' or '.join(allowed)} alone"
+        elif part not in table.parts.get(stage, table.arms if stage == "align" else {}):
+            yield f"{name}.parts.{stage}: there is no {part!r}"
+    if arm.stage == "align":
+        yield from part_problems(arm, arm.changes.get("start_from"), _has_contrast(arm))
+        return
+    yield from (
+        f"{name}.parts: lacks {stage}, which stage {arm.stage} needs" for stage in allowed if stage not in arm.parts
+    )
+    if arm.stage == "pretrain_cmr" and arm.changes:
+        yield f"{name}.changes: the arm has the runs of its part; change the part, or make another one"
+    below = table.arms.get(arm.parts.get("align", "")) if arm.stage == "probe" else None
+    if below is not None and (below.stage != "align" or TASKS[0] not in below.tasks):
+        yield f"{name}.parts.align: {below.key!r} has no run of stage align and task {TASKS[0]} to probe"
+
+
+def _has_contrast(arm: Arm) -> bool | None:
+    """Whether an arm itself says that it has a contrastive term; None where it says nothing that is a number."""
+    try:
+        return float(arm.changes["contrastive_weight"]) > 0
+    except (KeyError, TypeError, ValueError):
+        return None

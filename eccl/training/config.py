@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -81,11 +81,37 @@ def load_params(
     ConfigError
         Lists every unknown key, missing key, wrong type and wrong combination of the chosen preset together.
     """
+    params, problems = resolve_params(read_params(path), preset_name, changes)
+    if params is None:
+        raise ConfigError(f"params.yaml has {len(problems)} problems; mend them all:\n  " + "\n  ".join(problems))
+    return params
+
+
+def read_params(path: Path) -> dict[str, Any]:
+    """Content of params.yaml, unchecked.
+
+    Raises
+    ------
+    ConfigError
+        The file is not YAML.
+    """
     try:
         content = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
         raise ConfigError(f"params.yaml is not YAML: {error}") from error
-    content = content if isinstance(content, dict) else {}
+    return content if isinstance(content, dict) else {}
+
+
+def resolve_params(
+    content: Mapping[str, Any], preset_name: str | None = None, changes: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[TrainingParams | None, list[str]]:
+    """A preset of params.yaml's content with some changes, and everything that is wrong with it; None where something is.
+
+    Raises
+    ------
+    ConfigError
+        There is no such preset.
+    """
     presets = content.get("presets") or {}
     name = str(content.get("preset")) if preset_name is None else preset_name
     if name not in presets:
@@ -96,13 +122,24 @@ def load_params(
     definition = (content.get("cohort") or {}).get("label_definition")
     if definition not in {"ever", "prevalent", "incident"}:
         problems.append(f"cohort.label_definition: {definition!r} is none of ever, prevalent, incident")
-    preset = fill(Preset, _changed(presets[name], changes, problems), f"presets.{name}", problems)
+    preset = fill(Preset, change_preset(presets[name], changes, problems), f"presets.{name}", problems)
     if problems or preset is None:
-        raise ConfigError(f"params.yaml has {len(problems)} problems; mend them all:\n  " + "\n  ".join(problems))
-    return TrainingParams(name, preset, str(definition))
+        return None, problems
+    return TrainingParams(name, preset, str(definition)), []
 
 
-def _changed(preset: Any, changes: Mapping[str, Any], problems: list[str]) -> Any:
+def label_problems(config: AlignConfig, tasks: Iterable[str]) -> list[str]:
+    """Why tasks have not the labels that the contrastive loss asks for; empty if they have."""
+    if config.alignment.loss != "label_aware" or config.contrastive_weight <= 0:
+        return []
+    without = [task for task in tasks if task not in DISEASES]
+    return [
+        f"align.alignment.loss label_aware needs the labels of one disease, found task {task}; expected one of {', '.join(DISEASES)}"
+        for task in without
+    ]
+
+
+def change_preset(preset: Any, changes: Mapping[str, Any], problems: list[str]) -> Any:
     """A preset with some values replaced; ``{use: PATH}`` is the value at another key of it."""
     preset = copy.deepcopy(preset)
     for key, value in changes.items():

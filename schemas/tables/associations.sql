@@ -16,7 +16,7 @@ COMMENT ON COLUMN associations."split" IS 'Split of the participants';
 COMMENT ON COLUMN associations.definition IS 'Label definition of a disease; null for the other analyses';
 COMMENT ON COLUMN associations.n IS 'Participants in the regression: each with the first visit that has an ECG and a cine, complete in outcome, predictor and covariates';
 COMMENT ON COLUMN associations.events IS 'Cases (disease) or first diagnoses after the visit (incident); null for traits';
-COMMENT ON COLUMN associations.person_years IS 'Time from the visit to the diagnosis, the death, the loss to follow-up or the last diagnosis date in the data; null for the other analyses';
+COMMENT ON COLUMN associations.person_years IS 'Time from the visit to the diagnosis, the death, the loss to follow-up or the end of follow-up (see note); null for the other analyses';
 COMMENT ON COLUMN associations.measure IS 'difference (SD of the trait per SD of the prediction), odds ratio or hazard ratio (per SD of the prediction)';
 COMMENT ON COLUMN associations.estimate IS 'The measure; null where it could not be estimated, see note';
 COMMENT ON COLUMN associations.low IS 'Lower end of its 95 % interval';
@@ -26,4 +26,4 @@ COMMENT ON COLUMN associations.statistic IS 'Coefficient over its standard error
 COMMENT ON COLUMN associations.p IS 'Two-sided p of the coefficient';
 COMMENT ON COLUMN associations.q IS 'p adjusted by Benjamini and Hochberg among the rows of the same analysis';
 COMMENT ON COLUMN associations.adjusted_for IS 'Covariates, comma-separated; BSA is the body surface area after Mosteller, from height and weight';
-COMMENT ON COLUMN associations.note IS 'Why there is no estimate, or what was left out; empty where nothing is to be said';
+COMMENT ON COLUMN associations.note IS 'Why there is no estimate, what was left out, and, for incident rows, the end of follow-up; empty where nothing is to be said';

@@ -2,7 +2,7 @@ CREATE TABLE table1_rows (
     arm VARCHAR NOT NULL, title VARCHAR NOT NULL, arm_group VARCHAR NOT NULL, task VARCHAR NOT NULL, split VARCHAR NOT NULL,
     metric VARCHAR NOT NULL, status VARCHAR NOT NULL, n BIGINT, cases BIGINT, participants BIGINT,
     seeds INTEGER NOT NULL, seeds_expected INTEGER NOT NULL, mean DOUBLE, sd DOUBLE, lower DOUBLE, upper DOUBLE, resamples INTEGER,
-    paper DOUBLE, reference VARCHAR NOT NULL, difference DOUBLE, difference_lower DOUBLE, difference_upper DOUBLE, p DOUBLE,
+    paper DOUBLE, reference VARCHAR NOT NULL, difference DOUBLE, difference_lower DOUBLE, difference_upper DOUBLE, p DOUBLE, q DOUBLE,
     paired_seeds INTEGER, is_best BOOLEAN NOT NULL, data_version VARCHAR NOT NULL, preset VARCHAR NOT NULL
 );
 COMMENT ON TABLE table1_rows IS 'Table 1: every arm in every column, mean and spread over seeds, the paper''s figure, and the paired difference to the reference arm.';
@@ -29,6 +29,7 @@ COMMENT ON COLUMN table1_rows.difference IS 'Mean over shared seeds of the score
 COMMENT ON COLUMN table1_rows.difference_lower IS 'Lower 95 % bound of the difference, over the same resamples of participants for both';
 COMMENT ON COLUMN table1_rows.difference_upper IS 'Upper 95 % bound of the difference';
 COMMENT ON COLUMN table1_rows.p IS 'Two-sided bootstrap p of no difference, not corrected for the number of comparisons';
+COMMENT ON COLUMN table1_rows.q IS 'p adjusted by Benjamini and Hochberg among the arms of the same column and split; expected share of false ones among the differences that have this q or a smaller one';
 COMMENT ON COLUMN table1_rows.paired_seeds IS 'Seeds that both arms have: what the difference is taken over';
 COMMENT ON COLUMN table1_rows.is_best IS 'Whether the arm has the highest mean on validation in this column, among arms that read the ECG and have all their seeds';
 COMMENT ON COLUMN table1_rows.data_version IS 'Data version that was scored';

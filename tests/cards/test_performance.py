@@ -103,6 +103,17 @@ def test_few_cases_hide_their_number_and_the_score() -> None:
     assert not men.is_hidden
 
 
+@pytest.mark.parametrize(("cases", "is_told"), [(9, False), (10, True), (190, True), (191, False)])
+def test_a_disease_of_few_cases_or_few_others_is_not_scored(cases: int, is_told: bool) -> None:
+    rng = np.random.default_rng(8)
+    truth, hidden = make_truth(rng)
+    truth.labels["I50"][:] = np.nan
+    truth.labels["I50"][:200] = np.arange(200) < cases  # one visit each
+    scores = score_disease(truth, "I50", hidden, 1 / (1 + np.exp(-hidden)), make_groups(rng, 100))
+    assert (scores.cases, scores.others) == (cases, 200 - cases)
+    assert {bool(np.isfinite(one.value)) for one in scores.metrics.values()} == {is_told}
+
+
 def test_traits_are_scored_by_the_mean_over_traits() -> None:
     rng = np.random.default_rng(5)
     truth, hidden = make_truth(rng)

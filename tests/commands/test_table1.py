@@ -52,7 +52,7 @@ def call(place: Workspace, *arguments: str) -> str:
 
 
 def test_a_dry_run_tells_jobs_and_writes_nothing(place: Workspace) -> None:
-    told = call(place, "--arms", "eccl", "--tasks", "I50", "--seeds", "43", "--dry-run")
+    told = call(place, "--arms", "eccl", "--tasks", "I50", "--seeds", "43", "--dry-run", "--verbose")
     lines = told.splitlines()
     assert [line.split()[0] for line in lines[:-1]] == [
         "pretrain_ecg.mae.s43",
@@ -71,6 +71,39 @@ def test_a_dry_run_tells_jobs_and_writes_nothing(place: Workspace) -> None:
     }  # fmt: skip
 
 
+def test_a_dry_run_sums_up_by_arm(place: Workspace) -> None:
+    head, *lines, total = call(place, "--dry-run").splitlines()
+    assert head.split() == ["part", "or", "arm", "jobs", "to", "run", "time"]
+    assert [line.split() for line in lines] == [
+        ["pretrain_ecg", "mae", "2", "2", "?"],
+        ["pretrain_cmr", "swin", "4", "4", "?", "CMR"],
+        ["align", "ssl_only", "2", "2", "?", "SSL"],
+        ["align", "eccl", "4", "4", "?", "ECCL"],
+    ]
+    assert total.startswith("12 jobs, 12 to run")
+    answer = json.loads(call(place, "--dry-run", "--json"))
+    assert [(one["variant"], one["jobs"]) for one in answer["variants"]] == [
+        ("mae", 2), ("swin", 4), ("ssl_only", 2), ("eccl", 4),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("more", [["--dry-run"], ["--train-only"]])
+def test_arms_that_cannot_be_trained_are_told_before_anything_is(place: Workspace, more: list[str]) -> None:
+    before = place.arms_file.read_text()
+    try:
+        place.arms_file.write_text(
+            before.replace("title: ECCL", "title: E").replace("{}, tasks: [traits", "{poling: mean}, tasks: [traits")
+        )
+        with pytest.raises(
+            ConfigError, match=r"1 problems together.*\n  arms\.eccl: align\.poling: there is no such key"
+        ):
+            call(place, *more)
+    finally:
+        place.arms_file.write_text(before)
+    assert not place.models.exists()
+    assert not (place.root / PIPELINE).exists()
+
+
 def test_it_trains_what_is_missing_and_writes_the_table_once(place: Workspace) -> None:
     chosen = ("--arms", "ssl_only", "--seeds", "42")
     trained = run(place, *chosen, "--train-only")
@@ -83,6 +116,10 @@ def test_it_trains_what_is_missing_and_writes_the_table_once(place: Workspace) -
     assert (answer["trained"], len(answer["unchanged"])) == ([], 2)
     assert (place.reports / "table1.md").read_text().strip() == answer["table"].strip()
     assert json.loads(call(place, *chosen, "--dry-run", "--json"))["to_run"] == 0
+    command = ["git", "ls-tree", "-r", "--name-only", "HEAD"]
+    committed = subprocess.run(command, cwd=place.root, capture_output=True, text=True, check=True).stdout.split()
+    names = (".dvcignore", "arms.yaml", "dvc.lock", "dvc.yaml", "looks.json")
+    assert committed == [f"experiments/{name}" for name in names]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from statsmodels.formula.api import logit, ols, phreg
 from typer.testing import CliRunner
 
-from eccl.errors import ConfigError, FeatureError
+from eccl.errors import ConfigError, FeatureError, SplitError
 from eccl.evaluation.associations.associate import associate
 from eccl.evaluation.associations.participants import choose_participants, follow
 from eccl.evaluation.associations.regression import adjust, fit_hazard, fit_linear, fit_logistic
+from eccl.evaluation.opened import choose_split
 from eccl.evaluation.predictions import read_truth
 from eccl.store import database
 from eccl.store.features import write_features
@@ -42,7 +44,9 @@ def write(place: Workspace, table: str, rows: list[dict[str, Any]]) -> None:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A cohort whose heart failure comes the sooner, the lower the first trait is; I42 is nobody's, I21 is half the people's."""
     found = Workspace(tmp_path_factory.mktemp("associations"))
-    found.params_file.write_text(shipped("params.yaml").read_text())
+    text = shipped("params.yaml").read_text()
+    assert "  followup_end: null " in text
+    found.params_file.write_text(text.replace("followup_end: null", f"followup_end: {LAST}"))
     rng = np.random.default_rng(3)
     eids = [FIRST + i for i in range(PEOPLE)]
     ejection = rng.normal(size=PEOPLE)
@@ -83,7 +87,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     found.gate.mkdir(parents=True)
     gate = {"status": "green", "data_version": data_version(found.data), "results_sha256": "ab", "override": None}
     (found.gate / "gate.json").write_text(json.dumps(gate))
+    open_test_split(found)
     return found
+
+
+def open_test_split(place: Workspace) -> None:
+    """What the stage `evaluate` writes down."""
+    runs = {f"align-{task}": {"run_id": f"align-{task}-1", "weights_sha256": "cd"} for task in ("traits", *CODES)}
+    metrics = {"data_version": data_version(place.data), "runs": runs}
+    (place.reports / "metrics.json").write_text(json.dumps(metrics))
 
 
 def write_predictions(
@@ -112,10 +124,11 @@ def write_predictions(
 
 @pytest.fixture(scope="module")
 def table(place: Workspace) -> pl.DataFrame:
-    found, paths = associate(place)
-    assert [path.name for path in paths] == ["associations.parquet", "forest.png", "forest.svg"]
-    assert all(path.is_file() for path in paths)
-    return found
+    found = associate(place)
+    assert [path.name for path in found.paths] == ["associations.parquet", "forest.png", "forest.svg"]
+    assert all(path.is_file() for path in found.paths)
+    assert (found.split, found.split_note) == ("test", "")
+    return found.table
 
 
 def by_hand(place: Workspace) -> Any:
@@ -222,13 +235,14 @@ def test_verb_prints_and_counts(place: Workspace) -> None:
     result = CliRunner().invoke(app, ["associations", "-w", str(place.root), "--format", "csv"])
     assert result.exit_code == 0, result.output
     assert "14 regressions of the test split" in result.stderr
+    assert f"followed until {LAST} (cohort.followup_end)" in result.stderr
     assert result.stdout.startswith("analysis,outcome")
 
 
 def test_who_is_at_risk(place: Workspace, tmp_path: Path) -> None:
     """Prevalent and undated diagnoses leave; death and loss end the follow-up; a diagnosis on the visit's day is prevalent."""
     copy = Workspace(tmp_path)
-    copy.params_file.write_text(place.params_file.read_text())
+    copy.params_file.write_text(shipped("params.yaml").read_text())
     people = range(FIRST, FIRST + 7)
     day = lambda days: VISIT + timedelta(days=days)  # noqa: E731
     write(copy, "fields", [{"field_id": 24100, "title": "t", "short_name": "t", "value_type": "x", "trait_index": 0}])
@@ -249,10 +263,54 @@ def test_who_is_at_risk(place: Workspace, tmp_path: Path) -> None:
     ])  # fmt: skip
     write(copy, "labels", [{"eid": FIRST, "instance": 2, "code": "I50", "definition": "ever", "value": True}])
     truth = read_truth(copy, "test", [2], ["I50"], "ever")
-    found = follow(copy, choose_participants(copy, truth), "I50")
+    found = follow(copy, choose_participants(copy, truth, day(100)), "I50")
     nan = float("nan")
     np.testing.assert_array_equal(found.days, [10, nan, nan, 100, 50, 30, nan])
     np.testing.assert_array_equal(found.is_event, [1, 0, 0, 0, 0, 0, 0])
+    assert choose_participants(copy, truth, None).followed_until.startswith(
+        f"followed until {day(60)} (99th percentile"
+    )
+
+
+@pytest.mark.parametrize("typos", [0, 1])
+def test_a_mistyped_date_does_not_move_the_end_of_follow_up(place: Workspace, tmp_path: Path, typos: int) -> None:
+    copy = Workspace(Path(shutil.copytree(place.root, tmp_path / "copy")))
+    diagnoses = pl.read_parquet(copy.tables / "diagnoses.parquet")
+    later = diagnoses.head(typos).with_columns(
+        pl.lit(date(2204, 1, 1)).alias("date"), pl.lit(7, pl.Int64).alias("array_index")
+    )
+    write(copy, "diagnoses", [*diagnoses.to_dicts(), *later.to_dicts()])
+    truth = read_truth(copy, "test", [2], ["I50"], "ever")
+    people = choose_participants(copy, truth, None)
+    assert (people.visits["end"].max() or LAST) <= LAST
+    dates = diagnoses["date"].sort()
+    told = date.fromisoformat(people.followed_until.split()[2])
+    assert dates[int(0.97 * len(dates))] <= told <= LAST
+
+
+def test_the_table_says_until_when_people_were_followed(table: pl.DataFrame) -> None:
+    notes = table.filter(pl.col("analysis") == "incident")["note"]
+    assert all(note.endswith(f"followed until {LAST} (cohort.followup_end)") for note in notes)
+    assert not table.filter(pl.col("analysis") != "incident")["note"].str.contains("followed").any()
+
+
+def test_the_test_split_is_shown_only_where_it_is_open_for_every_run(place: Workspace, tmp_path: Path) -> None:
+    copy = Workspace(Path(shutil.copytree(place.root, tmp_path / "copy")))
+    runs = ["align-traits", "align-I48"]
+    current = data_version(copy.data)
+    assert choose_split(copy, runs, current, None) == ("test", "")
+    assert choose_split(copy, runs, current, "val") == ("val", "")
+    metrics = json.loads((copy.reports / "metrics.json").read_text())
+    metrics["runs"]["align-I48"]["weights_sha256"] = "ef"
+    (copy.reports / "metrics.json").write_text(json.dumps(metrics))
+    split, note = choose_split(copy, runs, current, None)
+    assert split == "val"
+    assert "closed for 1 of 2 runs, first for align-I48" in note
+    with pytest.raises(SplitError, match=r"align-I48.*dvc repro evaluate.*--split val"):
+        associate(copy, "test")
+    (copy.reports / "metrics.json").unlink()
+    with pytest.raises(SplitError, match="closed for 5 of 5 runs"):
+        associate(copy, "test")
 
 
 @pytest.fixture
@@ -290,6 +348,10 @@ def test_few_participants_are_a_note(noise: dict[str, Float]) -> None:
     fit = fit_linear(noise["y"][:8], noise["x"][:8], {"age": noise["age"][:8]})
     assert fit.coefficient is None
     assert "8 participants" in fit.note
+    three = fit_linear(noise["y"][:3], noise["x"][:3], {name: noise[name][:3] for name in ("age", "BSA")})
+    assert three.note == "3 participants, expected at least 20 for 4 coefficients"  # not: a linear combination
+    one = fit_logistic(np.r_[1.0, np.zeros(199)], noise["x"], {"age": noise["age"]})
+    assert one.note == "1 case, expected at least 10"
     nobody = fit_linear(noise["y"], np.full(200, np.nan), {"age": noise["age"]})
     assert (nobody.n, nobody.coefficient) == (0, None)
 

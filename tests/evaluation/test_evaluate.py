@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, r2_score,
 
 from eccl.errors import FeatureError
 from eccl.evaluation.evaluate import evaluate
+from eccl.evaluation.opened import look_up
 from eccl.store import database
 from eccl.store.features import write_features
 from eccl.store.materialized import write_materialization
@@ -169,6 +170,22 @@ def test_a_pair_without_a_prediction_is_not_dropped_silently(place: Workspace, v
     pl.read_parquet(path).filter(pl.col("eid") != 9_000_002).write_parquet(path)
     with pytest.raises(FeatureError, match=r"nothing for 1 of 60 pairs"):
         evaluate(place)
+
+
+def test_metrics_say_for_which_weights_the_test_split_was_opened(place: Workspace) -> None:
+    for run, run_id in (("align-I48", "r"), ("align-I50", "another"), ("align-all", "r")):
+        place.run_folder(run).mkdir(parents=True)
+        record = {"run": run, "run_id": run_id, "weights_sha256": run}
+        (place.run_folder(run) / "run.json").write_text(json.dumps(record))
+    evaluate(place)
+    metrics = json.loads((place.reports / "metrics.json").read_text())
+    # Nobody knows the weights behind the features of align-I50, nor of runs without a record; align-all was not scored.
+    assert metrics["runs"] == {"align-I48": {"run_id": "r", "weights_sha256": "align-I48"}}
+    current = data_version(place.data)
+    record = {"run": "align-I48", "run_id": "r", "weights_sha256": "align-I48"}
+    assert look_up(place, record, current).closed == ""
+    assert "stage `evaluate`" in look_up(place, {**record, "weights_sha256": "others"}, current).closed
+    assert "stage `evaluate`" in look_up(place, record, "0" * 16).closed
 
 
 def test_reports_are_complete_and_repeat_byte_for_byte(place: Workspace) -> None:

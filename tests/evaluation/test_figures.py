@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -308,6 +309,24 @@ def test_all_traits_are_in_exactly_one_group(tmp_path: Path) -> None:
     draw_traits(pl.DataFrame(rows), "test", tmp_path / "trait_r.png")
     svg = (tmp_path / "trait_r.svg").read_text()
     assert all(f">{field}<" in svg for field in fields)
+
+
+@pytest.mark.parametrize(("lowest", "ticks"), [(0.1, [0.0, 0.25]), (-0.3, [-0.5, -0.25]), (-1.0, [-1.0, -0.75])])
+def test_the_axis_of_r_reaches_as_far_down_as_the_scores(lowest: float, ticks: list[float]) -> None:
+    rows = [{"series": "s", "x": 0.0, "y": lowest, "label": "", "run": "r", "split": "val"}]
+    found = figure_traits._ticks(make_points(rows))
+    assert found[:2] == ticks
+    assert found[-1] == 1.0
+    spread = [{**rows[0], "y": y, "run": run} for y, run in ((0.5, "a"), (-0.5, "b"))]  # 0 ± 0.7
+    assert figure_traits._ticks(make_points(spread))[0] == -0.75
+
+
+def test_traits_of_a_handful_of_visits_are_not_drawn(place: Workspace) -> None:
+    scene = set_scene(place, table_of(place))
+    few = replace(scene.truth, visits=scene.truth.visits.head(7))
+    panels = figure_traits.collect(replace(scene, truth=few))
+    assert all(panel.points.is_empty() for panel in panels)
+    assert panels[0].missing.startswith("7 visits are too few for a correlation, expected at least 8")
 
 
 def test_files_hold_no_date_and_repeat(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from eccl.evaluation.arm_runs import COLUMNS, list_cells, scored_run
-from eccl.evaluation.recipes import best_by_column, choose_recipe, describe_changes
+from eccl.evaluation.recipes import best_by_column, can_be_adopted, choose_recipe, describe_changes
 from eccl.experiments.jobs import list_jobs, run_of
 from eccl.training.arms import ArmTable, load_arms
 from eccl.workspace import shipped
@@ -100,6 +100,12 @@ def test_a_column_that_nobody_can_be_scored_in_does_not_count(table: ArmTable) -
 )
 def test_a_recipe_says_what_it_changes(table: ArmTable, arm: str, expected: list[str]) -> None:
     assert describe_changes(table, table.arms[arm]) == expected
+
+
+def test_an_arm_that_the_own_stages_can_be_is_adopted(table: ArmTable) -> None:
+    can = {key for key, arm in table.arms.items() if can_be_adopted(arm)}
+    assert {"eccl", "mean_pooling", "label_aware", "triplet", "resnet50", "ssl_only"} <= can
+    assert not {"multitask", "probe", "cmae", "cmr_sup"} & can
 
 
 def test_every_cell_has_the_run_that_the_jobs_train(table: ArmTable) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from eccl.errors import FeatureError, SplitError, VersionError
+from eccl.evaluation.looks import looks_file, read_looks
 from eccl.evaluation.selection import Scope, freeze, read_selected, read_selection, selection_file
 from eccl.store.parts import data_version
 from tests.evaluation.arms_place import Place
@@ -51,16 +52,23 @@ def test_the_file_says_which_runs_were_frozen_and_what_chose_them(place: Place) 
         key: record[key] for key in ("run_id", "weights_sha256", "best_epoch")
     }
     assert (entry["rule"], entry["validation_score"]) == ("auc", 0.7)
-    assert [one["reason"] for one in content["history"]] == [None]
+    assert "history" not in content
+    (look,) = json.loads(looks_file(place.workspace).read_text())
+    assert look == {
+        "data_version": content["data_version"], "preset": "demo", "selection": content["selection"],
+        "runs": sorted(content["runs"]), "reason": None,
+    }  # fmt: skip
+    assert looks_file(place.workspace) == place.workspace.root / "experiments" / "looks.json"
     assert read_selection(place.workspace) == frozen
 
 
 def test_scoring_the_same_selection_again_changes_nothing(place: Place) -> None:
     jobs = place.jobs(arms=["eccl"], tasks=["I21"])
     freeze(place.workspace, jobs, scope(place))
-    before = selection_file(place.workspace).read_bytes()
+    files = selection_file(place.workspace), looks_file(place.workspace)
+    before = [file.read_bytes() for file in files]
     freeze(place.workspace, reversed(jobs), scope(place), again="not needed")
-    assert selection_file(place.workspace).read_bytes() == before
+    assert [file.read_bytes() for file in files] == before
 
 
 @pytest.mark.parametrize("reason", [None, "", "  "])
@@ -82,9 +90,7 @@ def test_the_reason_is_kept_for_ever(place: Place) -> None:
         freeze(place.workspace, second, scope(place))
     freeze(place.workspace, second, scope(place), again="another GPU")
     freeze(place.workspace, first, scope(place))  # this one has been scored before
-    found = read_selection(place.workspace)
-    assert found is not None
-    assert [one["reason"] for one in found.history] == [None, "traits were forgotten", "another GPU"]
+    assert [one["reason"] for one in read_looks(place.workspace)] == [None, "traits were forgotten", "another GPU"]
 
 
 @pytest.mark.parametrize("change", [{"label_definition": "incident"}, {"instances": (2,)}])
@@ -95,7 +101,8 @@ def test_another_label_is_another_look(place: Place, change: dict[str, object]) 
         freeze(place.workspace, jobs, scope(place, **change))
 
 
-def test_new_data_is_scored_freely_and_old_data_stays_scored(place: Place) -> None:
+def test_new_data_are_another_look(place: Place) -> None:
+    """Nobody forgets the scores of a version because the next one has one visit more."""
     jobs = place.jobs(arms=["eccl"], tasks=["I21"])
     freeze(place.workspace, jobs, scope(place))
     with pytest.raises(VersionError, match=r"trained on data version .* the workspace holds 0123.*`eccl table1 --arms"):
@@ -103,10 +110,27 @@ def test_new_data_is_scored_freely_and_old_data_stays_scored(place: Place) -> No
     for job in jobs:
         file = place.workspace.run_folder(job.run) / "run.json"
         file.write_text(json.dumps({**json.loads(file.read_text()), "data_version": "0123"}))
-    freeze(place.workspace, jobs, scope(place, data_version="0123"))
-    found = read_selection(place.workspace)
-    assert found is not None
-    assert [one["reason"] for one in found.history] == [None, None]
+    with pytest.raises(SplitError, match=r"another selection of data version .*--again"):
+        freeze(place.workspace, jobs, scope(place, data_version="0123"))
+    freeze(place.workspace, jobs, scope(place, data_version="0123"), again="a new batch of visits")
+    looks = read_looks(place.workspace)
+    assert [one["reason"] for one in looks] == [None, "a new batch of visits"]
+    assert [one["data_version"] for one in looks] == [scope(place).data_version, "0123"]
+
+
+def test_deleted_reports_make_no_look_undone(place: Place) -> None:
+    freeze(place.workspace, place.jobs(arms=["eccl"], tasks=["I21"]), scope(place))
+    shutil.rmtree(place.workspace.reports)
+    with pytest.raises(SplitError, match="scored already"):
+        freeze(place.workspace, place.jobs(arms=["eccl"], tasks=["traits"]), scope(place))
+    assert not selection_file(place.workspace).exists()  # nothing is frozen that must not be scored
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", '[{"reason": null}]', "[1]"])
+def test_a_history_that_cannot_be_read_is_no_empty_one(place: Place, content: str) -> None:
+    looks_file(place.workspace).write_text(content)
+    with pytest.raises(SplitError, match="bring it back from git"):
+        freeze(place.workspace, place.jobs(arms=["eccl"], tasks=["I21"]), scope(place), again="any")
 
 
 @pytest.mark.parametrize("split", ["val", "test"])

@@ -13,13 +13,16 @@ from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
 
 from eccl.errors import SplitError, WorkspaceError
 from eccl.evaluation.bootstrap import draw_resamples
+from eccl.evaluation.looks import read_looks
 from eccl.evaluation.selection import selection_file
+from eccl.evaluation.suppression import is_simulated
 from eccl.evaluation.table1 import write_table1
+from eccl.evaluation.table1_cells import Counts, tell_counts
 from eccl.models.scores import roc_auc
 from eccl.store import database
 from eccl.training.arms import load_arms
 from eccl.workspace import shipped
-from tests.evaluation.arms_place import CODES, FIELDS, Place, rows_of
+from tests.evaluation.arms_place import CODES, FIELDS, FIRST_EID, Place, rows_of
 from tests.id_guard import PATTERN
 
 RESAMPLES = 200
@@ -139,6 +142,44 @@ def test_differences_are_paired_over_participants_and_averaged_over_seeds(made: 
     assert row(place, "eccl", "I21")["lower"] < row(place, "eccl", "I21")["mean"] < row(place, "eccl", "I21")["upper"]  # type: ignore[operator]
 
 
+def test_q_corrects_for_the_arms_of_a_column(made: tuple[Place, str]) -> None:
+    place, text = made
+    rows = rows_of(place.workspace, "rows")
+    assert rows.filter(pl.col("q").is_null() != pl.col("p").is_null()).is_empty()
+    for (_, _), mine in rows.drop_nulls("p").group_by(["task", "split"]):
+        p = mine["p"].sort().to_list()
+        # By definition: the smallest p(j) * m / j over j from the value's own rank on.
+        by_p = {
+            value: min(p[j] * len(p) / (j + 1) for j in range(i, len(p))) for i, value in reversed(list(enumerate(p)))
+        }
+        assert mine["q"].to_list() == pytest.approx([by_p[value] for value in mine["p"]])
+    csv = pl.read_csv(place.workspace.reports / "table1.csv")
+    one = csv.row(by_predicate=(pl.col("arm") == "ssl_only") & (pl.col("split") == "test"), named=True)
+    found = row(place, "ssl_only", "I21")
+    assert one["MI_q"] == pytest.approx(found["q"])
+    assert ("*" in line(text, "W/ SSL; W/O CL", "### Difference")[0]) is (found["q"] < 0.05)  # type: ignore[operator]
+
+
+def test_small_counts_are_told_of_simulated_people_only(
+    made: tuple[Place, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row: dict[str, object] = {"n": 40, "participants": 38, "cases": 4}
+    (told,) = tell_counts([row], are_small_told=True)
+    assert (told["told"].cases, told["told"].prevalence) == ("4", "10.0 %")
+    (told,) = tell_counts([row], are_small_told=False)
+    assert told["told"] == Counts("40", "38", "<10", "hidden")
+    assert (told["n"], told["cases"]) == (40, None)  # in the spreadsheet
+    (told,) = tell_counts([{**row, "cases": 35}], are_small_told=False)
+    assert (told["told"].cases, told["cases"]) == ("hidden", None)  # five without the disease
+    (told,) = tell_counts([{**row, "cases": 0}], are_small_told=False)
+    assert (told["told"].cases, told["told"].prevalence) == ("0", "0.0 %")
+    (told,) = tell_counts([{"n": 9, "participants": 9, "cases": None}], are_small_told=False)
+    assert (told["told"].visits, told["n"]) == ("<10", None)
+    assert is_simulated(made[0].workspace)
+    monkeypatch.setattr("eccl.evaluation.suppression.FIRST_SIMULATED", FIRST_EID + 1)
+    assert not is_simulated(made[0].workspace)
+
+
 def test_an_arm_that_lacks_a_seed_is_compared_over_the_shared_one_and_says_so(made: tuple[Place, str]) -> None:
     place, text = made
     found = row(place, "triplet", "I21")
@@ -177,7 +218,7 @@ def test_the_table_reads_as_the_papers(made: tuple[Place, str]) -> None:
     assert line(text, "ECCL", "### Difference") == ["reference"] * 5
     assert line(text, "*cases (prevalence)*")[1] == f"{found['cases']} ({100 * found['cases'] / found['n']:.1f} %)"  # type: ignore[operator]
     assert line(text, "*visits (participants)*")[1] == f"{found['n']} ({found['participants']})"
-    assert re.fullmatch(r"[+−]0\.\d{3} \[[+−]\d\.\d{3}, [+−]\d\.\d{3}\]", line(text, "CMR_Sup", "### Difference")[0])
+    assert re.fullmatch(r"[+−]0\.\d{3}\*? \[[+−]\d\.\d{3}, [+−]\d\.\d{3}\]", line(text, "CMR_Sup", "### Difference")[0])
     assert f"data version `{found['data_version']}`, preset `demo`" in text
     assert "2 seeds: 42, 43" in text
     assert "frozen in `reports/table1/selection.json`" in text
@@ -239,6 +280,9 @@ def test_the_winner_on_validation_is_a_recipe(made: tuple[Place, str]) -> None:
     winner = max(overall, key=lambda arm: overall[arm])
     told = {"eccl": "The recipe stays ECCL", "multitask": "Recipe **multitask** (One encoder)"}[str(winner)]
     assert told in text[text.index("## Recipe") :]
+    assert (
+        "`eccl adopt" in text
+    ) is False  # the reference is a preset already, and one network for all tasks cannot be one
     assert f"{overall[winner]:.3f}" in text[text.index("## Recipe") :]
 
 
@@ -315,7 +359,11 @@ def test_another_selection_is_refused_and_a_reason_is_printed(tmp_path: Path) ->
     assert {file: file.read_bytes() for file in place.workspace.reports.rglob("*") if file.is_file()} == before
     text = write_table1(place.workspace, place.table, second, again="a second seed", resamples=20)
     assert "scored for 2 selections" in text
-    assert "- a second seed (" in text
+    looks = read_looks(place.workspace)
+    for look, reason in zip(looks, ("the first", "a second seed"), strict=True):
+        runs = f"{len(look['runs'])} run{'' if len(look['runs']) == 1 else 's'}"
+        told = f"- `{look['selection'][:16]}`, data version `{look['data_version']}`, {runs}: {reason}"
+        assert told in text
 
 
 def test_the_experiment_table_that_ships_is_written_whole(tmp_path: Path) -> None:

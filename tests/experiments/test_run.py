@@ -100,6 +100,23 @@ def test_what_is_finished_is_recorded_in_git_and_invisible_to_the_own_pipeline(p
     assert run(sys.executable, "-m", "dvc", "status", "--json").strip() in {"", "{}"}
 
 
+def _log(place: Workspace, *arguments: str) -> list[str]:
+    command = ["git", "log", *arguments]
+    return subprocess.run(command, cwd=place.root, capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
+
+
+def test_only_the_experiments_are_committed(place: Workspace) -> None:
+    assert {name.partition("/")[0] for name in _log(place, "--format=", "--name-only")} == {"experiments"}
+    (place.root / "params.yaml").write_text((place.root / "params.yaml").read_text() + "# mine\n")
+    (place.root / "experiments" / "looks.json").write_text("[]\n")
+    subprocess.run(["git", "add", "params.yaml"], cwd=place.root, check=True)
+    # A call that has nothing to train records what an earlier one left.
+    assert run_jobs(place, list_jobs(open_table(place), ["ssl_only"], seeds=[42]), "tiny").trained == ()
+    assert _log(place, "-1", "--format=", "--name-only") == ["experiments/looks.json"]
+    staged = subprocess.run(["git", "diff", "--cached", "--name-only"], cwd=place.root, capture_output=True, text=True)
+    assert "params.yaml" in staged.stdout.split()
+
+
 def test_an_arm_that_changes_is_trained_again_and_no_other(place: Workspace) -> None:
     before = place.arms_file.read_text()
     try:
@@ -131,6 +148,44 @@ def test_a_job_that_fails_is_told_with_its_last_lines(place: Workspace) -> None:
     finally:
         file.write_bytes(content)
         write_gate(place)
+
+
+def test_without_a_committer_it_trains_and_says_before_that_nothing_is_recorded(
+    place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    config = place.root / ".git" / "config"
+    before, commits = config.read_text(), _log(place, "--format=%H")
+    jobs = list_jobs(open_table(place), ["mae"], seeds=[43])
+    order: list[str] = []
+    try:
+        for command in (["--remove-section", "user"], ["user.useConfigOnly", "true"]):
+            subprocess.run(["git", "config", *command], cwd=place.root, check=True)
+        outcome = run_jobs(place, jobs, "tiny", lambda told: order.append(told.what), order.append)
+    finally:
+        config.write_text(before)
+    assert outcome.trained == ("pretrain_ecg.mae.s43",)
+    assert "does not know who commits" in order[0]
+    assert order[1] == "begun"
+    assert _log(place, "--format=%H") == commits
+
+
+def test_a_commit_that_fails_hides_no_failure_of_a_job(place: Workspace) -> None:
+    jobs = list_jobs(open_table(place), ["eccl"], tasks=["I50"], seeds=[43])
+    lock, file = place.root / ".git" / "index.lock", place.data / "tables" / "splits.parquet"
+    content, warnings = file.read_bytes(), list[str]()
+    try:
+        lock.touch()
+        file.unlink()
+        write_gate(place)
+        with pytest.raises(FlowError, match=r"failed \(exit 1\)"):
+            run_jobs(place, jobs, "tiny", on_warning=warnings.append)
+    finally:
+        lock.unlink()
+        file.write_bytes(content)
+        write_gate(place)
+    assert len(warnings) == 1
+    assert "was not recorded in git" in warnings[0]
 
 
 def test_two_calls_at_once_are_refused(place: Workspace) -> None:

@@ -20,7 +20,7 @@ from tests.training.synthetic import tiny_params, write_gate
 ROOT = Path(__file__).resolve().parents[2]
 
 CONFIG = SimulationConfig(
-    participants=48,
+    participants=60,
     seed=11,
     disease_enrichment=True,
     second_visit_share=0.1,

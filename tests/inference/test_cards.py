@@ -19,7 +19,9 @@ SECTIONS = ["Origin", "Arm", "Performance", "Known limits", "Parameters"]
 
 def open_test_split(place: Workspace) -> None:
     """What the stage `evaluate` leaves behind."""
-    (place.reports / "metrics.json").write_text(json.dumps({"data_version": data_version(place.data)}))
+    records = [load_run(place, folder.name).record for folder in place.models.iterdir() if "." not in folder.name]
+    runs = {one["run"]: {name: one[name] for name in ("run_id", "weights_sha256")} for one in records}
+    (place.reports / "metrics.json").write_text(json.dumps({"data_version": data_version(place.data), "runs": runs}))
 
 
 def card_of(place: Workspace, run: str) -> str:
@@ -50,7 +52,9 @@ def test_small_numbers_of_cases_are_not_told(own: Workspace) -> None:
     text = card_of(own, "align-I50")
     assert "| validation | cases <10;" in text
     assert "| with the disease | <10 |" in text
-    assert "Fewer than 10 people with the disease: I50 on validation" in text
+    assert "Fewer than 10 people with, or without, the disease: I50 on validation" in text
+    assert "| auc | – |" in text
+    assert re.search(r"^\| I50 \| too few visits", text, re.MULTILINE)
     assert "Every participant is simulated" in text
 
 
@@ -65,10 +69,19 @@ def test_the_test_split_stays_closed_until_evaluate_has_opened_it(own: Workspace
     assert after is not None
     assert set(after.scores) == {"val", "test"}
     assert "| score | validation | test |" in card_of(own, "align-I50")
-    (own.reports / "metrics.json").write_text(json.dumps({"data_version": "0" * 16}))
-    other = gather(own, run)
-    assert other is not None
-    assert set(other.scores) == {"val"}
+    opened = json.loads((own.reports / "metrics.json").read_text())
+    for closed in (
+        {**opened, "data_version": "0" * 16},
+        {
+            **opened,
+            "runs": {**opened["runs"], "align-I50": {**opened["runs"]["align-I50"], "weights_sha256": "0" * 64}},
+        },
+        {"data_version": opened["data_version"]},
+    ):
+        (own.reports / "metrics.json").write_text(json.dumps(closed))
+        other = gather(own, run)
+        assert other is not None
+        assert set(other.scores) == {"val"}
 
 
 def test_an_arm_is_tested_only_within_the_frozen_selection(own: Workspace) -> None:
@@ -78,7 +91,7 @@ def test_an_arm_is_tested_only_within_the_frozen_selection(own: Workspace) -> No
     entry = {"run_id": run.run_id, "weights_sha256": run.record["weights_sha256"]}
     content = {
         "data_version": data_version(own.data), "preset": "tiny", "label_definition": "ever", "instances": [2, 3],
-        "selection": "0" * 64, "runs": {"align-I50.neither.s42": entry}, "history": [],
+        "selection": "0" * 64, "runs": {"align-I50.neither.s42": entry},
     }  # fmt: skip
     selection_file(own).parent.mkdir(parents=True)
     selection_file(own).write_text(json.dumps(content))
@@ -109,11 +122,11 @@ def test_a_run_of_all_tasks_tells_of_traits_and_diseases(own: Workspace) -> None
 
 
 def test_the_score_is_that_of_the_features(own: Workspace) -> None:
-    evidence = gather(own, load_run(own, "pretrain_cmr-I50"))
+    evidence = gather(own, load_run(own, "pretrain_cmr-traits"))
     assert evidence is not None
     (scores,) = evidence.scores["val"]
-    recorded = load_run(own, "pretrain_cmr-I50").record["metrics"]["best"]["val_auc"]
-    assert scores.metrics["auc"].value == pytest.approx(recorded)
+    recorded = load_run(own, "pretrain_cmr-traits").record["metrics"]["best"]["val_mean_r"]
+    assert scores.metrics["mean_r"].value == pytest.approx(recorded)
     assert not evidence.reference.curves  # reads the cine; `eccl predict` does not use it
 
 

@@ -6,12 +6,15 @@ import json
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 from typer.testing import CliRunner
 
 from eccl.commands.app import app
+from eccl.store.tombstones import Tombstones
+from eccl.training.runs import load_run
 from eccl.workspace import Workspace
 from tests.training.synthetic import FIRST_EID
 
@@ -32,7 +35,12 @@ def test_one_file_gives_82_traits_and_four_diseases(study: Workspace, files: Fil
     assert all(one["low"] < one["value"] < one["high"] for one in answer["traits"] if one["note"] is None)
     assert {one["units"] for one in answer["traits"]} >= {"mL", "%", "mm"}
     assert len(answer["embeddings"]) == len(answer["runs"]) == 5
-    assert answer["distribution"] in {"inside", "unusual", "outside"}
+    assert (answer["distribution"], answer["comparisons"]) == (
+        "unknown",
+        11,
+    )  # so few people of validation tell nothing apart
+    assert {one["distribution"] for one in answer["quality"]} <= {"inside", "unusual"}
+    assert all(0 < one["p"] <= 1 for one in (answer, *answer["quality"], *answer["embeddings"]))
 
 
 def test_the_screen_shows_verdict_diseases_and_traits(study: Workspace, files: Files) -> None:
@@ -40,7 +48,13 @@ def test_the_screen_shows_verdict_diseases_and_traits(study: Workspace, files: F
     done = CliRunner().invoke(app, ["predict", path, "--model", "all", "--workspace", str(study.root)])
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()
-    assert lines[0].startswith("distribution  ")
+    run = load_run(study, "align-all").record
+    assert lines[0].split() == ["run", f"{run['run_id']},", "data", "version", run["data_version"]]
+    assert lines[1].startswith("distribution  unknown  (p ")
+    assert "so many comparisons need 139 validation recordings" in lines[1]
+    told = [line.partition(": ")[2] for line in lines if ": no interval" in line or ": not calibrated" in line]
+    assert told
+    assert len(set(told)) == len(told)  # each note once
     assert sum(re.match(r"\s+24\d\d\d\s", line) is not None for line in lines) == 82
     assert sum(re.match(r"\s+I\d\d\s", line) is not None for line in lines) == 4
 
@@ -56,6 +70,23 @@ def test_a_refused_file_ends_with_1_its_reason_and_a_remedy(study: Workspace, tm
     assert str(FIRST_EID) not in done.output
     told = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
     assert set(told["refused"]) == {"reason", "detail", "remedy"}
+
+
+def test_a_file_of_somebody_who_withdrew_is_refused_unread(own: Workspace, files: Files, tmp_path: Path) -> None:
+    gone, stays = FIRST_EID + 5, FIRST_EID + 6
+    folder = tmp_path / "ecgs"
+    folder.mkdir()
+    for eid in (gone, stays):
+        (folder / f"{eid}_20205_2_0.xml").write_bytes((files[0] / files[1]["file"][0]).read_bytes())
+    Tombstones.add(own, [gone], date(2026, 3, 1), "2026-03-01-1")
+    arguments = ["--model", "all", "--workspace", str(own.root)]
+    done = CliRunner().invoke(app, ["predict", str(folder / f"{gone}_20205_2_0.xml"), *arguments])
+    assert done.exit_code == 1
+    assert "refused: withdrawn: the file's name holds the id of a participant who withdrew. Delete" in done.output
+    assert str(gone) not in done.output
+    done = CliRunner().invoke(app, ["predict", str(folder), *arguments, "--out", str(tmp_path / "out"), "--json"])
+    assert json.loads(done.stdout)["refused"] == {"withdrawn": 1}
+    assert pl.read_parquet(tmp_path / "out" / "recording.parquet").height == 1
 
 
 def test_a_folder_is_counted(study: Workspace, files: Files, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_an_earlier_answer_is_replaced_and_anything_else_is_left_alone(
     predict_folder(predictor, reader, out, workers=1)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == first
     (out / "mine.csv").write_text("a,b\n")
-    with pytest.raises(WorkspaceError, match="--out holds 1 other files"):
+    with pytest.raises(WorkspaceError, match="--out holds 1 other file;"):
         predict_folder(predictor, reader, out, workers=1)
     assert (out / "mine.csv").is_file()
     with pytest.raises(WorkspaceError, match="--out is a file"):

@@ -13,11 +13,12 @@ import pytest
 from eccl.config import load_params
 from eccl.errors import FeatureError, VersionError, WithdrawalError, WorkspaceError
 from eccl.inference.choose import choose_runs
+from eccl.inference.distribution import FEWEST_RECORDINGS
 from eccl.inference.predict import Predictions, Predictor
 from eccl.inference.reading import Reader, Recording
 from eccl.inference.reference import first_visits, run_reference
 from eccl.store.features import read_features
-from eccl.store.parts import read_table, write_parquet
+from eccl.store.parts import read_table, table_files, write_parquet
 from eccl.store.tombstones import journal_path
 from eccl.training.runs import load_run
 from eccl.training.runtime import RuntimeConfig
@@ -192,6 +193,8 @@ def test_the_test_split_changes_nothing(study: Workspace, own: Workspace) -> Non
     assert before.cloud is not None
     assert after.cloud is not None
     np.testing.assert_array_equal(after.cloud.distance, before.cloud.distance)
+    people = len(first_visits(recording_visits(own.data), "val", (2, 3)))
+    assert len(before.cloud.distance) == people  # two visits of one person are no two observations
 
 
 def test_one_visit_per_participant_counts(study: Workspace) -> None:
@@ -202,13 +205,52 @@ def test_one_visit_per_participant_counts(study: Workspace) -> None:
 
 
 def test_a_recording_unlike_the_others_is_told(study: Workspace, some: tuple[list[Recording], pl.DataFrame]) -> None:
+    found = open_predictor(study, "align-traits")
+    (amplitude,) = (one for one in found.ranges if one.measure == "amplitude_p99_uv")
+    assert FEWEST_RECORDINGS <= len(amplitude.distance) < 99  # so many can say unusual, and no more
     loud = replace(some[0][0], clean=some[0][0].clean * 4, columns={**some[0][0].columns, "amplitude_p99_uv": 20000.0})
-    (row,) = open_predictor(study, "align-traits").predict([loud]).recordings.to_dicts()
-    assert row["amplitude_p99_uv_distribution"] == "outside"
-    assert row["distribution"] == "outside"
+    (row,) = found.predict([loud]).recordings.to_dicts()
+    assert row["amplitude_p99_uv_p"] == pytest.approx(1 / (1 + len(amplitude.distance)))
+    assert row["amplitude_p99_uv_distribution"] == "unusual"
+    # Seven comparisons need more recordings than these to say anything of all together.
+    assert (row["comparisons"], row["distribution"]) == (7, "unknown")
+    assert row["p"] == pytest.approx(7 / (1 + len(amplitude.distance)))
     flat = replace(some[0][0], columns={**some[0][0].columns, "flat_leads": 2})
-    (row,) = open_predictor(study, "align-traits").predict([flat]).recordings.to_dicts()
-    assert (row["flat_leads_distribution"], row["distribution"]) == ("outside", "outside")
+    (row,) = found.predict([flat]).recordings.to_dicts()
+    assert row["flat_leads_distribution"] == "unusual"
+
+
+def test_all_comparisons_together_are_judged(study: Workspace, some: tuple[list[Recording], pl.DataFrame]) -> None:
+    """With validation recordings enough, a far measure makes the recording outside, and usual ones leave it inside."""
+    found = open_predictor(study, "align-traits")
+    many = tuple(replace(one, distance=np.sort(np.random.default_rng(1).random(999))) for one in found.ranges)
+    (reference,) = found.references
+    assert reference.cloud is not None
+    cloud = replace(reference.cloud, distance=np.sort(np.random.default_rng(2).random(999) * 1e6))
+    wide = replace(found, ranges=many, references=(replace(reference, cloud=cloud),))
+    middle = {one.measure: one.middle for one in many}
+    usual = replace(some[0][0], columns={**some[0][0].columns, **middle})
+    (row,) = wide.predict([usual]).recordings.to_dicts()
+    assert row["distribution"] == "inside"
+    loud = replace(usual, columns={**usual.columns, "amplitude_p99_uv": 1e9})
+    (row,) = wide.predict([loud]).recordings.to_dicts()
+    assert (row["p"], row["distribution"]) == (pytest.approx(7 / 1000), "outside")
+
+
+def test_a_recording_that_a_model_knows_is_told(own: Workspace, some: tuple[list[Recording], pl.DataFrame]) -> None:
+    recordings, listed = some
+    # This cohort was simulated straight into data/, where the hash is of a recipe; here it shall be the file's.
+    hashes = dict(zip(listed["row"], (one.file_sha256 for one in recordings), strict=True))
+    mine = pl.col("row").replace_strict(hashes, default=None, return_dtype=pl.String)
+    for path in table_files(own.data, "recordings"):
+        table = pl.read_parquet(path)
+        write_parquet(table.with_columns(pl.coalesce(mine, "file_sha256").alias("file_sha256")).to_arrow(), path)
+    found = open_predictor(own, "align-traits").predict(recordings).recordings
+    notes = dict(zip(found["file"], found["note"], strict=True))
+    for file, split in listed.select("file", "split").iter_rows():
+        told = {"train": "trained on this very recording", "val": "epoch was chosen", "test": None}[split]
+        assert (notes[file] is None) if told is None else told in notes[file]
+    assert set(listed["split"]) == {"train", "val", "test"}
 
 
 def test_without_data_and_features_the_networks_still_speak_and_say_what_is_missing(
@@ -281,3 +323,13 @@ def test_a_missing_run_of_the_five_is_named_with_its_command(own: Workspace) -> 
     shutil.rmtree(own.run_folder("align-I42"))
     with pytest.raises(WorkspaceError, match="eccl train align@I42"):
         choose_runs(own, "align")
+
+
+def test_arms_that_the_workspace_does_not_train_itself_are_named_with_their_command(own: Workspace) -> None:
+    with pytest.raises(
+        FeatureError, match=r"no run probe-I21, .*`eccl table1 --arms probe --train-only`.*--model probe"
+    ):
+        choose_runs(own, "probe")
+    shutil.rmtree(own.run_folder("align-all"))
+    with pytest.raises(FeatureError, match=r"`eccl table1 --arms multitask --train-only`"):
+        choose_runs(own, "all")

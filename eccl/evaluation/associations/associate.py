@@ -22,6 +22,7 @@ from eccl.errors import ConfigError
 from eccl.evaluation.associations.forest import draw_forest
 from eccl.evaluation.associations.participants import DAYS_PER_YEAR, Participants, choose_participants, follow
 from eccl.evaluation.associations.regression import Fit, adjust, fit_hazard, fit_linear, fit_logistic
+from eccl.evaluation.opened import choose_split
 from eccl.evaluation.predictions import Truth, predicted_disease, predicted_traits, read_predictions, read_truth
 from eccl.store.database import create_tables, fill_table, memory
 from eccl.store.gate import require_green
@@ -44,47 +45,69 @@ class _Predictions:
     run_ids: dict[str, str]
 
 
-def associate(workspace: Workspace, split: str = "test") -> tuple[pl.DataFrame, list[Path]]:
+@dataclass(frozen=True, slots=True)
+class Associations:
+    """What :func:`associate` leaves behind.
+
+    Parameters
+    ----------
+    table, paths
+        The table, and the files.
+    split, split_note
+        Split of the participants, and why it is not test where nobody asked for val.
+    followed_until
+        End of follow-up, in words.
+    """
+
+    table: pl.DataFrame
+    paths: tuple[Path, ...]
+    split: str
+    split_note: str
+    followed_until: str
+
+
+def associate(workspace: Workspace, split: str | None = None) -> Associations:
     """Fit every regression and write reports/associations.
 
     Parameters
     ----------
     split
-        ``test`` or ``val``; training visits would flatter the models.
-
-    Returns
-    -------
-    tuple
-        The table, and the files.
+        ``test`` or ``val``; training visits would flatter the models. None takes test where that is open for every run that
+        is used, else val.
 
     Raises
     ------
     ConfigError
         The split is another one.
+    SplitError
+        ``test`` is asked for, and closed for a run.
     FeatureError
         A run of align is missing or of other data.
     GateError
         The gate is missing, red without an override, or belongs to other data.
     """
-    if split not in SPLITS:
+    if split is not None and split not in SPLITS:
         raise ConfigError(f"associations are computed on {' or '.join(SPLITS)}, found {split!r}; choose one of them")
     gate = require_green(workspace)
     params = load_params(workspace.params_file)
     instances = tuple(params.presets[params.preset]["evaluation"]["instances"])
     definition = params.cohort.label_definition
-    truth = read_truth(workspace, split, instances, params.cohort.diseases, definition)
-    people = choose_participants(workspace, truth)
+    runs = [run_name("align", task) for task in (TRAITS, *params.cohort.diseases)]
+    chosen, split_note = choose_split(workspace, runs, gate.data_version, split)
+    truth = read_truth(workspace, chosen, instances, params.cohort.diseases, definition)
+    people = choose_participants(workspace, truth, params.cohort.followup_end)
     predictions = _read(workspace, truth, people, instances)
     rows = [
         *_traits(truth, people, predictions),
         *_diseases(truth, people, predictions, definition),
         *_incidents(workspace, truth, people, predictions),
     ]
-    shared = {"data_version": gate.data_version, "split": split}
+    shared = {"data_version": gate.data_version, "split": chosen}
     table = _to_table([{**row, **shared} for row in rows])
     folder = workspace.reports / "associations"
     write_parquet(table.to_arrow(), folder / "associations.parquet")
-    return table, [folder / "associations.parquet", *draw_forest(table, folder / "forest")]
+    paths = (folder / "associations.parquet", *draw_forest(table, folder / "forest"))
+    return Associations(table, paths, chosen, split_note, people.followed_until)
 
 
 def _read(workspace: Workspace, truth: Truth, people: Participants, instances: tuple[int, ...]) -> _Predictions:
@@ -124,7 +147,8 @@ def _incidents(
             is_in = ~np.isnan(np.column_stack([until.days, predictor, *people.covariates.values()])).any(axis=1)
             years = float(until.days[is_in].sum() / DAYS_PER_YEAR)
             row = _row("incident", code, name, run_name("align", TRAITS), predictions, fit)
-            yield {**row, "person_years": years}
+            note = "; ".join(filter(None, [row["note"], people.followed_until]))
+            yield {**row, "person_years": years, "note": note}
 
 
 def _row(analysis: str, outcome: str, predictor: str, run: str, predictions: _Predictions, fit: Fit) -> dict[str, Any]:

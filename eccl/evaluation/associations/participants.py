@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,8 @@ from eccl.workspace import Workspace
 
 Float = NDArray[np.float64]
 DAYS_PER_YEAR = 365.25
+END_PERCENTILE = 0.99
+"""Share of the diagnosis dates up to the end of follow-up: a date mistyped into the future does not move it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,14 @@ class Participants:
         eid, visit_date, end of follow-up; in that order.
     covariates
         age (years), sex (1 is male), BSA (m2): (n,) each, NaN where unknown.
+    followed_until
+        The end of follow-up in words: the day, and where it is from; empty where nothing was ever diagnosed.
     """
 
     positions: NDArray[np.int64]
     visits: pl.DataFrame
     covariates: dict[str, Float]
+    followed_until: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +58,21 @@ class FollowUp:
     is_event: Float
 
 
-def choose_participants(workspace: Workspace, truth: Truth) -> Participants:
-    """Take the first visit of every participant, and what is known of it."""
+def choose_participants(workspace: Workspace, truth: Truth, followup_end: date | None) -> Participants:
+    """Take the first visit of every participant, and what is known of it.
+
+    Parameters
+    ----------
+    followup_end
+        Last day on which diagnoses are complete (``cohort.followup_end``); None takes the 99th percentile of their dates.
+    """
     first = truth.visits.with_row_index("position").group_by("eid", maintain_order=True).first()
     first = first.select(pl.col("eid").cast(pl.Int64), pl.col("instance").cast(pl.Int64), "position")
     visits = _table(workspace, "visits", ["eid", "instance", "visit_date", "age_years", "height_cm", "weight_kg"])
     people = _table(workspace, "participants", ["eid", "sex", "death_date", "lost_to_follow_up_on"])
     known = first.join(visits, on=["eid", "instance"], how="left", maintain_order="left")
     known = known.join(people, on="eid", how="left", maintain_order="left")
-    last = _table(workspace, "diagnoses", ["date"])["date"].max()
+    last, followed_until = _end_of_followup(workspace, followup_end)
     end = pl.min_horizontal(pl.lit(last, pl.Date), "death_date", "lost_to_follow_up_on")
     known = known.with_columns(
         end=end,
@@ -71,8 +83,21 @@ def choose_participants(workspace: Workspace, truth: Truth) -> Participants:
         name: _floats(known[column]) for name, column in (("age", "age_years"), ("sex", "male"), ("BSA", "bsa"))
     }
     return Participants(
-        known["position"].to_numpy().astype(np.int64), known.select("eid", "visit_date", "end"), covariates
+        known["position"].to_numpy().astype(np.int64),
+        known.select("eid", "visit_date", "end"),
+        covariates,
+        followed_until,
     )
+
+
+def _end_of_followup(workspace: Workspace, given: date | None) -> tuple[date | None, str]:
+    if given is not None:
+        return given, f"followed until {given} (cohort.followup_end)"
+    dates = _table(workspace, "diagnoses", ["date"])["date"].drop_nulls().sort()
+    if dates.is_empty():
+        return None, ""
+    last: date = dates[int(END_PERCENTILE * (len(dates) - 1))]
+    return last, f"followed until {last} (99th percentile of the diagnosis dates)"
 
 
 def follow(workspace: Workspace, participants: Participants, code: str) -> FollowUp:

@@ -65,29 +65,33 @@ def fit_linear(outcome: Float, predictor: Float, covariates: dict[str, Float]) -
     """
     from statsmodels.api import OLS
 
-    def fit(y: Float, design: Float) -> Any:
-        if len(y) < FEWEST_PER_TERM * (design.shape[1] + 1):
+    def count(y: Float, terms: int) -> None:
+        if len(y) < FEWEST_PER_TERM * terms:
             raise _NotEstimableError(
-                f"{len(y)} participants, expected at least {FEWEST_PER_TERM * (design.shape[1] + 1)} for "
-                f"{design.shape[1] + 1} coefficients"
+                f"{_many(len(y), 'participant')}, expected at least {FEWEST_PER_TERM * terms} for {terms} coefficients"
             )
+
+    def fit(y: Float, design: Float) -> Any:
         return OLS(_standardise(y, "the outcome"), _with_intercept(design)).fit()
 
-    return _fit(outcome, predictor, covariates, None, fit)
+    return _fit(outcome, predictor, covariates, None, count, fit)
 
 
 def fit_logistic(is_case: Float, predictor: Float, covariates: dict[str, Float]) -> Fit:
     """Logistic regression of a 0/1 outcome; the coefficient is the logarithm of an odds ratio per SD."""
     from statsmodels.api import Logit
 
-    def fit(y: Float, design: Float) -> Any:
+    def count(y: Float, terms: int) -> None:
         rarer = int(min(y.sum(), len(y) - y.sum()))
         if rarer < FEWEST_EVENTS:
-            kind = "cases" if y.sum() <= len(y) / 2 else "participants without the disease"
-            raise _NotEstimableError(f"{rarer} {kind}, expected at least {FEWEST_EVENTS}")
+            is_case_rarer = y.sum() <= len(y) / 2
+            kind = _many(rarer, "case") if is_case_rarer else f"{_many(rarer, 'participant')} without the disease"
+            raise _NotEstimableError(f"{kind}, expected at least {FEWEST_EVENTS}")
+
+    def fit(y: Float, design: Float) -> Any:
         return Logit(y, _with_intercept(design)).fit(disp=0, maxiter=100)
 
-    return _fit(is_case, predictor, covariates, is_case, fit)
+    return _fit(is_case, predictor, covariates, is_case, count, fit)
 
 
 def fit_hazard(days: Float, is_event: Float, predictor: Float, covariates: dict[str, Float]) -> Fit:
@@ -104,15 +108,17 @@ def fit_hazard(days: Float, is_event: Float, predictor: Float, covariates: dict[
 
     known = ~np.isnan(days)
 
+    def count(y: Float, terms: int) -> None:
+        if np.signbit(y).sum() < FEWEST_EVENTS:
+            raise _NotEstimableError(f"{_many(int(np.signbit(y).sum()), 'event')}, expected at least {FEWEST_EVENTS}")
+
     def fit(y: Float, design: Float) -> Any:
         status, time = np.signbit(y).astype(float), np.abs(y)
-        if status.sum() < FEWEST_EVENTS:
-            raise _NotEstimableError(f"{int(status.sum())} events, expected at least {FEWEST_EVENTS}")
         return PHReg(time, design, status=status, ties="efron").fit(disp=0)
 
     # The sign carries the event, so that both travel through the same selection of complete participants.
     signed = np.where(known, np.where(is_event == 1, -days, days), np.nan)
-    return _fit(signed, predictor, covariates, is_event, fit)
+    return _fit(signed, predictor, covariates, is_event, count, fit)
 
 
 def adjust(p: list[float | None]) -> list[float | None]:
@@ -131,6 +137,7 @@ def _fit(
     predictor: Float,
     covariates: dict[str, Float],
     event: Float | None,
+    count: Callable[[Float, int], None],
     fit: Callable[[Float, Float], Any],
 ) -> Fit:
     complete = ~np.isnan(outcome) & ~np.isnan(predictor)
@@ -141,6 +148,8 @@ def _fit(
     counts = (int(complete.sum()), None if event is None else int(np.nansum(event[complete])), tuple(kept))
     note = f"{', '.join(gone)} left out: the same for everybody" if gone and complete.any() else ""
     try:
+        # First: of three participants everything is a linear combination of everything.
+        count(outcome[complete], len(kept) + 2)
         columns = [_standardise(predictor[complete], "the prediction"), *(_standardise(v, n) for n, v in kept.items())]
         design = np.column_stack(columns)
         if np.linalg.matrix_rank(np.column_stack([np.ones(len(design)), design])) < design.shape[1] + 1:
@@ -180,6 +189,10 @@ def _standardise(values: Float, what: str) -> Float:
         raise _NotEstimableError(f"{what} is the same for everybody, or known for too few")
     standard: Float = (values - values.mean()) / values.std(ddof=1)
     return standard
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _varies(values: Float) -> bool:

@@ -15,7 +15,7 @@ from eccl.models.ecg_vit import POOLING_WEIGHTS, EcgEncoder
 from eccl.models.projection import Aligned
 from eccl.models.specs import EcgEncoderSpec
 from eccl.training.alignment import Alignment, Pairs
-from eccl.training.config import DISEASES, AlignConfig
+from eccl.training.config import AlignConfig, label_problems
 from eccl.training.describe import count_targets, describe_recordings, project_cines
 from eccl.training.execution import carry_out
 from eccl.training.filling import from_mapping
@@ -163,7 +163,6 @@ def select_pairs(
 
 
 def _check_loss(config: AlignConfig, task: str) -> None:
-    if config.alignment.loss == "label_aware" and config.contrastive_weight > 0 and task not in DISEASES:
-        raise ConfigError(
-            f"align.alignment.loss label_aware needs the labels of one disease, found task {task}; expected one of {', '.join(DISEASES)}"
-        )
+    problems = label_problems(config, [task])
+    if problems:
+        raise ConfigError("; ".join(problems))
