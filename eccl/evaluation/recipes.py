@@ -9,7 +9,7 @@ from typing import Any
 from eccl.evaluation.arm_runs import COLUMNS, DISEASES, TRAITS, reads_ecg
 from eccl.evaluation.arm_scores import main_metric
 from eccl.evaluation.comparison import SCORED
-from eccl.training.arms import Arm, ArmTable
+from eccl.training.arms import TASKS, Arm, ArmTable
 
 CANDIDATES = ("table", "beyond")
 """Groups whose arms compete; those of figure 2b are points of a curve."""
@@ -86,7 +86,7 @@ def describe_changes(table: ArmTable, arm: Arm) -> list[str]:
 
 def can_be_adopted(arm: Arm) -> bool:
     """Whether the workspace's own stages can be the arm: ``eccl adopt`` makes it a preset."""
-    return arm.stage == "align" and "all" not in arm.tasks and "pretrain_cmae" not in arm.parts
+    return arm.stage == "align" and "pretrain_cmr" in arm.parts and set(arm.tasks) == set(TASKS)
 
 
 def _validation(table: ArmTable, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], float]:

@@ -38,6 +38,7 @@ VERBS = (
     "status",
     "doctor",
     "table1",
+    "adopt",
     "figures",
     "associations",
     "predict",
