@@ -86,7 +86,8 @@ def describe_changes(table: ArmTable, arm: Arm) -> list[str]:
 
 def can_be_adopted(arm: Arm) -> bool:
     """Whether the workspace's own stages can be the arm: ``eccl adopt`` makes it a preset."""
-    return arm.stage == "align" and "pretrain_cmr" in arm.parts and set(arm.tasks) == set(TASKS)
+    is_whole = arm.group in CANDIDATES and set(arm.tasks) == set(TASKS)
+    return arm.stage == "align" and "pretrain_cmr" in arm.parts and is_whole
 
 
 def _validation(table: ArmTable, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], float]:

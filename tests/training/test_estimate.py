@@ -188,7 +188,10 @@ def test_the_dry_run_speaks_json(trained: Workspace) -> None:
 def test_devices_that_do_not_divide_a_batch_are_refused(trained: Workspace) -> None:
     arguments = ["train", "--dry-run", "--devices", "3", "--workspace", str(trained.root)]
     message = str(runner.invoke(app, arguments).exception)
-    assert "pretrain_ecg: batch_size 8; pretrain_cmr: batch_size 8; pretrain_cmae: batch_size 8; align: batch_size 8" in message
+    assert (
+        "pretrain_ecg: batch_size 8; pretrain_cmr: batch_size 8; pretrain_cmae: batch_size 8; align: batch_size 8"
+        in message
+    )
 
 
 def test_a_preset_is_written_where_dvc_reads_it(
