@@ -273,15 +273,15 @@ def _mapped(ingest: IngestSession, workers: int, on_progress: Progress) -> Itera
             on_progress(done, total)
             yield result
         return
-    with worker_pool(fitting) as pool:
-        for future in as_completed([pool.submit(ingest.work, batch) for batch in ingest.batches]):
-            try:
+    try:
+        with worker_pool(fitting) as pool:  # a pool whose worker died while it started refuses what is submitted
+            for future in as_completed([pool.submit(ingest.work, batch) for batch in ingest.batches]):
                 result = future.result()
-            except BrokenProcessPool:
-                raise WorkerError(
-                    "a worker process was ended from outside, often by the system for lack of memory; what was committed stays; "
-                    "run the same command again, with fewer --workers if it happens twice"
-                ) from None
-            done += result.expected
-            on_progress(done, total)
-            yield result
+                done += result.expected
+                on_progress(done, total)
+                yield result
+    except BrokenProcessPool:
+        raise WorkerError(
+            "a worker process was ended from outside, often by the system for lack of memory; what was committed stays; "
+            "run the same command again, with fewer --workers if it happens twice"
+        ) from None
