@@ -13,8 +13,10 @@ from pathlib import Path
 
 PATTERN = re.compile(r"(?<!\d)(?<!\.)(?<!rs)(10[0-9]{5}|[1-5][0-9]{6}|6[0-4][0-9]{5}|650{5})(?!\d)")
 
-# Hashes are hexadecimal, and DVC's files hold sizes in bytes: neither can be an id, both may look like one.
+# Hashes are hexadecimal, matplotlib names clip paths and markers of an SVG by them, and DVC's files hold sizes in bytes:
+# none can be an id, all may look like one.
 DIGEST = re.compile(r"(?<![0-9A-Za-z])(?=[0-9]*[a-f])[0-9a-f]{12,64}(?![0-9A-Za-z])")
+MARK = re.compile(r"(?<=[\"#])[pm][0-9a-f]{10}(?=[\")])")
 SIZE = re.compile(r"^\s*(?:- )?size: \d+$")
 
 
@@ -35,7 +37,7 @@ def find_ids(root: Path) -> list[str]:
         found += [
             f"{name}:{number}"
             for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1)
-            if PATTERN.search(DIGEST.sub("", line)) and not (is_dvc and SIZE.match(line))
+            if PATTERN.search(MARK.sub("", DIGEST.sub("", line))) and not (is_dvc and SIZE.match(line))
         ]
     return found
 
