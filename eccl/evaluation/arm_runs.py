@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from eccl.training.arms import TASKS, Arm, ArmTable, choose_naming
+from eccl.training.arms import TASKS, Arm, ArmTable, scored_run
 
 DISEASES = TASKS[1:]
 TRAITS = TASKS[0]
@@ -43,13 +43,6 @@ def list_cells(table: ArmTable, seeds: Sequence[int]) -> list[Cell]:
                 run = scored_run(table, arm, task, seed)
                 cells += [Cell(arm, column, task, seed, run) for column in (COLUMNS if task == "all" else (task,))]
     return cells
-
-
-def scored_run(table: ArmTable, arm: Arm, task: str, seed: int) -> str:
-    """Name of the run whose predictions are an arm's: ``align-I21.triplet.s42``, ``pretrain_cmr-I21.swin.s42``."""
-    # An arm whose stage is a part's is that part, scored.
-    variant = arm.parts[arm.stage] if arm.stage in table.parts else arm.key
-    return choose_naming(table, arm.stage, variant, seed).run(arm.stage, task)
 
 
 def of_arm(cells: Collection[Cell], arm: str, column: str) -> list[Cell]:

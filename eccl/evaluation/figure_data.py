@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from eccl.config import load_params
 from eccl.errors import FeatureError, SplitError, VersionError, WorkspaceError
-from eccl.evaluation.arm_runs import scored_run
 from eccl.evaluation.predictions import Truth, predicted_traits, read_predictions, read_truth, vectors
 from eccl.evaluation.selection import Selection, read_selected, read_selection
 from eccl.models.scores import pearson_r
@@ -20,7 +19,7 @@ from eccl.store.database import empty_table
 from eccl.store.materialized import is_covered
 from eccl.store.parts import data_version
 from eccl.store.run_names import training_command
-from eccl.training.arms import Arm, ArmTable
+from eccl.training.arms import Arm, ArmTable, scored_run
 from eccl.training.runs import RECORD, Run, load_run, run_name
 from eccl.training.targets import TRAITS
 from eccl.workspace import Workspace

@@ -79,7 +79,7 @@ def list_jobs(
     for seed in table.seeds if seeds is None else [seed for seed in table.seeds if seed in seeds]:
         every = [_part_jobs(table, part, seed, tasks) for part in alone]
         every += [
-            _with_parents(table, arm.stage, variant_of(arm), task, seed)
+            _with_parents(table, arm.stage, arm.variant, task, seed)
             for arm in chosen
             for task in arm.tasks
             if tasks is None or task in tasks
@@ -106,17 +106,6 @@ def choose_arms(table: ArmTable, arms: Sequence[str] | None = None, groups: Sequ
     return [arm for arm in found if (arms is None or arm.key in arms) and (groups is None or arm.group in groups)]
 
 
-def variant_of(arm: Arm) -> str:
-    """Variant that the runs of an arm are named after: an arm that only scores a part has the part's runs."""
-    return arm.parts.get(arm.stage, arm.key)
-
-
-def run_of(table: ArmTable, arm: str, task: str, seed: int) -> str:
-    """Name of the run whose predictions an arm is scored by: ``align-I21.triplet.s43``, or ``pretrain_cmr-I21.swin.s43``."""
-    one = table.arms[arm]
-    return choose_naming(table, one.stage, variant_of(one), seed).run(one.stage, task)
-
-
 def _with_parents(table: ArmTable, stage: str, variant: str, task: str | None, seed: int) -> Iterator[Job]:
     naming = choose_naming(table, stage, variant, seed)
     parents: list[str] = []
@@ -131,7 +120,7 @@ def _part_jobs(table: ArmTable, part: str, seed: int, tasks: Sequence[str] | Non
     """Jobs of a part, whichever arms need them."""
     for arm in table.arms.values():
         for task in arm.tasks:
-            for job in _with_parents(table, arm.stage, variant_of(arm), task, seed):
+            for job in _with_parents(table, arm.stage, arm.variant, task, seed):
                 if job.variant == part and (tasks is None or job.task is None or job.task in tasks):
                     yield job
 

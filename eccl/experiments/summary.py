@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from eccl.experiments.durations import Durations
-from eccl.experiments.jobs import Job, variant_of
+from eccl.experiments.jobs import Job
 from eccl.training.arms import ArmTable
 
 
@@ -61,4 +61,4 @@ def summarise(table: ArmTable, jobs: Sequence[Job], stale: Collection[str], dura
 
 
 def _scored_titles(table: ArmTable, stage: str, part: str) -> str:
-    return ", ".join(arm.title for arm in table.arms.values() if (arm.stage, variant_of(arm)) == (stage, part))
+    return ", ".join(arm.title for arm in table.arms.values() if (arm.stage, arm.variant) == (stage, part))

@@ -55,6 +55,11 @@ class Arm:
     tasks: tuple[str, ...] = TASKS
     paper: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def variant(self) -> str:
+        """What its runs are named after: an arm that only scores a part has the part's runs."""
+        return self.parts.get(self.stage, self.key)
+
 
 @dataclass(frozen=True, slots=True)
 class ArmTable:
@@ -156,6 +161,11 @@ def choose_naming(table: ArmTable, stage: str, variant: str, seed: int) -> Namin
         return Naming(stage, variant, seed)
     known = [*table.parts.get(stage, ()), *(arm.key for arm in table.arms.values() if arm.stage == stage)]
     raise ConfigError(f"{stage} has no variant {variant!r}; experiments/arms.yaml knows {', '.join(known) or 'none'}")
+
+
+def scored_run(table: ArmTable, arm: Arm, task: str, seed: int) -> str:
+    """Name of the run whose predictions are an arm's: ``align-I21.triplet.s42``, or ``pretrain_cmr-I21.swin.s42``."""
+    return choose_naming(table, arm.stage, arm.variant, seed).run(arm.stage, task)
 
 
 def changes_of(table: ArmTable, naming: Naming) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from eccl.errors import ConfigError
-from eccl.experiments.jobs import list_jobs, run_of
-from eccl.training.arms import ArmTable, load_arms
+from eccl.experiments.jobs import list_jobs
+from eccl.training.arms import ArmTable, load_arms, scored_run
 from eccl.workspace import shipped
 
 
@@ -31,7 +31,7 @@ def test_every_run_is_there_once_and_after_its_parents(table: ArmTable) -> None:
 def test_every_arm_is_scored_by_one_of_the_jobs(table: ArmTable) -> None:
     runs = {job.run for job in list_jobs(table)}
     wanted = {
-        run_of(table, arm.key, task, seed) for arm in table.arms.values() for task in arm.tasks for seed in table.seeds
+        scored_run(table, arm, task, seed) for arm in table.arms.values() for task in arm.tasks for seed in table.seeds
     }
     assert wanted <= runs
     # What is no arm's is a part's.
@@ -70,7 +70,7 @@ def test_a_choice_brings_its_parents_and_nothing_else(table: ArmTable) -> None:
 
 
 def test_an_arm_that_only_scores_a_part_has_the_parts_runs(table: ArmTable) -> None:
-    assert run_of(table, "cmr_sup", "I21", 42) == "pretrain_cmr-I21.swin.s42"
+    assert scored_run(table, table.arms["cmr_sup"], "I21", 42) == "pretrain_cmr-I21.swin.s42"
     assert [job.run for job in list_jobs(table, arms=["cmr_sup"], tasks=["I21"], seeds=[42])] == [
         "pretrain_cmr-I21.swin.s42"
     ]
