@@ -105,12 +105,11 @@ class _Plan:
 
 def _plan(place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str) -> _Plan:
     from eccl.experiments.durations import open_durations
-    from eccl.experiments.pipeline import is_current
+    from eccl.experiments.pipeline import outdated_seeds
     from eccl.experiments.run import find_stale
     from eccl.experiments.summary import summarise
 
-    # The file of stages may be older than the table; then nobody but the table can say what is to be done.
-    stale = find_stale(place, jobs) if is_current(place, table) else [(job, "the table changed") for job in jobs]
+    stale = find_stale(place, jobs, outdated_seeds(place, table))
     reasons = {job.run: reason for job, reason in stale}
     durations = open_durations(place, preset)
     variants = summarise(table, jobs, reasons, durations)

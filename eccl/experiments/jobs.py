@@ -40,7 +40,7 @@ class Job:
 
     @property
     def dvc_stage(self) -> str:
-        """Name in experiments/dvc.yaml, where a dot may not be: ``align-I21-triplet-s43``."""
+        """Name for DVC, which takes no dot: ``align-I21-triplet-s43``."""
         return self.run.replace(".", "-")
 
 

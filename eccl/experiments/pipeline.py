@@ -1,7 +1,9 @@
-"""experiments/dvc.yaml, made from the experiment table: a stage per job, with what it reads and exactly what it writes.
+"""experiments/s42/dvc.yaml and its like, made from the experiment table: a stage per job, with what it reads and exactly what it writes.
+
+A seed has a file of its own, because DVC writes a file's whole lock anew after every stage.
 
 Outputs are not copied into DVC's cache: at the paper's size the features of all arms are tens of gigabytes, which `dvc gc`
-would throw away unasked. And experiments/.dvcignore keeps the file out of the workspace's own pipeline: `dvc repro`,
+would throw away unasked. And experiments/.dvcignore keeps the files out of the workspace's own pipeline: `dvc repro`,
 `dvc pull` and `dvc status` speak of one model per task, and :mod:`eccl.experiments.stages` of these.
 """
 
@@ -20,16 +22,15 @@ from eccl.training.arms import Arm, ArmTable, Naming, choose_naming, load_arms
 from eccl.workspace import Workspace, shipped
 
 FOLDER = "experiments"
-PIPELINE = f"{FOLDER}/dvc.yaml"
-LOCK = f"{FOLDER}/dvc.lock"
+LOCKS = f"{FOLDER}/s*/dvc.lock"
 IGNORED = f"{FOLDER}/.dvcignore"
 IGNORED_TEXT = """\
 # Stages of the experiments are run by `eccl table1`; `dvc repro`, `dvc pull` and `dvc status` leave them alone.
-/dvc.yaml
-/dvc.lock
+dvc.yaml
+dvc.lock
 """
 _HEAD = """\
-# Made from arms.yaml by `eccl table1`, which also runs it. Change that file, not this one.
+# Made from ../arms.yaml by `eccl table1`, which also runs it. Change that file, not this one.
 # Every output is written aside and renamed, so DVC need not delete it first (persist).
 """
 _KEPT = {"cache": False, "persist": True}
@@ -47,11 +48,16 @@ _READ_SECTIONS = {
 _WITH_CURVES = frozenset({"pretrain_ecg", "pretrain_cmr", "pretrain_cmae", "align"})
 
 
-def pipeline_text(table: ArmTable) -> str:
-    """Text of experiments/dvc.yaml: every job of the table."""
+def pipeline_of(seed: int) -> str:
+    """File that has the stages of a seed, below the workspace's root; DVC keeps its lock beside it."""
+    return f"{FOLDER}/s{seed}/dvc.yaml"
+
+
+def pipeline_text(table: ArmTable, seed: int) -> str:
+    """Text of a seed's file: every job of the table with that seed."""
     content = {
-        "vars": ["../params.yaml:preset"],
-        "stages": {job.dvc_stage: dvc_stage(table, job) for job in list_jobs(table)},
+        "vars": ["../../params.yaml:preset"],
+        "stages": {job.dvc_stage: dvc_stage(table, job) for job in list_jobs(table, seeds=[seed])},
     }
     return _HEAD + yaml.dump(content, Dumper=LineDumper, sort_keys=False, default_flow_style=None, width=10_000)
 
@@ -73,21 +79,28 @@ def open_table(workspace: Workspace) -> ArmTable:
     return load_arms(workspace.arms_file)
 
 
-def is_current(workspace: Workspace, table: ArmTable) -> bool:
-    """Whether experiments/dvc.yaml is the table's."""
-    return not _outdated(workspace, table)
+def outdated_seeds(workspace: Workspace, table: ArmTable) -> set[int]:
+    """Seeds whose stages are not the table's, or not written yet."""
+    outdated = _outdated(workspace, table)
+    return {seed for seed in table.seeds if workspace.root / pipeline_of(seed) in outdated}
 
 
 def write_pipeline(workspace: Workspace, table: ArmTable) -> bool:
-    """Bring experiments/dvc.yaml up to the table; return whether it changed."""
-    found = _outdated(workspace, table)
-    for path, text in found.items():
+    """Bring the files of stages up to the table; return whether anything changed. What a seed that is gone came to stays in its lock."""
+    outdated = _outdated(workspace, table)
+    for path, text in outdated.items():
+        path.parent.mkdir(exist_ok=True)
         replace_file(path, text.encode())
-    return bool(found)
+    kept = {workspace.root / pipeline_of(seed) for seed in table.seeds}
+    gone = set((workspace.root / FOLDER).glob("s*/dvc.yaml")) - kept
+    for path in gone:
+        path.unlink()
+    return bool(outdated or gone)
 
 
 def _outdated(workspace: Workspace, table: ArmTable) -> dict[Path, str]:
-    wanted = {workspace.root / IGNORED: IGNORED_TEXT, workspace.root / PIPELINE: pipeline_text(table)}
+    wanted = {workspace.root / pipeline_of(seed): pipeline_text(table, seed) for seed in table.seeds}
+    wanted[workspace.root / IGNORED] = IGNORED_TEXT
     return {path: text for path, text in wanted.items() if not path.is_file() or path.read_text() != text}
 
 
@@ -96,7 +109,7 @@ def dvc_stage(table: ArmTable, job: Job) -> dict[str, Any]:
     naming = choose_naming(table, job.stage, job.variant, job.seed)
     task = "" if job.task is None else f" --task {job.task}"
     stage: dict[str, Any] = {
-        "wdir": "..",
+        "wdir": "../..",
         "cmd": f"python -m eccl.training {job.stage}{task} --variant {job.variant} --seed {job.seed}",
         "deps": ["data", "reports/gate/gate.json", *_inputs(job)],
         "params": [*_settings(table, job), {"experiments/arms.yaml": _lines_of(table, naming)}],

@@ -1,13 +1,13 @@
 """What the experiments come to, in git: the folder experiments/ and nothing else of the user's.
 
-``dvc.lock`` names every run by hash, with the parameters it was trained with; ``looks.json`` every look at the test split.
+A seed's ``dvc.lock`` names every run by hash, with the parameters it was trained with; ``looks.json`` every look at the test split.
 Nothing here raises: it is called where something else may be on its way up. What could not be recorded is said in words.
 """
 
 from __future__ import annotations
 
 from eccl.errors import EcclError
-from eccl.experiments.pipeline import FOLDER, LOCK
+from eccl.experiments.pipeline import FOLDER, LOCKS
 from eccl.store.parts import data_version
 from eccl.store.repository import run_git
 from eccl.workspace import Workspace
@@ -40,7 +40,7 @@ def record(workspace: Workspace, subject: str = "Experiments") -> str | None:
         run_git(root, "add", "--", FOLDER)
         if not run_git(root, "status", "--porcelain", "--", FOLDER):
             return None
-        message = ["-m", f"{subject} on data version {data_version(workspace.data)}", "-m", f"Stages as in {LOCK}"]
+        message = ["-m", f"{subject} on data version {data_version(workspace.data)}", "-m", f"Stages as in {LOCKS}"]
         run_git(root, "commit", "--quiet", *message, "--", FOLDER)
     except (EcclError, OSError) as error:
         return f"{FOLDER}/ was not recorded in git ({error}); nothing else is lost, record it with `{_COMMAND}`"

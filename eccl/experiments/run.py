@@ -3,10 +3,10 @@
 ::
 
     eccl table1 (this process)        shows what happens and how long it will take; holds .eccl/dvc.lock
-      python -m eccl.experiments      runs a stage of experiments/dvc.yaml at a time; ends when this process does
+      python -m eccl.experiments      runs a stage of experiments/s42/dvc.yaml at a time; ends when this process does
         python -m eccl.training       a job: its checkpoint in .eccl/checkpoints, its outputs aside and renamed
 
-What is finished is in experiments/dvc.lock, which grows with every job.
+What is finished is in the lock of its seed, which grows with every job.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -26,6 +26,7 @@ from eccl.errors import FlowError, LockedError
 from eccl.experiments.durations import Durations, open_durations
 from eccl.experiments.events import Event, read_epoch, read_line
 from eccl.experiments.jobs import Job
+from eccl.experiments.pipeline import pipeline_of
 from eccl.experiments.record import record, why_not_recorded
 from eccl.store.gate import require_green
 from eccl.workspace import Workspace
@@ -67,8 +68,13 @@ class Outcome:
     unchanged: tuple[str, ...]
 
 
-def find_stale(workspace: Workspace, jobs: Sequence[Job]) -> list[tuple[Job, str]]:
+def find_stale(workspace: Workspace, jobs: Sequence[Job], outdated: Collection[int] = ()) -> list[tuple[Job, str]]:
     """Jobs to run, each with the reason: what changed, or a parent that will be trained before.
+
+    Parameters
+    ----------
+    outdated
+        Seeds whose stages are older than the table: all of their jobs are to run, as far as can be told.
 
     Raises
     ------
@@ -77,12 +83,15 @@ def find_stale(workspace: Workspace, jobs: Sequence[Job]) -> list[tuple[Job, str
     """
     from eccl.experiments.stages import read_stale
 
-    changed = read_stale(workspace.root)
+    current = sorted({pipeline_of(job.seed) for job in jobs if job.seed not in outdated})
+    changed = read_stale(workspace.root, current) if current else {}
     found: dict[str, tuple[Job, str]] = {}
     for job in jobs:
         parents = [parent for parent in job.parents if parent in found]
         if not (workspace.run_folder(job.run) / "run.json").is_file():
             found[job.run] = (job, "not trained yet")
+        elif job.seed in outdated:
+            found[job.run] = (job, "the table changed")
         elif job.dvc_stage in changed:
             found[job.run] = (job, changed[job.dvc_stage])
         elif parents:
@@ -192,12 +201,16 @@ class _Call:
         self._on_progress(Progress(job, what, self._total - len(self.waiting), self._total, left, note))
 
 
+def _address(job: Job) -> str:
+    return f"{pipeline_of(job.seed)}:{job.dvc_stage}"
+
+
 @contextlib.contextmanager
 def _started(workspace: Workspace, jobs: Sequence[Job], lock: IO[str]) -> Iterator[subprocess.Popen[str]]:
     # The stages' commands (`python`) are those of this very installation, activated or not.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     process = subprocess.Popen(
-        [sys.executable, "-m", "eccl.experiments", str(workspace.root), *(job.dvc_stage for job in jobs)],
+        [sys.executable, "-m", "eccl.experiments", str(workspace.root), *map(_address, jobs)],
         cwd=workspace.root,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -5,7 +5,8 @@ experiments/.dvcignore hides the stages from the workspace's own pipeline; here 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,16 @@ from dvc.ignore import DvcIgnoreFilter
 from dvc.repo import Repo
 
 from eccl.errors import VersionError
-from eccl.experiments.pipeline import LOCK, PIPELINE
+from eccl.experiments.pipeline import FOLDER
+
+_FILES = re.compile(rf"/{FOLDER}/s\d+/dvc\.(yaml|lock)$")
 
 
 class _Seen(DvcIgnoreFilter):  # type: ignore[misc]  # DVC has no types
-    """DVC's own reading of .dvcignore, but for the two files of the experiments."""
+    """DVC's own reading of .dvcignore, but for the files of the experiments."""
 
     def is_ignored_file(self, path: str, ignore_subrepos: bool = True) -> bool:
-        if path.endswith((f"/{PIPELINE}", f"/{LOCK}")):
-            return False
-        return bool(super().is_ignored_file(path, ignore_subrepos))
+        return not _FILES.search(path) and bool(super().is_ignored_file(path, ignore_subrepos))
 
 
 class ExperimentsRepo(Repo):  # type: ignore[misc]
@@ -34,8 +35,13 @@ class ExperimentsRepo(Repo):  # type: ignore[misc]
         return _Seen(self.fs, self.root_dir)
 
 
-def read_stale(root: Path) -> dict[str, str]:
+def read_stale(root: Path, pipelines: Sequence[str]) -> dict[str, str]:
     """Stages whose inputs or outputs changed, or that never ran, each with what changed.
+
+    Parameters
+    ----------
+    pipelines
+        Files of stages, below the root.
 
     Raises
     ------
@@ -46,7 +52,7 @@ def read_stale(root: Path) -> dict[str, str]:
 
     try:
         with ExperimentsRepo(str(root)) as repo:
-            found: Mapping[str, Any] = repo.status(targets=[str(root / PIPELINE)])
+            found: Mapping[str, Any] = repo.status(targets=[str(root / name) for name in pipelines])
     except DvcException as error:
         raise VersionError(
             f"DVC cannot tell which experiments are up to date ({type(error).__name__}: {error}); "
@@ -55,8 +61,13 @@ def read_stale(root: Path) -> dict[str, str]:
     return {name.rpartition(":")[2]: ", ".join(_reasons(changes)) for name, changes in found.items()}
 
 
-def run_stage(root: Path, stage: str) -> bool:
+def run_stage(root: Path, address: str) -> bool:
     """Run one stage if something it depends on changed; return whether it ran. Its output goes where this process' goes.
+
+    Parameters
+    ----------
+    address
+        File below the root and name: ``experiments/s42/dvc.yaml:align-I21-eccl-s42``.
 
     Raises
     ------
@@ -64,7 +75,7 @@ def run_stage(root: Path, stage: str) -> bool:
         The stage failed, or DVC could not begin.
     """
     with ExperimentsRepo(str(root)) as repo:
-        return bool(repo.reproduce(targets=[f"{root / PIPELINE}:{stage}"], single_item=True))
+        return bool(repo.reproduce(targets=[str(root / address)], single_item=True))
 
 
 def _reasons(changes: Iterable[Mapping[str, Mapping[str, Any]] | str]) -> Iterable[str]:

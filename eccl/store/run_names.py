@@ -3,7 +3,7 @@
 ::
 
     align-I21                  stage and task: a stage of dvc.yaml
-    align-I21.triplet.s43      and variant and seed: a job of experiments/dvc.yaml
+    align-I21.triplet.s43      and variant and seed: a job of the experiment table
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from eccl.commands import table1
 from eccl.errors import ConfigError
-from eccl.experiments.pipeline import PIPELINE
 from eccl.workspace import Workspace
 from tests.experiments.workspace import versioned_workspace
 
@@ -61,13 +60,13 @@ def test_a_dry_run_tells_jobs_and_writes_nothing(place: Workspace) -> None:
     ]
     assert lines[-1].startswith("3 jobs, 3 to run: their time is not known yet")
     assert not place.models.exists()
-    assert not (place.root / PIPELINE).exists()
+    assert not list(place.arms_file.parent.glob("*/dvc.yaml"))
     answer = json.loads(call(place, "--group", "table", "--dry-run", "--json"))
     assert answer["to_run"] == len(answer["jobs"]) == 12
     assert answer["seconds"] is None
     assert answer["jobs"][1] == {
         "stage": "align", "task": "traits", "variant": "ssl_only", "seed": 42, "run": "align-traits.ssl_only.s42",
-        "parents": ["pretrain_ecg.mae.s42"], "reason": "the table changed",
+        "parents": ["pretrain_ecg.mae.s42"], "reason": "not trained yet",
     }  # fmt: skip
 
 
@@ -101,7 +100,7 @@ def test_arms_that_cannot_be_trained_are_told_before_anything_is(place: Workspac
     finally:
         place.arms_file.write_text(before)
     assert not place.models.exists()
-    assert not (place.root / PIPELINE).exists()
+    assert not list(place.arms_file.parent.glob("*/dvc.yaml"))
 
 
 def test_it_trains_what_is_missing_and_writes_the_table_once(place: Workspace) -> None:
@@ -118,7 +117,7 @@ def test_it_trains_what_is_missing_and_writes_the_table_once(place: Workspace) -
     assert json.loads(call(place, *chosen, "--dry-run", "--json"))["to_run"] == 0
     command = ["git", "ls-tree", "-r", "--name-only", "HEAD"]
     committed = subprocess.run(command, cwd=place.root, capture_output=True, text=True, check=True).stdout.split()
-    names = (".dvcignore", "arms.yaml", "dvc.lock", "dvc.yaml", "looks.json")
+    names = (".dvcignore", "arms.yaml", "looks.json", "s42/dvc.lock", "s42/dvc.yaml", "s43/dvc.yaml")
     assert committed == [f"experiments/{name}" for name in names]
 
 

@@ -1,4 +1,4 @@
-"""experiments/dvc.yaml says what the table says."""
+"""experiments/s42/dvc.yaml and its like say what the table says."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import yaml
 
 from eccl.errors import ConfigError
 from eccl.experiments.jobs import list_jobs
-from eccl.experiments.pipeline import IGNORED_TEXT, is_current, open_table, pipeline_text, write_pipeline
+from eccl.experiments.pipeline import IGNORED_TEXT, open_table, outdated_seeds, pipeline_text, write_pipeline
 from eccl.training.arms import load_arms
 from eccl.workspace import Workspace, shipped
 
@@ -19,7 +19,7 @@ FOLDER = shipped("experiments")
 
 @pytest.fixture(scope="module")
 def stages() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = yaml.safe_load((FOLDER / "dvc.yaml").read_text())["stages"]
+    found: dict[str, dict[str, Any]] = yaml.safe_load(pipeline_text(load_arms(FOLDER / "arms.yaml"), 42))["stages"]
     return found
 
 
@@ -27,13 +27,12 @@ def _paths(entries: list[Any]) -> list[str]:
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
 
 
-def test_the_committed_file_is_the_tables() -> None:
-    assert (FOLDER / "dvc.yaml").read_text() == pipeline_text(load_arms(FOLDER / "arms.yaml"))
+def test_the_shipped_folder_hides_the_stages() -> None:
     assert (FOLDER / ".dvcignore").read_text() == IGNORED_TEXT
 
 
 def test_a_stage_reads_its_parents_and_writes_what_nobody_else_does(stages: dict[str, dict[str, Any]]) -> None:
-    jobs = list_jobs(load_arms(FOLDER / "arms.yaml"))
+    jobs = list_jobs(load_arms(FOLDER / "arms.yaml"), seeds=[42])
     assert list(stages) == [job.dvc_stage for job in jobs]
     written = [path for stage in stages.values() for path in _paths(stage["outs"])]
     assert len(set(written)) == len(written)
@@ -97,12 +96,16 @@ def test_a_changed_table_is_written_once(tmp_path: Path) -> None:
     place = Workspace(tmp_path)
     place.arms_file.parent.mkdir()
     place.arms_file.write_text((FOLDER / "arms.yaml").read_text())
-    assert not is_current(place, open_table(place))
+    assert outdated_seeds(place, open_table(place)) == {42, 43, 44, 45, 46}
     assert write_pipeline(place, open_table(place))
     assert not write_pipeline(place, open_table(place))
+    assert outdated_seeds(place, open_table(place)) == set()
+    lock = tmp_path / "experiments" / "s43" / "dvc.lock"
+    lock.write_text("stages: {}\n")
     place.arms_file.write_text(place.arms_file.read_text().replace("seeds: [42, 43, 44, 45, 46]", "seeds: [42]"))
     assert write_pipeline(place, open_table(place))
-    assert "s43" not in (tmp_path / "experiments" / "dvc.yaml").read_text()
+    assert [path.parent.name for path in (tmp_path / "experiments").glob("*/dvc.yaml")] == ["s42"]
+    assert lock.exists(), "what a seed came to stays"
 
 
 def test_a_workspace_of_an_older_version_is_told_what_to_copy(tmp_path: Path) -> None:

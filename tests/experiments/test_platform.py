@@ -11,6 +11,7 @@ import pytest
 
 import eccl
 from eccl.errors import FeatureError
+from eccl.experiments.pipeline import open_table, write_pipeline
 from eccl.operations.advice import advise
 from eccl.operations.status import read_status
 from eccl.quality.findings import CRITICAL, WARNING
@@ -176,10 +177,12 @@ def test_hints_name_the_command_that_trains_the_run(place: Workspace) -> None:
 
 def test_a_new_workspace_has_the_table_and_its_stages(tmp_path: Path) -> None:
     place = init_workspace(tmp_path / "study")
-    for name in ("arms.yaml", "dvc.yaml", ".dvcignore"):
+    for name in ("arms.yaml", ".dvcignore"):
         assert (place.root / "experiments" / name).read_text() == (shipped("experiments") / name).read_text()
-    (place.root / "experiments" / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
+    write_pipeline(place, open_table(place))
+    (place.root / "experiments" / "s42" / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
     from eccl.store.repository import run_git
 
-    assert "experiments/dvc.lock" in run_git(place.root, "status", "--porcelain", "--untracked-files=all")
-    assert "experiments/dvc.yaml" in run_git(place.root, "ls-files")
+    found = run_git(place.root, "status", "--porcelain", "--untracked-files=all")
+    assert "experiments/s42/dvc.lock" in found
+    assert "experiments/s42/dvc.yaml" in found

@@ -96,7 +96,7 @@ def test_what_is_finished_is_recorded_in_git_and_invisible_to_the_own_pipeline(p
     def run(*command: str) -> str:
         return subprocess.run(command, cwd=place.root, capture_output=True, text=True, check=True).stdout
 
-    assert "experiments/dvc.lock" in run("git", "ls-files")
+    assert "experiments/s42/dvc.lock" in run("git", "ls-files")
     assert run(sys.executable, "-m", "dvc", "status", "--json").strip() in {"", "{}"}
 
 
