@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,50 +90,22 @@ def _nearest(store: FeatureStore, root: Path) -> list[Row]:
     exact = [FIRST + int(row) for row in numpy_way()]
     assert [row[1] for row in ours()] == exact
     size = f"{len(vectors)} x {vectors.shape[1]}"
-    rows = [
-        Row(
-            "top 10, search alone",
-            "store.nearest.top",
-            "numpy matmul + argpartition",
-            *_search(matrix, query, numpy_way),
-            "s",
-            size,
-        )
-    ]
-    rows.append(
-        Row(
-            "top 10 as a relation",
-            "store.find_nearest",
-            "numpy matmul + argpartition",
-            *median_pair(ours, numpy_way, 15),
-            "s",
-            size,
-        )
-    )
+    peer = "numpy matmul + argpartition"
     where = "sex = 'F' AND split <> 'train'"
-    filtered = median_pair(
-        lambda: store.find_nearest(vector=query, k=10, where=where, labels=[]).fetchall(), numpy_way, 15
-    )
-    rows.append(
-        Row("top 10, filtered by SQL", "store.find_nearest(where)", "numpy matmul, unfiltered", *filtered, "s", size)
-    )
-    eid = FIRST + 17
-    sql = f"FROM nearest('ecg_projection', {eid}, 2, 10)"
-    joined = (
-        f"SELECT n.* FROM nearest('ecg_projection', {eid}, 2, {len(vectors)}) n JOIN participants USING (eid) "
-        "WHERE sex = 'F' AND split <> 'train' ORDER BY similarity DESC LIMIT 10"
-    )
-    for name, text in (("top 10 in SQL", sql), ("top 10 in SQL, filtered", joined)):
-        rows.append(
-            Row(
-                name,
-                "macro nearest",
-                "numpy matmul + argpartition",
-                *median_pair(lambda text=text: store.sql(text).fetchall(), numpy_way, 9),
-                "s",
-                size,
-            )
-        )
+
+    def filtered() -> Any:
+        return store.find_nearest(vector=query, k=10, where=where, labels=[]).fetchall()
+
+    alone_s, numpy_s = _search(matrix, query, numpy_way)
+    rows = [
+        Row("top 10, search alone", "store.nearest.top", peer, alone_s, numpy_s, "s", size),
+        Row("top 10 as a relation", "store.find_nearest", peer, *median_pair(ours, numpy_way, 15), "s", size),
+        Row(
+            "top 10, filtered by SQL", "store.find_nearest(where)", "numpy matmul, unfiltered",
+            *median_pair(filtered, numpy_way, 15), "s", size,
+        ),
+        *_nearest_in_sql(store, vectors, where, numpy_way, (peer, "s", size)),
+    ]  # fmt: skip
     if PEERS:
         np.save(root / "vectors.npy", vectors)
         found = _peer("nearest", {"vectors": str(root / "vectors.npy"), "row": 17})
@@ -143,6 +115,26 @@ def _nearest(store: FeatureStore, root: Path) -> list[Row]:
             Row("top 10, search alone", "store.nearest.top", "faiss.IndexFlatIP", ours_s, found["seconds"], "s", size)
         )
     return rows
+
+
+def _nearest_in_sql(
+    store: FeatureStore,
+    vectors: Any,
+    where: str,
+    reference: Callable[[], Any],
+    about: tuple[str, str, str],
+) -> Iterator[Row]:
+    """The macro, plain and filtered; `about` is the reference's name, unit and size."""
+    peer, unit, size = about
+    eid = FIRST + 17
+    plain = f"FROM nearest('ecg_projection', {eid}, 2, 10)"
+    joined = (
+        f"SELECT n.* FROM nearest('ecg_projection', {eid}, 2, {len(vectors)}) n JOIN participants USING (eid) "
+        f"WHERE {where} ORDER BY similarity DESC LIMIT 10"
+    )
+    for name, text in (("top 10 in SQL", plain), ("top 10 in SQL, filtered", joined)):
+        times = median_pair(lambda text=text: store.sql(text).fetchall(), reference, 9)
+        yield Row(name, "macro nearest", peer, *times, unit, size)
 
 
 def _search(matrix: Any, query: Any, reference: Callable[[], Any]) -> tuple[float, float]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 import eccl
+
+VERBS = (
+    "demo", "init", "simulate", "ingest", "quarantine", "withdraw", "validate", "status", "doctor", "train",
+    "table1", "adopt", "figures", "associations", "card", "predict", "materialize", "publish", "sql", "features",
+    "similar", "lineage", "versions", "releases", "stage",
+)  # fmt: skip
+"""Modules of this package that register a verb each, in the order of `eccl --help`."""
 
 app = typer.Typer(
     name="eccl",
@@ -32,64 +40,5 @@ def root(
     """A feature-store-backed data platform for paired ECG and cardiac MR."""
 
 
-def _register() -> None:
-    # Verbs register themselves; the order here is the order of `eccl --help`.
-    from eccl.commands import (
-        adopt,
-        associations,
-        card,
-        demo,
-        doctor,
-        features,
-        figures,
-        ingest,
-        init,
-        lineage,
-        materialize,
-        predict,
-        publish,
-        quarantine,
-        releases,
-        similar,
-        simulate,
-        sql,
-        stage,
-        status,
-        table1,
-        train,
-        validate,
-        versions,
-        withdraw,
-    )
-
-    for module in (
-        demo,
-        init,
-        simulate,
-        ingest,
-        quarantine,
-        withdraw,
-        validate,
-        status,
-        doctor,
-        train,
-        table1,
-        adopt,
-        figures,
-        associations,
-        card,
-        predict,
-        materialize,
-        publish,
-        sql,
-        features,
-        similar,
-        lineage,
-        versions,
-        releases,
-        stage,
-    ):
-        module.register(app)
-
-
-_register()
+for verb in VERBS:
+    import_module(f"eccl.commands.{verb}").register(app)

@@ -6,7 +6,6 @@ A ridge regression on these features is the yardstick the simulator is calibrate
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,8 +111,7 @@ def mask_features(state: HeartState) -> Floats:
     out: list[Floats] = []
     for step in MASK_STEPS_MM:
         contours = slice_contours(state, empty, 0.5 * state.lv_length + step)
-        rv = np.pi * (contours.rv**2 - contours.epi**2).mean(axis=1)
-        out += [contours.blood_area_mm2 / 100.0, contours.wall_area_mm2 / 100.0, rv / 100.0]
+        out += [area / 100.0 for area in (contours.blood_area_mm2, contours.wall_area_mm2, contours.rv_area_mm2)]
         systole = int(contours.blood_area_mm2.argmin())
         out += [_sectors(edge[frame]) for edge in (contours.endo, contours.epi) for frame in (0, systole)]
     return np.concatenate(out)
@@ -130,11 +128,3 @@ def group_means(per_trait: Sequence[float] | NDArray[np.float64]) -> dict[str, f
     return {name: float(values[list(group)].mean()) for name, group in TRAIT_GROUPS.items()} | {
         "all": float(values.mean())
     }
-
-
-def lag_one(values: Floats) -> float:
-    """Serial correlation of neighbours in a sequence; 0 with fewer than three."""
-    if len(values) < 3:
-        return 0.0
-    pairs = np.array(list(pairwise(values)))
-    return float(np.corrcoef(pairs.T)[0, 1])

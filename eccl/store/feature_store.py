@@ -186,16 +186,11 @@ class FeatureStore:
                 raise FeatureError("give a visit (eid and instance) or a vector to search from")
             asked, own = self._position(eid, instance, view, run or chosen)
             vector = asked.vectors[own]
-        query = np.ascontiguousarray(vector, dtype=np.float32)
-        if query.shape != searched.vectors.shape[1:]:
-            raise FeatureError(
-                f"a vector of shape {query.shape} does not fit {among or view}: expected {searched.vectors.shape[1:]}"
-            )
         allowed = nearest.allowed_rows(self._connection, searched, where)
         if own is not None and among in {None, view}:
             allowed = np.ones(len(searched.eid), dtype=bool) if allowed is None else allowed
             allowed[own] = False
-        found = nearest.top(searched, query, k, metric, allowed)
+        found = nearest.top(searched, nearest.as_query(vector, searched, among or view), k, metric, allowed)
         codes = self._catalog.codes()
         shown = labels if labels is not None else [f"{code}:ever" for code in codes]
         return nearest.neighbours(self._connection, searched, found, [parse_label(label, codes) for label in shown])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import numpy as np
@@ -76,6 +76,22 @@ def load_matrix(connection: duckdb.DuckDBPyConnection, view: str, run: str | Non
     length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
     scale = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
     return Matrix(columns["eid"], columns["instance"].astype(np.int64), columns["split"], vectors, scale), chosen
+
+
+def as_query(vector: NDArray[np.floating[Any]], searched: Matrix, view: str) -> NDArray[np.float32]:
+    """A vector as (d,) float32, if the searched view has that many dimensions.
+
+    Raises
+    ------
+    FeatureError
+        It has another number.
+    """
+    query = np.ascontiguousarray(vector, dtype=np.float32)
+    if query.shape != searched.vectors.shape[1:]:
+        raise FeatureError(
+            f"a vector of shape {query.shape} does not fit {view}: expected {searched.vectors.shape[1:]}"
+        )
+    return query
 
 
 def top(

@@ -18,80 +18,20 @@ FIRST_EID = 9_000_101
 FIELDS = tuple(range(24100, 24106))
 CODES = ("I21", "I42", "I48", "I50")
 SHARD = 16
+TINY = Path(__file__).with_name("tiny.yaml")
 WINDOW = 112
 
 
 def tiny_params(**changes: Any) -> dict[str, Any]:
-    """params.yaml with the smallest preset that walks every code path; `changes` are ``section.key=value``."""
-    optimiser = {
-        "name": "adamw", "epochs": 2, "batch_size": 8, "accumulate": 1, "learning_rate": 1e-3, "warmup_epochs": 1, "weight_decay": 0.05,
-        "betas": [0.9, 0.95], "patience": 0,
-    }  # fmt: skip
-    augment = {
-        "crop_samples": 4500, "crop_policy": "pad", "time_flip": 0.33, "sign_flip": 0.33, "flip_for_diseases": False,
-        "scaling": "lead_minmax",
-    }  # fmt: skip
-    encoder = {
-        "patch": [2, 500], "width": 16, "depth": 1, "heads": 2, "mlp_ratio": 2.0, "dropout": 0.0,
-    }  # fmt: skip
-    masking = {
-        "mask_ratio": 0.8, "loss_patches": "masked", "ncc_weight": 0.0, "decoder": {"width": 8, "depth": 1, "heads": 2},
-    }  # fmt: skip
-    swin = {
-        "kind": "swin", "image_size": 28, "patch": 4, "window": 7, "width": 8, "depths": [1, 1], "heads": [1, 2],
-        "dropout": 0.1, "attention_dropout": 0.1, "drop_path": 0.1,
-    }  # fmt: skip
-    cine = {
-        "crop": "box", "margin": 0.1, "side_mm": 146.0, "rotation_degrees": 15.0, "scale": [0.9, 1.0],
-        "horizontal_flip": 0.0,
-    }  # fmt: skip
-    alignment = {
-        "projection_width": 8, "temperature": 0.1, "is_temperature_learnable": False, "alpha": 0.5, "loss": "info_nce", "margin": 0.2,
-        "is_symmetric": True,
-    }  # fmt: skip
-    decoder = {"width": 8, "depth": 1, "heads": 2}
-    shared = {"seed": 1, "instances": [2, 3]}
-    preset = {
-        "pretrain_ecg": {
-            **shared, "encoder": encoder, "masking": masking, "augment": dict(augment), "optimiser": dict(optimiser),
-        },
-        "pretrain_cmr": {
-            **shared, "encoder": swin, "cine": cine, "teacher_views": 2, "negatives_per_case": 2,
-            "optimiser": dict(optimiser),
-        },
-        "align": {
-            **shared, "start_from": "pretrain_ecg", "pooling": "token",
-            "teacher": "cached", "dropout": 0.1, "alignment": alignment, "contrastive_weight": 1.0,
-            "task_weight": 1.0, "negatives_per_case": 2, "augment": dict(augment), "optimiser": dict(optimiser),
-        },
-        "pretrain_cmae": {
-            **shared,
-            "autoencoder": {
-                "latent_width": 8, "temperature": 0.1, "reconstruction_weight": 1.0, "contrastive_weight": 1.0,
-                "ecg_decoder": dict(decoder), "cine_decoder": dict(decoder), "cine_patch": 4,
-            },
-            "cine": dict(cine), "augment": dict(augment), "optimiser": dict(optimiser),
-        },
-        "probe": {**shared, "strengths": [1.0, 100.0]},
-        "evaluation": {"instances": [2, 3]},
-        "alternatives": {
-            "cmr": {
-                "resnet50": {**swin, "kind": "resnet", "depths": [1, 1, 1, 1], "heads": []},
-                "vit": {**swin, "kind": "vit", "patch": 7, "depths": [1], "heads": [2]},
-            },
-            "ecg": {
-                "few_patches": {**encoder, "patch": [2, 1000]}, "many_patches": {**encoder, "patch": [2, 250]},
-                "small_vit": {**encoder, "width": 8}, "large_vit": {**encoder, "width": 32, "depth": 2},
-            },
-        },
-    }  # fmt: skip
+    """tiny.yaml as params.yaml's content; `changes` are ``section.key=value`` within its preset."""
+    content: dict[str, Any] = yaml.safe_load(TINY.read_text())
     for path, value in changes.items():
-        place: Any = preset
+        place: Any = content["presets"]["tiny"]
         *folders, last = path.split(".")
         for folder in folders:
             place = place[folder]
         place[last] = value
-    return {"preset": "tiny", "cohort": {"label_definition": "ever"}, "presets": {"tiny": preset}}
+    return content
 
 
 def build_workspace(root: Path, participants: int = 24, seed: int = 5, **changes: Any) -> Workspace:
