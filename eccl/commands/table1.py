@@ -54,7 +54,7 @@ def table1(
     Example: eccl table1 --arms eccl,triplet --tasks traits,I21 --dry-run
     """
     from eccl.experiments.jobs import list_jobs
-    from eccl.experiments.pipeline import open_table, write_pipeline
+    from eccl.experiments.pipeline import open_table
     from eccl.experiments.resolve import check_jobs
     from eccl.workspace import find_workspace
 
@@ -66,14 +66,14 @@ def table1(
         plan = _plan(place, table, jobs, preset)
         typer.echo(json.dumps(_plan_dict(plan), indent=1) if as_json else _plan_text(plan, verbose))
         return
-    from eccl.experiments.run import run_jobs
+    from eccl.experiments.run import hold, run_jobs
 
-    write_pipeline(place, table)
-    with _shown(len(jobs)) as show:
-        outcome = run_jobs(place, jobs, preset, show, _warn)
-    text = None
-    if not train_only and any(job.variant in table.arms or job.stage == "pretrain_cmr" for job in jobs):
-        text = _write_table(place, table, jobs, again)
+    # Held to the end: nobody trains a run again, or looks at the test split, while its selection is scored.
+    with hold(place) as lock:
+        with _shown(len(jobs)) as show:
+            outcome = run_jobs(place, table, jobs, preset, lock, show, _warn)
+        are_parts_alone = not set(_names(arms) or table.arms) & set(table.arms)
+        text = None if train_only or are_parts_alone else _write_table(place, table, jobs, again)
     typer.echo(json.dumps(_as_dict(outcome, text), indent=1) if as_json else _told(outcome, text))
 
 
@@ -105,11 +105,10 @@ class _Plan:
 
 def _plan(place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str) -> _Plan:
     from eccl.experiments.durations import open_durations
-    from eccl.experiments.pipeline import outdated_seeds
     from eccl.experiments.run import find_stale
     from eccl.experiments.summary import summarise
 
-    stale = find_stale(place, jobs, outdated_seeds(place, table))
+    stale = find_stale(place, table, jobs)
     reasons = {job.run: reason for job, reason in stale}
     durations = open_durations(place, preset)
     variants = summarise(table, jobs, reasons, durations)

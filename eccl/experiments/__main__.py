@@ -1,4 +1,4 @@
-"""``python -m eccl.experiments WORKSPACE STAGE...``: the process that runs jobs one after another, for `eccl table1`.
+"""``python -m eccl.experiments WORKSPACE FILE:STAGE...``: the process that runs jobs one after another, for `eccl table1`.
 
 It lives as long as whoever started it: when its standard input ends, it ends the stage that it runs and itself. A training
 goes on after its last checkpoint when it is started again.
@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from eccl.experiments.events import Event, to_line
+from eccl.experiments.events import to_line
 
 _AGAIN_S = 5.0
 _is_over = threading.Event()
@@ -33,14 +33,14 @@ def main(arguments: Sequence[str]) -> int:
     for stage in arguments[1:]:
         if _is_over.is_set():
             return 1
-        print(to_line(Event(stage, "begun")), flush=True)
+        print(to_line("begun"), flush=True)
         try:
             has_run = run_stage(root, stage)
         except DvcException as error:
             print(f"{type(error).__name__}: {error}", flush=True)
-            print(to_line(Event(stage, "failed")), flush=True)
+            print(to_line("failed"), flush=True)
             return 1
-        print(to_line(Event(stage, "finished" if has_run else "unchanged")), flush=True)
+        print(to_line("finished" if has_run else "unchanged"), flush=True)
     return 0
 
 

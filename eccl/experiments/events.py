@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
 
 MARK = "\x1e"
 """Begins a line that is told and not printed."""
 _EPOCH = re.compile(r"\bepoch (?P<epoch>\d+/\d+)\b.*\bleft (?P<left>[\d:]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened to a stage: ``begun``, ``finished``, ``unchanged`` or ``failed``."""
-
-    stage: str
-    what: str
+EVENTS = ("begun", "finished", "unchanged", "failed")
+"""What can happen to the stage whose turn it is."""
 
 
-def to_line(event: Event) -> str:
+def to_line(event: str) -> str:
     """An event as a line."""
-    return MARK + json.dumps({"stage": event.stage, "what": event.what})
+    return MARK + event
 
 
-def read_line(line: str) -> Event | None:
+def read_line(line: str) -> str | None:
     """The event of a line; None for a stage's own words."""
-    return Event(**json.loads(line.removeprefix(MARK))) if line.startswith(MARK) else None
+    event = line.removeprefix(MARK)
+    return event if line.startswith(MARK) and event in EVENTS else None
 
 
 def read_epoch(line: str) -> str | None:

@@ -9,7 +9,8 @@ would throw away unasked. And experiments/.dvcignore keeps the files out of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,8 @@ from eccl.workspace import Workspace, shipped
 FOLDER = "experiments"
 LOCKS = f"{FOLDER}/s*/dvc.lock"
 IGNORED = f"{FOLDER}/.dvcignore"
-IGNORED_TEXT = """\
-# Stages of the experiments are run by `eccl table1`; `dvc repro`, `dvc pull` and `dvc status` leave them alone.
-dvc.yaml
-dvc.lock
-"""
+SEED_FOLDER = re.compile(r"s\d+")
+_IGNORED_HEAD = "# These stages are run by `eccl table1`; `dvc repro`, `dvc pull` and `dvc status` leave them alone.\n"
 _HEAD = """\
 # Made from ../arms.yaml by `eccl table1`, which also runs it. Change that file, not this one.
 # Every output is written aside and renamed, so DVC need not delete it first (persist).
@@ -79,29 +77,51 @@ def open_table(workspace: Workspace) -> ArmTable:
     return load_arms(workspace.arms_file)
 
 
-def outdated_seeds(workspace: Workspace, table: ArmTable) -> set[int]:
-    """Seeds whose stages are not the table's, or not written yet."""
-    outdated = _outdated(workspace, table)
-    return {seed for seed in table.seeds if workspace.root / pipeline_of(seed) in outdated}
+def ignored_text(table: ArmTable) -> str:
+    """Text of experiments/.dvcignore: the files of the table's seeds, and of nobody else."""
+    return _IGNORED_HEAD + "".join(f"/s{seed}/dvc.yaml\n/s{seed}/dvc.lock\n" for seed in table.seeds)
+
+
+def outdated_stages(workspace: Workspace, table: ArmTable, jobs: Iterable[Job]) -> set[str]:
+    """Jobs, by their DVC stage, whose stage is not the table's or not written yet."""
+    written: dict[int, Mapping[str, Any]] = {}
+    found = set()
+    for job in jobs:
+        if job.seed not in written:
+            written[job.seed] = _read_stages(workspace.root / pipeline_of(job.seed))
+        if written[job.seed].get(job.dvc_stage) != dvc_stage(table, job):
+            found.add(job.dvc_stage)
+    return found
 
 
 def write_pipeline(workspace: Workspace, table: ArmTable) -> bool:
-    """Bring the files of stages up to the table; return whether anything changed. What a seed that is gone came to stays in its lock."""
-    outdated = _outdated(workspace, table)
+    """Bring the files of stages up to the table; return whether anything changed.
+
+    Of a seed that is gone the stages go and the lock stays. Files of other people are left alone.
+    """
+    wanted = {workspace.root / IGNORED: ignored_text(table)}  # first: a stage is never seen by `dvc repro`
+    wanted |= {workspace.root / pipeline_of(seed): pipeline_text(table, seed) for seed in table.seeds}
+    outdated = {path: text for path, text in wanted.items() if not path.is_file() or path.read_text() != text}
     for path, text in outdated.items():
         path.parent.mkdir(exist_ok=True)
         replace_file(path, text.encode())
-    kept = {workspace.root / pipeline_of(seed) for seed in table.seeds}
-    gone = set((workspace.root / FOLDER).glob("s*/dvc.yaml")) - kept
+    gone = [path for path in (workspace.root / FOLDER).glob("s*/dvc.yaml") if path not in wanted and _is_ours(path)]
     for path in gone:
         path.unlink()
     return bool(outdated or gone)
 
 
-def _outdated(workspace: Workspace, table: ArmTable) -> dict[Path, str]:
-    wanted = {workspace.root / pipeline_of(seed): pipeline_text(table, seed) for seed in table.seeds}
-    wanted[workspace.root / IGNORED] = IGNORED_TEXT
-    return {path: text for path, text in wanted.items() if not path.is_file() or path.read_text() != text}
+def _is_ours(path: Path) -> bool:
+    return bool(SEED_FOLDER.fullmatch(path.parent.name)) and path.read_text().startswith(_HEAD)
+
+
+def _read_stages(path: Path) -> Mapping[str, Any]:
+    """Stages of a file; none where there is no file."""
+    if not path.is_file():
+        return {}
+    content = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    stages: Mapping[str, Any] = (content or {}).get("stages") or {}
+    return stages
 
 
 def dvc_stage(table: ArmTable, job: Job) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from eccl.errors import EcclError
 from eccl.experiments.pipeline import FOLDER, LOCKS
 from eccl.store.parts import data_version
-from eccl.store.repository import run_git
+from eccl.store.repository import has_git, run_git
 from eccl.workspace import Workspace
 
 _COMMAND = f"git add {FOLDER} && git commit -m Experiments -- {FOLDER}"
@@ -19,7 +19,7 @@ def why_not_recorded(workspace: Workspace) -> str | None:
     """Why experiments/ will not be committed, to be told before days of training; None where it will, or where there is no git."""
     root = workspace.root
     try:
-        if not _has_git(workspace) or all(
+        if not has_git(root) or all(
             run_git(root, "var", f"GIT_{who}_IDENT", check=False) for who in ("AUTHOR", "COMMITTER")
         ):
             return None
@@ -35,7 +35,7 @@ def record(workspace: Workspace, subject: str = "Experiments") -> str | None:
     """Commit what changed in experiments/; return why that was not possible, else None. A workspace without git is left alone."""
     root = workspace.root
     try:
-        if not _has_git(workspace) or why_not_recorded(workspace):
+        if not has_git(root) or why_not_recorded(workspace):
             return None  # told before the training
         run_git(root, "add", "--", FOLDER)
         if not run_git(root, "status", "--porcelain", "--", FOLDER):
@@ -45,7 +45,3 @@ def record(workspace: Workspace, subject: str = "Experiments") -> str | None:
     except (EcclError, OSError) as error:
         return f"{FOLDER}/ was not recorded in git ({error}); nothing else is lost, record it with `{_COMMAND}`"
     return None
-
-
-def _has_git(workspace: Workspace) -> bool:
-    return bool(run_git(workspace.root, "rev-parse", "--git-dir", check=False))

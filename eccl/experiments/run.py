@@ -17,18 +17,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from eccl.errors import FlowError, LockedError
 from eccl.experiments.durations import Durations, open_durations
-from eccl.experiments.events import Event, read_epoch, read_line
+from eccl.experiments.events import read_epoch, read_line
 from eccl.experiments.jobs import Job
-from eccl.experiments.pipeline import pipeline_of
+from eccl.experiments.pipeline import outdated_stages, pipeline_of, write_pipeline
 from eccl.experiments.record import record, why_not_recorded
 from eccl.store.gate import require_green
+from eccl.training.arms import ArmTable
 from eccl.workspace import Workspace
 
 _LAST_LINES = 20
@@ -68,13 +69,10 @@ class Outcome:
     unchanged: tuple[str, ...]
 
 
-def find_stale(workspace: Workspace, jobs: Sequence[Job], outdated: Collection[int] = ()) -> list[tuple[Job, str]]:
+def find_stale(workspace: Workspace, table: ArmTable, jobs: Sequence[Job]) -> list[tuple[Job, str]]:
     """Jobs to run, each with the reason: what changed, or a parent that will be trained before.
 
-    Parameters
-    ----------
-    outdated
-        Seeds whose stages are older than the table: all of their jobs are to run, as far as can be told.
+    Nothing is written: a job whose stage is older than the table is said to be changed by it.
 
     Raises
     ------
@@ -83,14 +81,15 @@ def find_stale(workspace: Workspace, jobs: Sequence[Job], outdated: Collection[i
     """
     from eccl.experiments.stages import read_stale
 
-    current = sorted({pipeline_of(job.seed) for job in jobs if job.seed not in outdated})
+    outdated = outdated_stages(workspace, table, jobs)
+    current = sorted({pipeline_of(job.seed) for job in jobs if job.dvc_stage not in outdated})
     changed = read_stale(workspace.root, current) if current else {}
     found: dict[str, tuple[Job, str]] = {}
     for job in jobs:
         parents = [parent for parent in job.parents if parent in found]
         if not (workspace.run_folder(job.run) / "run.json").is_file():
             found[job.run] = (job, "not trained yet")
-        elif job.seed in outdated:
+        elif job.dvc_stage in outdated:
             found[job.run] = (job, "the table changed")
         elif job.dvc_stage in changed:
             found[job.run] = (job, changed[job.dvc_stage])
@@ -101,12 +100,14 @@ def find_stale(workspace: Workspace, jobs: Sequence[Job], outdated: Collection[i
 
 def run_jobs(
     workspace: Workspace,
+    table: ArmTable,
     jobs: Sequence[Job],
     preset: str,
+    lock: IO[str],
     on_progress: Callable[[Progress], None] = lambda told: None,
     on_warning: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
 ) -> Outcome:
-    """Train what is missing or out of date, then commit experiments/.
+    """Bring the stages up to the table, train what is missing or out of date, then commit experiments/.
 
     Parameters
     ----------
@@ -114,6 +115,8 @@ def run_jobs(
         In an order they can run in; parents included.
     preset
         Name of the preset, under which times are remembered.
+    lock
+        What :func:`hold` gave: no other DVC command changes stages or runs until the caller is through with them.
     on_warning
         Is told why experiments/ is not committed, where it is not: before the training if that can be seen then.
 
@@ -121,24 +124,22 @@ def run_jobs(
     ------
     GateError
         The gate is missing, red without an override, or belongs to other data.
-    LockedError
-        Another DVC command runs in this workspace.
     FlowError
         A job failed; the message ends with its last lines. What was finished before stays finished.
     """
     require_green(workspace)
     if warning := why_not_recorded(workspace):
         on_warning(warning)
-    with _one_command(workspace) as lock:
-        stale = [job for job, _ in find_stale(workspace, jobs)]
-        fresh = [job.run for job in jobs if job not in stale]
-        call = _Call(stale, len(jobs), open_durations(workspace, preset), on_progress)
-        try:
-            status = _train(workspace, stale, lock, call) if stale else 0
-        finally:
-            # Also where nothing was trained: a call that was killed may have left what it finished.
-            if warning := record(workspace):
-                on_warning(warning)
+    write_pipeline(workspace, table)
+    stale = [job for job, _ in find_stale(workspace, table, jobs)]
+    fresh = [job.run for job in jobs if job not in stale]
+    call = _Call(stale, len(jobs), open_durations(workspace, preset), on_progress)
+    try:
+        status = _train(workspace, stale, lock, call) if stale else 0
+    finally:
+        # Also where nothing was trained: a call that was killed may have left what it finished.
+        if warning := record(workspace):
+            on_warning(warning)
     if status or call.waiting:
         raise FlowError(call.failure(status))
     return Outcome(tuple(call.trained), (*fresh, *call.unchanged))
@@ -183,17 +184,17 @@ class _Call:
             "Run the same command again when its reason is mended; its last lines:\n" + "\n".join(self._last)
         )
 
-    def _follow(self, event: Event) -> None:
+    def _follow(self, event: str) -> None:
         job = self.waiting[0]
         seconds = time.monotonic() - self._begun
-        if event.what == "begun":
+        if event == "begun":
             self._begun, self._last = time.monotonic(), []
-        elif event.what in {"finished", "unchanged"}:
+        elif event in {"finished", "unchanged"}:
             del self.waiting[0]
-            (self.trained if event.what == "finished" else self.unchanged).append(job.run)
-            if event.what == "finished":
+            (self.trained if event == "finished" else self.unchanged).append(job.run)
+            if event == "finished":
                 self._durations.add(job, seconds)
-        self._tell(event.what, job)
+        self._tell(event, job)
 
     def _tell(self, what: str, job: Job, note: str = "") -> None:
         spent = time.monotonic() - self._begun if what == "epoch" else 0.0
@@ -236,8 +237,14 @@ def _started(workspace: Workspace, jobs: Sequence[Job], lock: IO[str]) -> Iterat
 
 
 @contextlib.contextmanager
-def _one_command(workspace: Workspace) -> Iterator[IO[str]]:
-    """Hold the workspace for DVC; the flows' lock of the same name keeps their stages out."""
+def hold(workspace: Workspace) -> Iterator[IO[str]]:
+    """Hold the workspace against other DVC commands; the flows' lock of the same name keeps their stages out.
+
+    Raises
+    ------
+    LockedError
+        Another DVC command runs in this workspace.
+    """
     path = workspace.state / "dvc.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as stream:

@@ -15,9 +15,9 @@ from dvc.ignore import DvcIgnoreFilter
 from dvc.repo import Repo
 
 from eccl.errors import VersionError
-from eccl.experiments.pipeline import FOLDER
+from eccl.experiments.pipeline import FOLDER, SEED_FOLDER
 
-_FILES = re.compile(rf"/{FOLDER}/s\d+/dvc\.(yaml|lock)$")
+_FILES = re.compile(rf"/{FOLDER}/{SEED_FOLDER.pattern}/dvc\.(yaml|lock)$")
 
 
 class _Seen(DvcIgnoreFilter):  # type: ignore[misc]  # DVC has no types

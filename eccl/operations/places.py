@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from eccl.errors import VersionError, WithdrawalError
 from eccl.operations.checks import Check, ok, problem, warning
 from eccl.operations.locks import read_lock
-from eccl.store.repository import run_dvc, run_git
+from eccl.store.repository import has_git, run_dvc, run_git
 from eccl.store.tombstones import KEY_NAME, KEY_VARIABLE, Tombstones, tombstones_path
 from eccl.store.versions import default_remote
 from eccl.workspace import Workspace
@@ -48,7 +48,7 @@ def check_places(workspace: Workspace) -> Iterator[Check]:
 
 def _check_repository(workspace: Workspace) -> Iterator[Check]:
     root = workspace.root
-    if not run_git(root, "rev-parse", "--git-dir", check=False):
+    if not has_git(root):
         yield warning(
             "repository",
             "no git repository: versions cannot be recorded",

@@ -56,8 +56,7 @@ def _fill(folder: Path, settings: Mapping[str, str | int]) -> None:
     (folder / "dvc.yaml").write_text(without_sample(shipped("dvc.yaml").read_text()))
     (folder / "params.yaml").write_text(_with_settings(shipped("params.yaml").read_text(), settings))
     (folder / EXPERIMENTS).mkdir()
-    for name in ("arms.yaml", ".dvcignore"):
-        (folder / EXPERIMENTS / name).write_text((shipped(EXPERIMENTS) / name).read_text())
+    (folder / EXPERIMENTS / "arms.yaml").write_text(shipped("experiments/arms.yaml").read_text())
     (folder / ".gitignore").write_text(IGNORED)
     run_git(folder, "init", "--quiet", "--initial-branch", "main")
     if not run_git(folder, "config", "user.email", check=False):

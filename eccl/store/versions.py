@@ -14,7 +14,7 @@ from eccl.store.files import replace_file, sweep
 from eccl.store.gate import GateStatus, require_green
 from eccl.store.lock import writing
 from eccl.store.parts import data_version, read_table, table_files
-from eccl.store.repository import run_dvc, run_git
+from eccl.store.repository import has_git, run_dvc, run_git
 from eccl.store.sample import is_sample, without_sample
 from eccl.workspace import Workspace
 
@@ -131,7 +131,7 @@ def record_runs(workspace: Workspace) -> None:
     VersionError
         git failed.
     """
-    if run_git(workspace.root, "rev-parse", "--git-dir", check=False):
+    if has_git(workspace.root):
         version = data_version(workspace.data)
         _commit(
             workspace.root,
@@ -149,7 +149,7 @@ def record_withdrawals(workspace: Workspace) -> None:
     VersionError
         git failed.
     """
-    if run_git(workspace.root, "rev-parse", "--git-dir", check=False):
+    if has_git(workspace.root):
         _commit(workspace.root, WITHDRAWN, "Withdrawal: older versions purged", "Certificate as in ledger/withdrawals")
 
 

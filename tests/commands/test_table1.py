@@ -12,7 +12,8 @@ import typer
 from typer.testing import CliRunner
 
 from eccl.commands import table1
-from eccl.errors import ConfigError
+from eccl.errors import ConfigError, LockedError
+from eccl.experiments.run import hold
 from eccl.workspace import Workspace
 from tests.experiments.workspace import versioned_workspace
 
@@ -119,6 +120,29 @@ def test_it_trains_what_is_missing_and_writes_the_table_once(place: Workspace) -
     committed = subprocess.run(command, cwd=place.root, capture_output=True, text=True, check=True).stdout.split()
     names = (".dvcignore", "arms.yaml", "looks.json", "s42/dvc.lock", "s42/dvc.yaml", "s43/dvc.yaml")
     assert committed == [f"experiments/{name}" for name in names]
+
+
+def test_a_part_alone_opens_no_test_split(place: Workspace) -> None:
+    told = run(place, "--arms", "swin", "--tasks", "I50", "--seeds", "43")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.endswith("no table was written\n")
+    assert len(json.loads((place.arms_file.parent / "looks.json").read_text())) == 1
+
+
+def test_a_call_that_is_refused_leaves_the_stages_of_the_one_that_runs(place: Workspace) -> None:
+    files = {path: path.read_bytes() for path in place.arms_file.parent.glob("*/dvc.yaml")}
+    before = place.arms_file.read_text()
+    try:
+        place.arms_file.write_text(before.replace("seeds: [42, 43]", "seeds: [42]"))
+        with hold(place), pytest.raises(LockedError, match="busy with `eccl table1"):
+            call(place, "--arms", "ssl_only")
+        assert {path: path.read_bytes() for path in place.arms_file.parent.glob("*/dvc.yaml")} == files
+        # A dry run asks nobody, and writes nothing.
+        with hold(place):
+            call(place, "--arms", "ssl_only", "--dry-run")
+        assert {path: path.read_bytes() for path in place.arms_file.parent.glob("*/dvc.yaml")} == files
+    finally:
+        place.arms_file.write_text(before)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from eccl.experiments.durations import Durations
-from eccl.experiments.events import MARK, Event, read_epoch, read_line, to_line
+from eccl.experiments.events import MARK, read_epoch, read_line, to_line
 from eccl.experiments.jobs import Job
 
 
@@ -47,9 +47,8 @@ def test_a_damaged_file_costs_the_estimate_only(tmp_path: Path) -> None:
 
 
 def test_events_are_told_among_a_stages_own_lines() -> None:
-    event = Event("align-I21-eccl-s42", "finished")
-    assert to_line(event).startswith(MARK)
-    assert read_line(to_line(event)) == event
+    assert to_line("finished").startswith(MARK)
+    assert read_line(to_line("finished")) == "finished"
     assert read_line("align-I21  epoch 3/25  lr 0.1  12/s  left 0:00:12") is None
     assert read_epoch("align-I21  epoch 3/25  lr 0.1  12/s  left 0:00:12") == "epoch 3/25, left 0:00:12"
     assert read_epoch("Updating lock file") is None

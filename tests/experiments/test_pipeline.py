@@ -10,8 +10,8 @@ import yaml
 
 from eccl.errors import ConfigError
 from eccl.experiments.jobs import list_jobs
-from eccl.experiments.pipeline import IGNORED_TEXT, open_table, outdated_seeds, pipeline_text, write_pipeline
-from eccl.training.arms import load_arms
+from eccl.experiments.pipeline import open_table, outdated_stages, pipeline_text, write_pipeline
+from eccl.training.arms import TASKS, load_arms
 from eccl.workspace import Workspace, shipped
 
 FOLDER = shipped("experiments")
@@ -25,10 +25,6 @@ def stages() -> dict[str, dict[str, Any]]:
 
 def _paths(entries: list[Any]) -> list[str]:
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
-
-
-def test_the_shipped_folder_hides_the_stages() -> None:
-    assert (FOLDER / ".dvcignore").read_text() == IGNORED_TEXT
 
 
 def test_a_stage_reads_its_parents_and_writes_what_nobody_else_does(stages: dict[str, dict[str, Any]]) -> None:
@@ -96,16 +92,45 @@ def test_a_changed_table_is_written_once(tmp_path: Path) -> None:
     place = Workspace(tmp_path)
     place.arms_file.parent.mkdir()
     place.arms_file.write_text((FOLDER / "arms.yaml").read_text())
-    assert outdated_seeds(place, open_table(place)) == {42, 43, 44, 45, 46}
     assert write_pipeline(place, open_table(place))
     assert not write_pipeline(place, open_table(place))
-    assert outdated_seeds(place, open_table(place)) == set()
     lock = tmp_path / "experiments" / "s43" / "dvc.lock"
     lock.write_text("stages: {}\n")
     place.arms_file.write_text(place.arms_file.read_text().replace("seeds: [42, 43, 44, 45, 46]", "seeds: [42]"))
     assert write_pipeline(place, open_table(place))
     assert [path.parent.name for path in (tmp_path / "experiments").glob("*/dvc.yaml")] == ["s42"]
     assert lock.exists(), "what a seed came to stays"
+    assert "s43" not in (tmp_path / "experiments" / ".dvcignore").read_text()
+
+
+def test_a_changed_arm_makes_its_own_stages_outdated_and_no_other(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    place.arms_file.parent.mkdir()
+    place.arms_file.write_text((FOLDER / "arms.yaml").read_text())
+    table = open_table(place)
+    jobs = list_jobs(table, seeds=[42])
+    assert outdated_stages(place, table, jobs) == {job.dvc_stage for job in jobs}
+    write_pipeline(place, table)
+    assert outdated_stages(place, table, jobs) == set()
+    text = place.arms_file.read_text()
+    place.arms_file.write_text(text.replace("  triplet:\n    title: Triplet", "  triplets:\n    title: Triplet"))
+    table = open_table(place)
+    changed = outdated_stages(place, table, list_jobs(table, seeds=[42]))
+    assert changed == {f"align-{task}-triplets-s42" for task in TASKS}
+
+
+def test_other_peoples_pipelines_in_the_folder_are_left_alone(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    place.arms_file.parent.mkdir()
+    place.arms_file.write_text((FOLDER / "arms.yaml").read_text())
+    own = [tmp_path / "experiments" / name / "dvc.yaml" for name in ("sweep", "s7", "s43x")]
+    for path in own:
+        path.parent.mkdir()
+        path.write_text("stages: {}\n")
+    write_pipeline(place, open_table(place))
+    assert all(path.read_text() == "stages: {}\n" for path in own)
+    ignored = (tmp_path / "experiments" / ".dvcignore").read_text().splitlines()[1:]
+    assert ignored == [f"/s{seed}/dvc.{kind}" for seed in (42, 43, 44, 45, 46) for kind in ("yaml", "lock")]
 
 
 def test_a_workspace_of_an_older_version_is_told_what_to_copy(tmp_path: Path) -> None:

@@ -177,8 +177,7 @@ def test_hints_name_the_command_that_trains_the_run(place: Workspace) -> None:
 
 def test_a_new_workspace_has_the_table_and_its_stages(tmp_path: Path) -> None:
     place = init_workspace(tmp_path / "study")
-    for name in ("arms.yaml", ".dvcignore"):
-        assert (place.root / "experiments" / name).read_text() == (shipped("experiments") / name).read_text()
+    assert place.arms_file.read_text() == shipped("experiments/arms.yaml").read_text()
     write_pipeline(place, open_table(place))
     (place.root / "experiments" / "s42" / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
     from eccl.store.repository import run_git

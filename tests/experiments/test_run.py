@@ -16,9 +16,10 @@ import pytest
 from eccl.errors import FlowError, GateError, LockedError
 from eccl.experiments.jobs import list_jobs
 from eccl.experiments.pipeline import open_table, write_pipeline
-from eccl.experiments.run import Progress, find_stale, run_jobs
+from eccl.experiments.record import record, why_not_recorded
+from eccl.experiments.run import Progress, find_stale
 from eccl.workspace import Workspace
-from tests.experiments.workspace import versioned_workspace
+from tests.experiments.workspace import train, versioned_workspace
 from tests.training.synthetic import write_gate
 
 CALL = """
@@ -26,12 +27,14 @@ import sys
 from pathlib import Path
 from eccl.experiments.jobs import list_jobs
 from eccl.experiments.pipeline import open_table
-from eccl.experiments.run import run_jobs
+from eccl.experiments.run import hold, run_jobs
 from eccl.workspace import Workspace
 
 place = Workspace(Path(sys.argv[1]))
-jobs = list_jobs(open_table(place), ["ssl_only"], seeds=[42])
-run_jobs(place, jobs, "tiny", lambda told: print(told.what, told.job.run, flush=True))
+table = open_table(place)
+jobs = list_jobs(table, ["ssl_only"], seeds=[42])
+with hold(place) as lock:
+    run_jobs(place, table, jobs, "tiny", lock, lambda told: print(told.what, told.job.run, flush=True))
 """
 MAE, ALIGNED = "pretrain_ecg.mae.s42", "align-traits.ssl_only.s42"
 
@@ -60,7 +63,7 @@ def _processes(place: Workspace) -> list[str]:
 def test_a_killed_call_ends_what_it_started_and_the_next_one_goes_on(place: Workspace) -> None:
     jobs = list_jobs(open_table(place), ["ssl_only"], seeds=[42])
     assert [job.run for job in jobs] == [MAE, ALIGNED]
-    assert [(job.run, why) for job, why in find_stale(place, jobs)] == [
+    assert [(job.run, why) for job, why in find_stale(place, open_table(place), jobs)] == [
         (MAE, "not trained yet"),
         (ALIGNED, "not trained yet"),
     ]
@@ -78,7 +81,7 @@ def test_a_killed_call_ends_what_it_started_and_the_next_one_goes_on(place: Work
     assert not (place.run_folder(ALIGNED) / "run.json").exists()
 
     told: list[Progress] = []
-    outcome = run_jobs(place, jobs, "tiny", told.append)
+    outcome = train(place, jobs, told.append)
 
     assert outcome.trained == (ALIGNED,)
     assert outcome.unchanged == (MAE,)
@@ -89,7 +92,7 @@ def test_a_killed_call_ends_what_it_started_and_the_next_one_goes_on(place: Work
     assert any(one.note.startswith("epoch 1/2") for one in told)
     record = json.loads((place.run_folder(ALIGNED) / "run.json").read_text())
     assert (record["variant"], record["seed"]) == ("ssl_only", 42)
-    assert run_jobs(place, jobs, "tiny").trained == ()
+    assert train(place, jobs).trained == ()
 
 
 def test_what_is_finished_is_recorded_in_git_and_invisible_to_the_own_pipeline(place: Workspace) -> None:
@@ -111,7 +114,7 @@ def test_only_the_experiments_are_committed(place: Workspace) -> None:
     (place.root / "experiments" / "looks.json").write_text("[]\n")
     subprocess.run(["git", "add", "params.yaml"], cwd=place.root, check=True)
     # A call that has nothing to train records what an earlier one left.
-    assert run_jobs(place, list_jobs(open_table(place), ["ssl_only"], seeds=[42]), "tiny").trained == ()
+    assert train(place, list_jobs(open_table(place), ["ssl_only"], seeds=[42])).trained == ()
     assert _log(place, "-1", "--format=", "--name-only") == ["experiments/looks.json"]
     staged = subprocess.run(["git", "diff", "--cached", "--name-only"], cwd=place.root, capture_output=True, text=True)
     assert "params.yaml" in staged.stdout.split()
@@ -123,14 +126,16 @@ def test_an_arm_that_changes_is_trained_again_and_no_other(place: Workspace) -> 
         place.arms_file.write_text(before.replace("title: SSL,", "title: Renamed,"))
         table = open_table(place)
         write_pipeline(place, table)
-        assert find_stale(place, list_jobs(table, ["ssl_only"], seeds=[42])) == []
+        assert find_stale(place, table, list_jobs(table, ["ssl_only"], seeds=[42])) == []
         place.arms_file.write_text(
             before.replace("{contrastive_weight: 0.0}", "{contrastive_weight: 0.0, dropout: 0.2}")
         )
         table = open_table(place)
         write_pipeline(place, table)
         jobs = list_jobs(table, ["ssl_only"], seeds=[42])
-        assert [(job.run, why) for job, why in find_stale(place, jobs)] == [(ALIGNED, "changed deps")]
+        assert [(job.run, why) for job, why in find_stale(place, open_table(place), jobs)] == [
+            (ALIGNED, "changed deps")
+        ]
     finally:
         place.arms_file.write_text(before)
         write_pipeline(place, open_table(place))
@@ -144,7 +149,7 @@ def test_a_job_that_fails_is_told_with_its_last_lines(place: Workspace) -> None:
         file.unlink()
         write_gate(place)
         with pytest.raises(FlowError, match=r"(?s)pretrain_ecg\.mae\.s43 failed.*1 are left.*splits"):
-            run_jobs(place, jobs, "tiny")
+            train(place, jobs)
     finally:
         file.write_bytes(content)
         write_gate(place)
@@ -161,7 +166,7 @@ def test_without_a_committer_it_trains_and_says_before_that_nothing_is_recorded(
     try:
         for command in (["--remove-section", "user"], ["user.useConfigOnly", "true"]):
             subprocess.run(["git", "config", *command], cwd=place.root, check=True)
-        outcome = run_jobs(place, jobs, "tiny", lambda told: order.append(told.what), order.append)
+        outcome = train(place, jobs, lambda told: order.append(told.what), order.append)
     finally:
         config.write_text(before)
     assert outcome.trained == ("pretrain_ecg.mae.s43",)
@@ -179,7 +184,7 @@ def test_a_commit_that_fails_hides_no_failure_of_a_job(place: Workspace) -> None
         file.unlink()
         write_gate(place)
         with pytest.raises(FlowError, match=r"failed \(exit 1\)"):
-            run_jobs(place, jobs, "tiny", on_warning=warnings.append)
+            train(place, jobs, on_warning=warnings.append)
     finally:
         lock.unlink()
         file.write_bytes(content)
@@ -195,7 +200,7 @@ def test_two_calls_at_once_are_refused(place: Workspace) -> None:
         stream.write(f"dvc push, process {os.getpid()}")
         stream.flush()
         with pytest.raises(LockedError, match="busy with `dvc push"):
-            run_jobs(place, jobs, "tiny")
+            train(place, jobs)
         stream.truncate(0)
 
 
@@ -204,6 +209,25 @@ def test_nothing_is_trained_on_data_without_a_gate(place: Workspace) -> None:
     write_gate(place, status="red")
     try:
         with pytest.raises(GateError):
-            run_jobs(place, jobs, "tiny")
+            train(place, jobs)
     finally:
         write_gate(place)
+
+
+def test_a_folder_of_somebody_elses_repository_is_not_committed(tmp_path: Path) -> None:
+    def git(*command: str) -> str:
+        return subprocess.run(["git", *command], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    git("init", "--quiet")
+    git("config", "user.email", "eccl@localhost")
+    git("config", "user.name", "eccl")
+    (tmp_path / "notes.md").write_text("mine\n")
+    git("add", "notes.md")
+    git("commit", "--quiet", "-m", "Mine")
+    inner = tmp_path / "workspace"
+    (inner / "experiments").mkdir(parents=True)
+    (inner / "experiments" / "looks.json").write_text("[]\n")
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], cwd=inner, check=True)
+    assert why_not_recorded(Workspace(inner)) is None
+    assert record(Workspace(inner)) is None
+    assert git("log", "--format=%s") == "Mine\n"

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from eccl.experiments.jobs import Job
+from eccl.experiments.pipeline import open_table
+from eccl.experiments.run import Outcome, Progress, hold, run_jobs
 from eccl.workspace import Workspace
 from tests.training.synthetic import build_workspace
 
@@ -38,3 +42,14 @@ def versioned_workspace(root: Path, **changes: object) -> Workspace:
     ):
         subprocess.run(command, cwd=root, check=True, capture_output=True)
     return place
+
+
+def train(
+    place: Workspace,
+    jobs: Sequence[Job],
+    on_progress: Callable[[Progress], None] = lambda told: None,
+    on_warning: Callable[[str], None] = lambda text: None,
+) -> Outcome:
+    """Run jobs as `eccl table1` does."""
+    with hold(place) as lock:
+        return run_jobs(place, open_table(place), jobs, "tiny", lock, on_progress, on_warning)
