@@ -11,6 +11,8 @@ DISEASES = TASKS[1:]
 TRAITS = TASKS[0]
 COLUMNS = (*DISEASES, TRAITS)
 """Columns of the table, in the paper's order."""
+CANDIDATES = ("table", "beyond")
+"""Groups whose arms compete; those of figure 2b are points of a curve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,11 @@ def views_of(arm: Arm) -> tuple[str, str]:
     """Feature views of an arm's trait and disease predictions."""
     prefix = "cmr_" if arm.stage == "pretrain_cmr" else ""
     return f"{prefix}trait_prediction", f"{prefix}disease_prediction"
+
+
+def competes(arm: Arm) -> bool:
+    """Whether an arm is one of several that predict from the ECG"""
+    return arm.group in CANDIDATES and reads_ecg(arm)
 
 
 def reads_ecg(arm: Arm) -> bool:

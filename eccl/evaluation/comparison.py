@@ -8,17 +8,22 @@ from typing import Any
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from eccl.evaluation.arm_runs import COLUMNS, Cell, list_cells, of_arm
+from eccl.evaluation.arm_runs import COLUMNS, Cell, competes, list_cells, of_arm
 from eccl.evaluation.arm_scores import Float, Rows, SplitScores, main_metric, none
-from eccl.evaluation.bootstrap import interval, mean_over_seeds, two_sided_p
+from eccl.evaluation.bootstrap import SeedSpread, difference_p, interval, mean_over_seeds, pool_seeds
 from eccl.training.arms import Arm, ArmTable
 
 SCORED, INCOMPLETE, NOT_RUN = "scored", "incomplete", "not run"
-NOT_COVERED, UNDEFINED = "not covered", "undefined"
+NOT_ASKED, NOT_COVERED, UNDEFINED = "not asked for", "not covered", "undefined"
+NOTHING_SCORED = (NOT_COVERED, NOT_ASKED, NOT_RUN)
 
 
 def compare(
-    table: ArmTable, seeds: Sequence[int], finished: Collection[str], splits: Iterable[SplitScores]
+    table: ArmTable,
+    seeds: Sequence[int],
+    asked: Collection[str],
+    finished: Collection[str],
+    splits: Iterable[SplitScores],
 ) -> list[dict[str, Any]]:
     """Rows of table1_rows: arm, column, split and metric.
 
@@ -26,8 +31,8 @@ def compare(
     ----------
     seeds
         Seeds that were asked for.
-    finished
-        Runs that were scored.
+    asked, finished
+        Runs that were asked for, and those of them that were scored.
     splits
         What each split says.
 
@@ -35,21 +40,31 @@ def compare(
     -------
     list of dict
         The main score of every arm and column, also where there is none (`status` says why), and of what was scored the
-        other metrics, without intervals. `q` corrects `p` for the number of arms in a column of a split.
+        other metrics, without intervals. `q` corrects `p` for the number of arms that compete with the reference in a column of a split;
+        arms that do not (those that read the cine, the points of figure 2b) have none.
     """
     cells = list_cells(table, seeds)
     rows = []
     for split in splits:
+        spreads = {column: _spread_of(table, split, column) for column in COLUMNS}
         for arm in table.arms.values():
             for column in COLUMNS:
                 mine = of_arm(cells, arm.key, column)
                 done = [cell for cell in mine if cell.run in finished]
-                rows += _rows(table, arm, column, split, mine, done)
-    return _adjust(rows)
+                is_asked = any(cell.run in asked for cell in mine)
+                rows += _rows(table, arm, column, split, mine, done, is_asked, spreads[column])
+    return _adjust(table, rows)
 
 
 def _rows(
-    table: ArmTable, arm: Arm, column: str, split: SplitScores, expected: Sequence[Cell], done: Sequence[Cell]
+    table: ArmTable,
+    arm: Arm,
+    column: str,
+    split: SplitScores,
+    expected: Sequence[Cell],
+    done: Sequence[Cell],
+    is_asked: bool,
+    spread: SeedSpread,
 ) -> list[dict[str, Any]]:
     main = main_metric(column)
     by_metric = _values(split.scores, arm.key, column) if done else {main: []}
@@ -65,7 +80,7 @@ def _rows(
             "task": column,
             "split": split.split,
             "metric": metric,
-            "status": _status(expected, done, is_defined),
+            "status": _status(expected, done, is_asked, is_defined),
             **(split.counts.get(column) or {"n": None, "cases": None, "participants": None}),
             "seeds": len(done),
             "seeds_expected": len(expected),
@@ -76,7 +91,7 @@ def _rows(
             **_NOTHING,
         }
         if metric == main and is_defined:
-            row |= _intervals(split, arm.key, table.reference, column, [cell.seed for cell in done])
+            row |= _intervals(split, arm.key, table.reference, column, [cell.seed for cell in done], spread)
         rows.append(row)
     return rows
 
@@ -86,11 +101,11 @@ _NOTHING: Mapping[str, Any] = dict.fromkeys(
 )
 
 
-def _adjust(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add q after Benjamini and Hochberg: among the arms that are compared with the reference in a column of a split."""
+def _adjust(table: ArmTable, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add q after Benjamini and Hochberg: among the arms that compete with the reference in a column of a split."""
     families: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
-        if row["p"] is not None:  # of main scores only
+        if row["p"] is not None and competes(table.arms[row["arm"]]):  # of main scores only
             families.setdefault((row["task"], row["split"]), []).append(row)
     for family in families.values():
         for row, q in zip(family, false_discovery_control([row["p"] for row in family]).tolist(), strict=True):
@@ -98,7 +113,9 @@ def _adjust(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def _intervals(split: SplitScores, arm: str, reference: str, column: str, seeds: Sequence[int]) -> dict[str, Any]:
+def _intervals(
+    split: SplitScores, arm: str, reference: str, column: str, seeds: Sequence[int], spread: SeedSpread
+) -> dict[str, Any]:
     own = interval(mean_over_seeds([split.resampled[arm, column, seed] for seed in seeds]))
     found: dict[str, Any] = {"lower": none(own.lower), "upper": none(own.upper), "resamples": own.resamples}
     common = [seed for seed in seeds if (reference, column, seed) in split.resampled]
@@ -109,25 +126,33 @@ def _intervals(split: SplitScores, arm: str, reference: str, column: str, seeds:
     if any(by_seed[seed] is None for by_seed in pair for seed in common):
         return found
     differences = _mean(split, arm, column, common) - _mean(split, reference, column, common)
+    difference = float(np.mean([pair[0][seed] - pair[1][seed] for seed in common]))
     bounds = interval(differences)
+    people = split.counts[column]["participants"] or 0
     return found | {
-        "difference": float(np.mean([pair[0][seed] - pair[1][seed] for seed in common])),
+        "difference": difference,
         "difference_lower": none(bounds.lower),
         "difference_upper": none(bounds.upper),
-        "p": none(two_sided_p(differences)),
+        "p": none(difference_p(differences, difference, people, len(common), spread)),
         "paired_seeds": len(common),
     }
+
+
+def _spread_of(table: ArmTable, split: SplitScores, column: str) -> SeedSpread:
+    """Variance between seeds of a column's main score, over all arms that have it for every seed they were trained with."""
+    values = [_values(split.scores, arm, column).get(main_metric(column), []) for arm in table.arms]
+    return pool_seeds([[v for v in some if v is not None] for some in values if None not in some])
 
 
 def _mean(split: SplitScores, arm: str, column: str, seeds: Sequence[int]) -> Float:
     return mean_over_seeds([split.resampled[arm, column, seed] for seed in seeds])
 
 
-def _status(expected: Sequence[Cell], done: Sequence[Cell], is_defined: bool) -> str:
+def _status(expected: Sequence[Cell], done: Sequence[Cell], is_asked: bool, is_defined: bool) -> str:
     if not expected:
         return NOT_COVERED
     if not done:
-        return NOT_RUN
+        return NOT_RUN if is_asked else NOT_ASKED
     if not is_defined:
         return UNDEFINED
     return SCORED if len(done) == len(expected) else INCOMPLETE

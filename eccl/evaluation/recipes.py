@@ -6,13 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eccl.evaluation.arm_runs import COLUMNS, DISEASES, TRAITS, reads_ecg
+from eccl.evaluation.arm_runs import CANDIDATES, COLUMNS, DISEASES, TRAITS, competes
 from eccl.evaluation.arm_scores import main_metric
 from eccl.evaluation.comparison import SCORED
 from eccl.training.arms import TASKS, Arm, ArmTable
-
-CANDIDATES = ("table", "beyond")
-"""Groups whose arms compete; those of figure 2b are points of a curve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +95,7 @@ def _validation(table: ArmTable, rows: Sequence[Mapping[str, Any]]) -> dict[tupl
         if row["split"] == "val"
         and row["status"] == SCORED
         and row["metric"] == main_metric(row["task"])
-        and row["arm_group"] in CANDIDATES
-        and reads_ecg(table.arms[row["arm"]])
+        and competes(table.arms[row["arm"]])
     }
 
 

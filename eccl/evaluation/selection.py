@@ -5,7 +5,8 @@
     reports/table1/selection.json
       data_version, preset, label_definition, instances
       selection    sha-256 over what follows from the runs: their ids and weights, on this data
-      runs         run -> stage, task, variant, seed, run_id, weights_sha256, best_epoch, rule, validation_score
+      runs         run -> stage, task, variant, seed, run_id, weights_sha256, best_epoch, rule, and validation_score: what
+                   the rule gave the best epoch, to be high (minus the loss where that is the rule)
 
 A selection is scored once. Scoring another one, be it of other data, is another look at the test split: it needs a reason,
 and the reason stays in the history of looks (:mod:`eccl.evaluation.looks`). The file holds no time: equal runs give equal
@@ -193,5 +194,5 @@ def _entry(workspace: Workspace, job: Job, scope: Scope) -> dict[str, Any]:
         "weights_sha256": record["weights_sha256"],
         "best_epoch": record.get("best_epoch"),
         "rule": metrics.get("selection"),
-        "validation_score": metrics.get("best", {}).get("score"),
+        "validation_score": metrics.get("best", {}).get("val_score"),
     }

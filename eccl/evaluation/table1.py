@@ -51,7 +51,7 @@ def write_table1(
     table
         The experiment table.
     jobs
-        What was asked for; a job without a finished run is shown as not run.
+        What was asked for; a job without a finished run is shown as not run, a run that is in no job as not asked for.
     again
         Why the test split is scored for another selection than before, in words.
     resamples
@@ -84,7 +84,7 @@ def write_table1(
     selection = freeze(workspace, asked, scope, again)
     truths = [read_truth(workspace, split, scope.instances, DISEASES, scope.label_definition) for split in SPLITS]
     splits = [score_split(workspace, selection, cells, truth, resamples) for truth in truths]
-    rows = _mark(table, compare(table, seeds, set(selection.runs), splits), scope)
+    rows = _mark(table, compare(table, seeds, {job.run for job in asked}, set(selection.runs), splits), scope)
     retrieval = [row for split in splits for row in split.retrieval]
     are_small_told = is_simulated(workspace)
     told, pairs = tell_counts(rows, are_small_told), tell_pairs(retrieval, are_small_told)

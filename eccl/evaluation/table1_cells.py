@@ -8,7 +8,7 @@ from typing import Any
 
 from eccl.evaluation.arm_runs import COLUMNS, TRAITS
 from eccl.evaluation.arm_scores import main_metric
-from eccl.evaluation.comparison import INCOMPLETE, NOT_COVERED, NOT_RUN, UNDEFINED
+from eccl.evaluation.comparison import INCOMPLETE, NOT_COVERED, NOTHING_SCORED, UNDEFINED
 from eccl.evaluation.suppression import count_text, is_small
 from eccl.training.arms import Arm, ArmTable
 
@@ -83,8 +83,8 @@ def score_cell(row: Row, is_marked: bool = False) -> str:
     if row["status"] == NOT_COVERED:
         return DASH
     paper = "" if row["paper"] is None else f" ({row['paper']:.3f})"
-    if row["status"] == NOT_RUN:
-        return f"not run{paper}"
+    if row["status"] in NOTHING_SCORED:
+        return f"{row['status']}{paper}"
     if row["status"] == UNDEFINED:
         return f"n/a {counts(row)}"
     text = number(row["mean"]) + ("" if row["sd"] is None else f" ± {row['sd']:.3f}")
@@ -96,8 +96,8 @@ def difference_cell(row: Row) -> str:
     """``−0.012* [−0.031, −0.008]``: difference to the reference with its interval; the star marks a small q."""
     if row["arm"] == row["reference"] and row["mean"] is not None:
         return "reference"
-    if row["status"] in {NOT_COVERED, NOT_RUN}:
-        return DASH if row["status"] == NOT_COVERED else "not run"
+    if row["status"] in NOTHING_SCORED:
+        return DASH if row["status"] == NOT_COVERED else row["status"]
     if row["difference"] is None or row["difference_lower"] is None:
         return "n/a"
     bounds = f"[{signed(row['difference_lower'])}, {signed(row['difference_upper'])}]"

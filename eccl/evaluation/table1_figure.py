@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from eccl.evaluation import style
 from eccl.evaluation.arm_runs import COLUMNS, TRAITS, reads_ecg
 from eccl.evaluation.arm_scores import main_metric
-from eccl.evaluation.comparison import NOT_COVERED, NOT_RUN, UNDEFINED
+from eccl.evaluation.comparison import NOT_ASKED, NOT_COVERED, NOT_RUN, UNDEFINED
 from eccl.evaluation.table1_cells import BLOCKS, NAMES, Cells, Counts, index
 from eccl.training.arms import Arm, ArmTable
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Rows = Sequence[Mapping[str, Any]]
-ABSENT = {NOT_COVERED: "no such task", NOT_RUN: "not run", UNDEFINED: "not defined"}
+ABSENT = {NOT_COVERED: "no such task", NOT_RUN: "not run", NOT_ASKED: "not asked for", UNDEFINED: "not defined"}
 
 
 def draw_table(table: ArmTable, rows: Rows, scores: Rows, path: Path) -> list[Path]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from eccl.evaluation.arm_runs import COLUMNS, DISEASES, TRAITS, reads_ecg
 from eccl.evaluation.arm_scores import main_metric
-from eccl.evaluation.comparison import NOT_COVERED, NOT_RUN
+from eccl.evaluation.comparison import NOT_COVERED, NOTHING_SCORED
 from eccl.evaluation.looks import Look
 from eccl.evaluation.recipes import best_by_column, can_be_adopted, choose_recipe, describe_changes
 from eccl.evaluation.retrieval import CUTOFFS, DIRECTIONS
@@ -20,6 +20,7 @@ from eccl.evaluation.table1_cells import (
     DASH,
     LONG_NAMES,
     NAMES,
+    SIGNIFICANT,
     Cells,
     Row,
     arm_rows,
@@ -121,9 +122,11 @@ def _about_intervals(table: ArmTable) -> str:
     return (
         f"Arm less {table.arms[table.reference].title}, with a 95 % percentile interval of a paired bootstrap: participants are "
         "resampled, with all of their visits, the same for every arm, and scores are averaged over seeds within a resample. An "
-        "interval tells how much depends on who was scored; how much depends on the seed is the ± above. Intervals are not "
-        "corrected for the number of comparisons. q, in `reports/table1.csv`, is: after Benjamini and Hochberg, among the arms of a "
-        "column; * marks q < 0.05."
+        "interval is that of these networks: it tells how much depends on who was scored. p, in `reports/table1.csv`, is of the arms: "
+        "its variance adds to that of the bootstrap the one between seeds, pooled over the arms of the column (Student's t, degrees of "
+        "freedom after Satterthwaite; none where no arm has two seeds). An interval may leave out 0 and p be large, where seeds are "
+        "few or far apart. Neither is corrected for the number of comparisons; q is, after Benjamini and Hochberg, among the arms of "
+        f"a column that compete with {table.arms[table.reference].title}; * marks q < {SIGNIFICANT:g}."
     )
 
 
@@ -154,8 +157,8 @@ def _calibration(table: ArmTable, cells: Cells) -> str:
 def _joined(cells: Cells, arm: Arm, column: str, metrics: Sequence[str]) -> str:
     """Means of some metrics, or one word where there are none."""
     status = cells[arm.key, column, main_metric(column)]["status"]
-    if status in {NOT_COVERED, NOT_RUN}:
-        return DASH if status == NOT_COVERED else "not run"
+    if status in NOTHING_SCORED:
+        return DASH if status == NOT_COVERED else str(status)
     found = [cells.get((arm.key, column, metric)) for metric in metrics]
     return "; ".join(
         number(row["mean"] if row else None, DIGITS.get(metric, 3)) for row, metric in zip(found, metrics, strict=True)

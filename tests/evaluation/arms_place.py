@@ -134,7 +134,7 @@ class Place:
         record = {
             "run": job.run, "run_id": run_id, "stage": job.stage, "task": job.task, "variant": job.variant, "seed": job.seed,
             "data_version": data_version(self.workspace.data), "weights_sha256": weights or f"{sum(job.run.encode()):064x}",
-            "best_epoch": 3, "metrics": {"selection": "auc", "best": {"score": 0.7}},
+            "best_epoch": 3, "metrics": {"selection": "auc", "best": {"val_score": 0.7}},
             "params": {"config": {"contrastive_weight": weight}},
         }  # fmt: skip
         (folder / "run.json").write_text(json.dumps(record))

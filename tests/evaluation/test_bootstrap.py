@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import norm, ttest_ind
+from scipy.stats import t as student_t
 
 from eccl.evaluation.bootstrap import (
+    SeedSpread,
+    difference_p,
     draw_resamples,
     interval,
     mean_over_seeds,
+    pool_seeds,
     resampled_auc,
     resampled_mean_r,
-    two_sided_p,
 )
 from eccl.models.scores import mean_defined, pearson_per_trait, roc_auc
 
@@ -102,11 +105,57 @@ def test_seeds_are_averaged_within_a_resample() -> None:
     assert np.isnan(found[2])  # a mean over one of two seeds is another statistic
 
 
-def test_p_is_small_where_no_resample_crosses_zero_and_never_zero() -> None:
-    assert two_sided_p(np.full(999, 0.1)) == pytest.approx(2 / 1000)
-    assert two_sided_p(np.r_[np.full(500, 0.1), np.full(500, -0.1)]) == 1.0
-    assert two_sided_p(np.zeros(10)) == 1.0
-    assert np.isnan(two_sided_p(np.full(3, np.nan)))
+def test_seeds_are_pooled_over_arms() -> None:
+    spread = pool_seeds([[0.5, 0.7], [0.6], [0.4, 0.5, 0.6], []])
+    assert spread == SeedSpread(pytest.approx((0.02 + 0.02) / 3), 3)  # type: ignore[arg-type]
+    assert np.isnan(pool_seeds([[0.5], [0.6]]).variance)
+
+
+def test_p_is_students_where_only_one_of_the_two_varies() -> None:
+    first, second = np.array([0.73, 0.78, 0.72, 0.75]), np.array([0.70, 0.69, 0.74, 0.66])
+    difference = first.mean() - second.mean()
+    seeds_alone = difference_p(np.full(99, difference), difference, 60, 4, pool_seeds([first, second]))
+    assert seeds_alone == pytest.approx(ttest_ind(first, second).pvalue)
+    resampled = 0.05 + 0.02 * np.random.default_rng(4).normal(size=5000)
+    people_alone = difference_p(resampled, 0.05, 60, 3, SeedSpread(0.0, 4))
+    assert people_alone == pytest.approx(2 * student_t.sf(0.05 / resampled.std(ddof=1), 59))
+    both = difference_p(resampled, 0.05, 60, 3, SeedSpread(0.03**2, 4))
+    assert both > people_alone
+    assert difference_p(resampled, 0.05, 60, 1, SeedSpread(0.03**2, 4)) > both  # fewer seeds, less sure
+
+
+def test_where_no_arm_has_two_seeds_nothing_is_said_of_another_training() -> None:
+    assert np.isnan(difference_p(np.linspace(0.01, 0.02, 99), 0.015, 60, 1, pool_seeds([[0.5], [0.6]])))
+    assert np.isnan(difference_p(np.full(99, np.nan), 0.1, 60, 2, SeedSpread(0.01, 2)))
+    assert np.isnan(difference_p(np.zeros(99), 0.0, 60, 2, SeedSpread(0.0, 2)))  # equal networks: nothing varies
+
+
+def false_alarms(arms: int, seeds: int, trials: int = 300, people: int = 80) -> tuple[float, float]:
+    """Shares of trials in which two of some arms of equal worth differ by p < 0.05, and by an interval that leaves out 0.
+
+    Every training has a skill of its own, around the same mean in every arm.
+    """
+    rng = np.random.default_rng(6)
+    by_p = by_interval = 0
+    for trial in range(trials):
+        label = (rng.random(people) < 0.4).astype(float)
+        drawn = draw_resamples(np.arange(people), 200, seed=trial)
+        scores = label + rng.normal(size=people) + 0.8 * rng.normal(size=(arms, seeds, people))
+        scores += 0.5 * rng.normal(size=(arms, seeds, 1)) * label
+        aucs = np.array([[roc_auc(label, one) for one in arm] for arm in scores])
+        first, second = (mean_over_seeds([resampled_auc(drawn, label, one) for one in arm]) for arm in scores[:2])
+        difference = aucs[0].mean() - aucs[1].mean()
+        by_p += difference_p(first - second, difference, people, seeds, pool_seeds(aucs)) < 0.05
+        found = interval(first - second)
+        by_interval += not found.lower <= 0 <= found.upper
+    return by_p / trials, by_interval / trials
+
+
+@pytest.mark.parametrize(("arms", "seeds"), [(2, 3), (8, 2)])
+def test_equal_arms_differ_no_more_often_than_p_says(arms: int, seeds: int) -> None:
+    by_p, by_interval = false_alarms(arms, seeds)
+    assert 0.01 <= by_p <= 0.09  # 300 trials: 0.05 gives more or less than that in two of a thousand series
+    assert by_interval > 0.2  # the participants alone call networks different, which they are, not arms
 
 
 def coverage(people: int, visits: int, trials: int, resamples: int) -> float:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from eccl.errors import ConfigError
-from eccl.evaluation.arm_runs import COLUMNS, list_cells
-from eccl.evaluation.recipes import CANDIDATES, best_by_column, can_be_adopted, choose_recipe, describe_changes
+from eccl.evaluation.arm_runs import CANDIDATES, COLUMNS, list_cells
+from eccl.evaluation.recipes import best_by_column, can_be_adopted, choose_recipe, describe_changes
 from eccl.experiments.adopt import plan_adoption
 from eccl.experiments.jobs import list_jobs
 from eccl.training.arms import ArmTable, load_arms

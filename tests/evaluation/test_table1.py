@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy.stats import pearsonr
+from scipy.stats import t as student_t
 from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
 
 from eccl.errors import SplitError, WorkspaceError
@@ -138,15 +139,31 @@ def test_differences_are_paired_over_participants_and_averaged_over_seeds(made: 
     assert [found["difference_lower"], found["difference_upper"]] == pytest.approx(expected, abs=1e-12)
     assert found["difference"] == pytest.approx(found["mean"] - row(place, "eccl", "I21")["mean"])  # type: ignore[operator]
     assert found["paired_seeds"] == 2
+    one = rows_of(place.workspace, "scores").filter(
+        (pl.col("task") == "I21") & (pl.col("metric") == "auc") & (pl.col("split") == "test")
+    )
+    trained_twice = one.group_by("arm").agg(pl.col("value").var(), pl.len()).filter(pl.col("len") > 1)
+    parts = np.array([np.nanvar(differences, ddof=1), 2 * trained_twice["value"].mean() / 2])  # type: ignore[operator]
+    freedom = parts.sum() ** 2 / (parts[0] ** 2 / (found["participants"] - 1) + parts[1] ** 2 / trained_twice.height)  # type: ignore[operator]
+    expected_p = 2 * student_t.sf(abs(found["difference"]) / parts.sum() ** 0.5, freedom)  # type: ignore[arg-type]
+    assert found["p"] == pytest.approx(expected_p)
     assert row(place, "eccl", "I21")["difference"] is None
     assert row(place, "eccl", "I21")["lower"] < row(place, "eccl", "I21")["mean"] < row(place, "eccl", "I21")["upper"]  # type: ignore[operator]
 
 
 def test_q_corrects_for_the_arms_of_a_column(made: tuple[Place, str]) -> None:
     place, text = made
-    rows = rows_of(place.workspace, "rows")
-    assert rows.filter(pl.col("q").is_null() != pl.col("p").is_null()).is_empty()
-    for (_, _), mine in rows.drop_nulls("p").group_by(["task", "split"]):
+    rows = rows_of(place.workspace, "rows").filter(pl.col("metric").is_in(["auc", "mean_r"]))
+    does_compete = (pl.col("arm") != "cmr_sup") & (pl.col("arm_group") != "figure_2b")
+    assert set(rows.filter(~does_compete)["q"]) == {None}  # one reads the cine, the others are points of a curve
+    assert rows.filter(~does_compete)["p"].drop_nulls().len() == 2 * (5 + 1)
+    competing = rows.filter(does_compete)
+    assert competing.filter(pl.col("q").is_null() != pl.col("p").is_null()).is_empty()
+    assert competing.filter(pl.col("seeds") == 1)["p"].null_count() == 0  # the others tell what its one seed cannot
+    families = list(competing.drop_nulls("p").group_by(["task", "split"]))
+    assert len(families) == 2 * 5
+    for _, mine in families:
+        assert mine.height > 2
         p = mine["p"].sort().to_list()
         # By definition: the smallest p(j) * m / j over j from the value's own rank on.
         by_p = {
@@ -209,6 +226,17 @@ def test_what_is_not_there_is_said_and_never_invented(made: tuple[Place, str]) -
         found = row(place, arm, task)
         assert found["status"] == status
         assert not any(found[name] for name in ("mean", "sd", "lower", "upper", "difference", "p", "seeds"))
+
+
+def test_what_was_left_out_was_not_asked_for(tmp_path: Path) -> None:
+    place = Place(tmp_path / "workspace", people=45)
+    place.finish(place.jobs())
+    jobs = place.jobs(arms=["eccl", "triplet"], tasks=["I21"])
+    text = write_table1(place.workspace, place.table, jobs, resamples=20)
+    assert line(text, "Triplet")[0] != line(text, "Triplet")[4] == "not asked for (0.400)"
+    assert line(text, "Mean pooling", "### Difference") == ["not asked for"] * 5
+    assert line(text, "Label-aware") == ["not asked for"] * 4 + ["–"]
+    assert row(place, "mean_pooling", "I21")["status"] == "not asked for"  # though it is trained
 
 
 def test_the_table_reads_as_the_papers(made: tuple[Place, str]) -> None:
@@ -376,5 +404,5 @@ def test_the_experiment_table_that_ships_is_written_whole(tmp_path: Path) -> Non
     for arm in table.arms.values():
         if arm.group != "figure_2b":
             assert len(line(text, arm.title)) == 5
-    assert line(text, "CMAE") == [f"not run ({score:.3f})" for score in (0.705, 0.733, 0.739, 0.818, 0.387)]
+    assert line(text, "CMAE") == [f"not asked for ({score:.3f})" for score in (0.705, 0.733, 0.739, 0.818, 0.387)]
     assert "No recipe" in text
