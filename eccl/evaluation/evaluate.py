@@ -58,7 +58,12 @@ def evaluate(workspace: Workspace) -> str:
         traits.write_csv(folder / "trait_r.csv")
         draw_traits(traits.filter(pl.col("split") == "test"), "test", folder / "trait_r.png")
     runs = scored_runs(workspace, _run_ids(workspace, params))
-    metrics = {"data_version": gate.data_version, "preset": params.preset, "runs": runs, **_nested(table)}
+    scored_on = {
+        "data_version": gate.data_version,
+        "label_definition": params.cohort.label_definition,
+        "instances": list(instances),
+    }
+    metrics = {**scored_on, "preset": params.preset, "runs": runs, **_nested(table)}
     replace_file(workspace.reports / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
     return text
 

@@ -66,6 +66,8 @@ class Scene:
         The frozen selection; None shows the validation split.
     data_version
         Of the workspace.
+    instances
+        Visits that are scored.
     """
 
     workspace: Workspace
@@ -73,22 +75,19 @@ class Scene:
     truth: Truth
     selection: Selection | None
     data_version: str
+    instances: tuple[int, ...]
 
     @property
     def reference(self) -> Arm:
         """The arm that the others are compared with."""
         return self.table.arms[self.table.reference]
 
-    @property
-    def instances(self) -> tuple[int, ...]:
-        """Visits that are scored."""
-        return _instances(self.workspace)
-
 
 def set_scene(workspace: Workspace, table: ArmTable) -> Scene:
     """Read the truth of the test split if the reference is in a frozen selection of this data, else of the validation split.
 
-    Nobody may choose by looking at the test split, so nothing of it is shown before.
+    Nobody may choose by looking at the test split, so nothing of it is shown before, and of a frozen selection only the visits
+    and labels that were scored for it, whatever params.yaml says by now.
     """
     params = load_params(workspace.params_file)
     version = data_version(workspace.data)
@@ -99,10 +98,13 @@ def set_scene(workspace: Workspace, table: ArmTable) -> Scene:
     frozen = {} if selection is None else selection.runs
     if not any(scored_run(table, arm, TRAITS, seed) in frozen for seed in table.seeds):
         selection = None
-    instances, definition = _instances(workspace), params.cohort.label_definition
-    split = "val" if selection is None else "test"
+    if selection is None:
+        split, definition = "val", params.cohort.label_definition
+        instances = tuple(params.presets[params.preset]["evaluation"]["instances"])
+    else:
+        split, definition, instances = "test", selection.scope.label_definition, selection.scope.instances
     truth = read_truth(workspace, split, instances, params.cohort.diseases, definition)
-    return Scene(workspace, table, truth, selection, version)
+    return Scene(workspace, table, truth, selection, version, instances)
 
 
 def empty_panel(name: str, title: str, missing: str) -> Panel:
@@ -186,11 +188,6 @@ def draw_some(count: int, limit: int, seed: int = 0) -> NDArray[np.int64]:
     if count <= limit:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
-
-
-def _instances(workspace: Workspace) -> tuple[int, ...]:
-    params = load_params(workspace.params_file)
-    return tuple(params.presets[params.preset]["evaluation"]["instances"])
 
 
 def _is_usable(scene: Scene, run: str, view: str) -> bool:

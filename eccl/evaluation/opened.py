@@ -1,4 +1,4 @@
-"""Whether the test split is open for a run: whether it was scored for these very weights, on these data, where that is done.
+"""Whether the test split is open for a run: whether it was scored for these very weights, data, visits and labels.
 
 ::
 
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from eccl.config import load_params
 from eccl.errors import SplitError
 from eccl.evaluation.selection import Selection, is_finished, read_selection
 from eccl.store.run_names import is_of_experiment
@@ -54,12 +55,11 @@ def look_up(workspace: Workspace, record: Record, current: str) -> Opening:
     if not is_of_experiment(name):
         return Opening(_closed_by_evaluate(workspace, record, current))
     selection = read_selection(workspace)
-    entry = selection.runs.get(name) if selection is not None and selection.scope.data_version == current else None
-    if selection is not None and entry is not None and _is_same(entry, record):
-        return Opening(selection=selection)
-    return Opening(
-        "The test split was not opened for these weights on these data; `eccl table1` freezes a selection first, then does that."
-    )
+    if selection is not None and _is_of(selection, _wanted(workspace, current)):
+        entry = selection.runs.get(name)
+        if entry is not None and _is_same(entry, record):
+            return Opening(selection=selection)
+    return Opening(f"{_NOT_OPENED}; `eccl table1` freezes a selection first, then does that.")
 
 
 def closed_runs(workspace: Workspace, runs: Iterable[str], current: str) -> dict[str, str]:
@@ -128,12 +128,29 @@ def _closed_by_evaluate(workspace: Workspace, record: Record, current: str) -> s
     file = workspace.reports / "metrics.json"
     metrics = json.loads(file.read_text()) if file.is_file() else {}
     entry = metrics.get("runs", {}).get(record["run"])
-    if metrics.get("data_version") == current and entry is not None and _is_same(entry, record):
+    wanted = _wanted(workspace, current)
+    if entry is not None and _is_same(entry, record) and all(metrics.get(name) == one for name, one in wanted.items()):
         return ""
-    return (
-        "The test split was not opened for these weights on these data; stage `evaluate` does that (`dvc repro evaluate`), for "
-        "`align` and `pretrain_cmr` of every task."
-    )
+    return f"{_NOT_OPENED}; stage `evaluate` does that (`dvc repro evaluate`), for `align` and `pretrain_cmr` of every task."
+
+
+_NOT_OPENED = "The test split was not opened for these weights on these data, visits and labels"
+
+
+def _wanted(workspace: Workspace, current: str) -> dict[str, Any]:
+    """What a report that is made now would score: another label or other visits are another look."""
+    params = load_params(workspace.params_file)
+    return {
+        "data_version": current,
+        "label_definition": params.cohort.label_definition,
+        "instances": list(params.presets[params.preset]["evaluation"]["instances"]),
+    }
+
+
+def _is_of(selection: Selection, wanted: Mapping[str, Any]) -> bool:
+    scope = selection.scope
+    own = {"data_version": scope.data_version, "label_definition": scope.label_definition}
+    return {**own, "instances": list(scope.instances)} == wanted
 
 
 def _is_same(entry: Mapping[str, Any], record: Record) -> bool:

@@ -138,8 +138,20 @@ def predicted_disease(rows: pl.DataFrame, truth: Truth) -> tuple[Float, Float]:
 
 
 def vectors(rows: pl.DataFrame, truth: Truth) -> NDArray[np.float32]:
-    """Vectors of a view, (visits, d), in the order of `truth`."""
-    ordered = _placed(rows, truth).sort("place")["vector"]
+    """Vectors of a view, (visits, d), in the order of `truth`.
+
+    Raises
+    ------
+    FeatureError
+        Some visit has no vector, or several.
+    """
+    placed = _placed(rows, truth).sort("place")
+    if placed["place"].to_list() != list(range(len(truth))):
+        raise FeatureError(
+            f"{placed['place'].n_unique()} of {len(truth)} visits of the {truth.split} split have a vector, in {placed.height} rows; "
+            "expected one of each visit. The rows were read for other visits: draw or score again"
+        )
+    ordered = placed["vector"]
     if not len(truth):
         return np.empty((0, 0), np.float32)
     flat = ordered.to_arrow().flatten().to_numpy(zero_copy_only=False)

@@ -188,6 +188,22 @@ def test_metrics_say_for_which_weights_the_test_split_was_opened(place: Workspac
     assert "stage `evaluate`" in look_up(place, record, "0" * 16).closed
 
 
+@pytest.mark.parametrize(
+    ("found", "other"), [("label_definition: ever", "label_definition: incident"), ("[2, 3]", "[2]")]
+)
+def test_another_label_or_other_visits_are_not_what_was_opened(place: Workspace, found: str, other: str) -> None:
+    place.run_folder("align-I48").mkdir(parents=True, exist_ok=True)
+    record = {"run": "align-I48", "run_id": "r", "weights_sha256": "align-I48"}
+    (place.run_folder("align-I48") / "run.json").write_text(json.dumps(record))
+    evaluate(place)
+    current = data_version(place.data)
+    assert look_up(place, record, current).closed == ""
+    text = place.params_file.read_text()
+    assert found in text
+    place.params_file.write_text(text.replace(found, other))
+    assert "data, visits and labels" in look_up(place, record, current).closed
+
+
 def test_reports_are_complete_and_repeat_byte_for_byte(place: Workspace) -> None:
     evaluate(place)
     first = {path.name: path.read_bytes() for path in (place.reports / "evaluation").iterdir()}

@@ -18,11 +18,12 @@ from typer.testing import CliRunner
 
 from eccl.errors import FeatureError, VersionError
 from eccl.evaluation import figure_diseases, figure_space, figure_traits
-from eccl.evaluation.figure_data import find_runs, make_points, score_traits, set_scene
+from eccl.evaluation.figure_data import find_runs, make_points, read_rows, read_vectors, score_traits, set_scene
 from eccl.evaluation.figure_maps import map_tsne, map_umap
 from eccl.evaluation.figure_sizes import count_parameters, count_patches
 from eccl.evaluation.figure_traits import GROUPS, draw_traits
 from eccl.evaluation.figures import FIGURES, Drawn, list_runs, make_figures
+from eccl.evaluation.predictions import vectors
 from eccl.evaluation.projection_before import look_before, rebuild_start
 from eccl.evaluation.selection import Scope, freeze
 from eccl.evaluation.style import drawing, save, say
@@ -220,6 +221,31 @@ def test_a_frozen_selection_shows_the_test_split_of_its_runs_only(copy: Workspac
     assert set(shown["run"]) == {"align-traits.eccl.s42", "pretrain_cmr-traits.swin.s42"}
     assert all("frozen selection" in panel.missing for panel in figure_diseases.collect(scene))
     assert shown.filter(pl.col("eid").is_not_null())["eid"].is_in(pairs_of(copy, "test")["eid"].to_list()).all()
+
+
+def test_a_frozen_selection_keeps_its_visits_and_labels(copy: Workspace) -> None:
+    job = SimpleNamespace(stage="align", task="traits", variant="eccl", seed=42, run="align-traits.eccl.s42")
+    freeze(copy, [job], Scope(data_version(copy.data), "tiny", "prevalent", (2,)))
+    scene = set_scene(copy, table_of(copy))
+    expected = pairs_of(copy, "test").filter(pl.col("instance") == 2)
+    assert scene.truth.visits.select("eid", "instance").equals(expected.select("eid", "instance"))
+    assert pairs_of(copy, "test").height > expected.height  # params.yaml has both visits
+    assert len(read_vectors(scene, "align-traits.eccl.s42", "ecg_projection")) == expected.height
+    labels = pl.read_parquet(copy.tables / "labels.parquet").filter(
+        (pl.col("code") == "I50") & (pl.col("definition") == "prevalent")
+    )
+    own = expected.join(labels, on=["eid", "instance"], how="left", maintain_order="left")["value"].cast(pl.Float64)
+    np.testing.assert_array_equal(scene.truth.labels["I50"], own.fill_null(float("nan")).to_numpy())
+
+
+def test_vectors_of_other_visits_are_refused(place: Workspace) -> None:
+    scene = set_scene(place, table_of(place))
+    rows = read_rows(scene, "align-traits.eccl.s42", "ecg_projection")
+    assert len(vectors(rows, scene.truth)) == len(scene.truth)
+    with pytest.raises(FeatureError, match=rf"{rows.height - 1} of {rows.height} visits of the val split"):
+        vectors(rows.tail(-1), scene.truth)
+    with pytest.raises(FeatureError, match=rf"in {rows.height + 1} rows"):
+        vectors(pl.concat([rows, rows.head(1)]), scene.truth)
 
 
 def test_own_runs_stand_in_for_the_reference(copy: Workspace) -> None:
