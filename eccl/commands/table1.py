@@ -44,10 +44,11 @@ def table1(
 ) -> None:
     """Train every run of the experiment table that is missing or out of date, then write reports/table1.
 
-    A call that was killed is taken up by the next one: finished runs stay, the one in the middle goes on after its last
-    checkpoint. The test split is scored at the end, once, from a frozen selection: to train in several calls, let all
-    but the last be --train-only. Arms are checked against the preset before anything is trained. The folder experiments/
-    is committed, with the looks at the test split; params.yaml and everything else is yours to commit.
+    What is asked for is what the table holds: without options every arm, task and seed. A call that was killed is taken up
+    by the next one: finished runs stay, the one in the middle goes on after its last checkpoint. The test split is scored at
+    the end, once, from a frozen selection: to train in several calls, let all but the last be --train-only. Arms are checked
+    against the preset before anything is trained. The folder experiments/ is committed, with the looks at the test split;
+    params.yaml and everything else is yours to commit.
 
     Example: eccl table1 --group table --seeds 42,43
 
@@ -62,19 +63,58 @@ def table1(
     table = open_table(place)
     jobs = list_jobs(table, _names(arms), _names(group), _names(tasks), _numbers(seeds))
     preset = check_jobs(place.params_file, table, jobs)
+    twins = _twins(place, table, jobs)
     if dry_run:
-        plan = _plan(place, table, jobs, preset)
+        plan = _plan(place, table, jobs, preset, twins)
         typer.echo(json.dumps(_plan_dict(plan), indent=1) if as_json else _plan_text(plan, verbose))
         return
     from eccl.experiments.run import hold, run_jobs
 
     # Held to the end: nobody trains a run again, or looks at the test split, while its selection is scored.
     with hold(place) as lock:
+        are_parts_alone = not set(_names(arms) or table.arms) & set(table.arms)
+        is_scored = not (train_only or are_parts_alone)
+        if is_scored and not (again or "").strip():
+            _require_reason(place, table, jobs)
+        if twins:
+            _warn(_twins_text(table, twins, preset))
         with _shown(len(jobs)) as show:
             outcome = run_jobs(place, table, jobs, preset, lock, show, _warn)
-        are_parts_alone = not set(_names(arms) or table.arms) & set(table.arms)
-        text = None if train_only or are_parts_alone else _write_table(place, table, jobs, again)
+        text = _write_table(place, table, jobs, again) if is_scored else None
     typer.echo(json.dumps(_as_dict(outcome, text), indent=1) if as_json else _told(outcome, text))
+
+
+def _require_reason(place: Workspace, table: ArmTable, jobs: Sequence[Job]) -> None:
+    """Refuse before the training what would be refused after it: another look at the test split without a reason.
+
+    Raises
+    ------
+    SplitError
+        The split was scored already, and runs that were asked for are still to be trained.
+    """
+    from eccl.errors import SplitError
+    from eccl.evaluation.looks import read_looks
+    from eccl.experiments.run import find_stale
+
+    looks = read_looks(place)
+    if looks and (stale := find_stale(place, table, jobs)):
+        raise SplitError(
+            f"{len(stale)} of the {len(jobs)} runs that were asked for are to be trained, first {stale[0][0].run} ({stale[0][1]}), and the "
+            f"test split was scored already for {len(looks)} selections of runs; nothing was trained. Train them with `--train-only`, "
+            'which leaves the split alone, or say why it is scored once more (`--again "REASON"`)'
+        )
+
+
+def _twins(place: Workspace, table: ArmTable, jobs: Sequence[Job]) -> list[str]:
+    """Arms among the jobs that are the reference itself under the preset."""
+    from eccl.training.twins import find_twins
+
+    asked = {job.variant for job in jobs}
+    return [arm for arm in find_twins(place.params_file, table) if arm in asked]
+
+
+def _twins_text(table: ArmTable, twins: Sequence[str], preset: str) -> str:
+    return f"under preset {preset}, arm {' and '.join(twins)} changes nothing: its runs are those of {table.reference}"
 
 
 def _write_table(place: Workspace, table: ArmTable, jobs: Sequence[Job], again: str | None) -> str:
@@ -95,15 +135,17 @@ def _warn(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What a call would do: jobs, reasons by run of those that would run, and the same by arm."""
+    """What a call would do: jobs, reasons by run of those that would run, the same by arm, and arms that change nothing."""
 
     jobs: Sequence[Job]
     reasons: Mapping[str, str]
     variants: Sequence[VariantPlan]
     seconds: float | None
+    twins: Sequence[str]
+    twins_text: str
 
 
-def _plan(place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str) -> _Plan:
+def _plan(place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str, twins: Sequence[str]) -> _Plan:
     from eccl.experiments.durations import open_durations
     from eccl.experiments.run import find_stale
     from eccl.experiments.summary import summarise
@@ -112,7 +154,8 @@ def _plan(place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str) -
     reasons = {job.run: reason for job, reason in stale}
     durations = open_durations(place, preset)
     variants = summarise(table, jobs, reasons, durations)
-    return _Plan(jobs, reasons, variants, durations.left([job for job, _ in stale]))
+    left = durations.left([job for job, _ in stale])
+    return _Plan(jobs, reasons, variants, left, twins, _twins_text(table, twins, preset) if twins else "")
 
 
 def _plan_dict(plan: _Plan) -> dict[str, Any]:
@@ -121,6 +164,7 @@ def _plan_dict(plan: _Plan) -> dict[str, Any]:
         "variants": [asdict(variant) for variant in plan.variants],
         "to_run": len(plan.reasons),
         "seconds": plan.seconds,
+        "same_as_reference": list(plan.twins),
     }
 
 
@@ -134,6 +178,7 @@ def _plan_text(plan: _Plan, is_verbose: bool) -> str:
             for one in plan.variants
         ]
     time = "their time is not known yet" if plan.seconds is None else f"about {_clock(plan.seconds)}"
+    lines += [plan.twins_text] if plan.twins_text else []
     return "\n".join([*lines, f"{len(plan.jobs)} jobs, {len(plan.reasons)} to run: {time}; nothing was trained"])
 
 

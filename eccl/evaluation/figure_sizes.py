@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from eccl.evaluation.figure_data import MISSING, Panel, Scene, empty_panel, find_runs, make_points, score_traits
+from eccl.evaluation.figure_data import (
+    MISSING,
+    Panel,
+    Scene,
+    empty_panel,
+    find_runs,
+    how_to_add,
+    make_points,
+    score_traits,
+)
 from eccl.evaluation.style import BLUE, GREY, SMALL, SPLITS, drawing, letter, save, say
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.scores import mean_defined
 from eccl.models.specs import EcgEncoderSpec
 from eccl.training.arms import Arm
 from eccl.training.filling import from_mapping
-from eccl.training.runs import Run
+from eccl.training.runs import Run, load_run
 from eccl.training.targets import TRAITS
 
 if TYPE_CHECKING:
@@ -55,8 +64,7 @@ def collect(scene: Scene) -> list[Panel]:
             lacking.append(arm.key)
         else:
             points += [_point(scene, arm.key, run) for run in runs]
-    command = f"eccl table1 --arms {','.join(lacking)} --tasks {TRAITS}{'' if scene.selection else ' --train-only'}"
-    missing = f"no run of {', '.join(lacking)}; run `{command}`" if lacking else ""
+    missing = f"no run of {', '.join(lacking)}; {_remedy(scene, lacking, points)}" if lacking else ""
     reference = next((point.spec for point in points if point.arm == scene.reference.key), None)
     if reference is None:
         return [empty_panel(name, title, missing) for name, title in _TITLES.items()]
@@ -65,6 +73,16 @@ def collect(scene: Scene) -> list[Panel]:
         "size": [point for point in points if point.spec.patch == reference.patch],
     }
     return [_panel(name, some, missing, scene.truth.split) for name, some in alike.items()]
+
+
+def _remedy(scene: Scene, lacking: list[str], points: list[_Point]) -> str:
+    """What to run for arms without a run: with the seeds that the others have."""
+    found = {int(load_run(scene.workspace, point.run).record.get("seed", 0)) for point in points}
+    seeds = sorted(found & set(scene.table.seeds)) or list(scene.table.seeds)
+    if scene.selection is not None:
+        return how_to_add(lacking, TRAITS, seeds)
+    chosen = f"--arms {','.join(lacking)} --tasks {TRAITS} --seeds {','.join(map(str, seeds))}"
+    return f"run `eccl table1 {chosen} --train-only`"
 
 
 def _panel(name: str, points: list[_Point], missing: str, split: str) -> Panel:

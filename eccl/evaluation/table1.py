@@ -34,6 +34,7 @@ from eccl.store.files import replace_file
 from eccl.store.gate import require_green
 from eccl.store.parts import write_parquet
 from eccl.training.arms import ArmTable
+from eccl.training.twins import find_twins
 from eccl.workspace import Workspace
 
 SPLITS = ("val", "test")
@@ -88,7 +89,8 @@ def write_table1(
     retrieval = [row for split in splits for row in split.retrieval]
     are_small_told = is_simulated(workspace)
     told, pairs = tell_counts(rows, are_small_told), tell_pairs(retrieval, are_small_told)
-    text = to_markdown(table, selection, read_looks(workspace), told, pairs, seeds, truths[0].fields.height)
+    twins = find_twins(workspace.params_file, table)
+    text = to_markdown(table, selection, read_looks(workspace), told, pairs, seeds, truths[0].fields.height, twins)
     _write(workspace, splits, rows, retrieval)
     _publish(workspace, table, told, [row for split in splits for row in split.scores], text)
     return text

@@ -45,6 +45,7 @@ def to_markdown(
     retrieval: Sequence[Row],
     seeds: Sequence[int],
     traits: int,
+    twins: Sequence[str] = (),
 ) -> str:
     """Write the report.
 
@@ -58,13 +59,15 @@ def to_markdown(
         Seeds that were asked for.
     traits
         Number of traits.
+    twins
+        Arms that are the reference itself under the preset.
     """
     test, val = index(rows, "test"), index(rows, "val")
     best = best_by_column(table, rows)
     parts = [
         _opening(table, selection, seeds, traits),
         "## Test split\n\n" + _scores(table, test),
-        _how_to_read(table),
+        _how_to_read(table) + _about_twins(table, selection.scope.preset, twins),
         f"### Difference to {table.arms[table.reference].title}\n\n" + _differences(table, test),
         _about_intervals(table),
         "### More scores\n\n" + _more(table, test),
@@ -111,6 +114,13 @@ def _how_to_read(table: ArmTable) -> str:
         f"another preset than `paper`, of other networks. {DASH}: the arm has no such task. n/a (cases/visits): the split has one class "
         "only, or a prediction is not a number."
     )
+
+
+def _about_twins(table: ArmTable, preset: str, twins: Sequence[str]) -> str:
+    if not twins:
+        return ""
+    titles = ", ".join(table.arms[key].title for key in twins)
+    return f" Under preset `{preset}` there is nothing that {titles} changes: the row is {table.arms[table.reference].title}'s own."
 
 
 def _differences(table: ArmTable, cells: Cells) -> str:

@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from eccl.commands import table1
-from eccl.errors import ConfigError, LockedError
+from eccl.errors import ConfigError, LockedError, SplitError
 from eccl.experiments.run import hold
 from eccl.workspace import Workspace
 from tests.experiments.workspace import versioned_workspace
@@ -116,6 +116,12 @@ def test_it_trains_what_is_missing_and_writes_the_table_once(place: Workspace) -
     assert (answer["trained"], len(answer["unchanged"])) == ([], 2)
     assert (place.reports / "table1.md").read_text().strip() == answer["table"].strip()
     assert json.loads(call(place, *chosen, "--dry-run", "--json"))["to_run"] == 0
+    selection = json.loads((place.reports / "table1" / "selection.json").read_text())
+    scores = {run: (entry["rule"], entry["validation_score"]) for run, entry in selection["runs"].items()}
+    assert {run: rule for run, (rule, _) in scores.items()} == {
+        "pretrain_ecg.mae.s42": "loss", "align-traits.ssl_only.s42": "mean_r",
+    }  # fmt: skip
+    assert scores["pretrain_ecg.mae.s42"][1] < 0 < 1 > abs(scores["align-traits.ssl_only.s42"][1])
     command = ["git", "ls-tree", "-r", "--name-only", "HEAD"]
     committed = subprocess.run(command, cwd=place.root, capture_output=True, text=True, check=True).stdout.split()
     names = (".dvcignore", "arms.yaml", "looks.json", "s42/dvc.lock", "s42/dvc.yaml", "s43/dvc.yaml")
@@ -126,6 +132,16 @@ def test_a_part_alone_opens_no_test_split(place: Workspace) -> None:
     told = run(place, "--arms", "swin", "--tasks", "I50", "--seeds", "43")
     assert told.returncode == 0, told.stderr
     assert told.stdout.endswith("no table was written\n")
+    assert len(json.loads((place.arms_file.parent / "looks.json").read_text())) == 1
+
+
+def test_another_look_without_a_reason_is_refused_before_anything_is_trained(place: Workspace) -> None:
+    before = {path.name for path in place.models.iterdir()}
+    with pytest.raises(
+        SplitError, match=r"of the 3 runs that were asked for are to be trained.*nothing was trained.*--again"
+    ):
+        call(place, "--arms", "eccl", "--tasks", "I50", "--seeds", "42")
+    assert {path.name for path in place.models.iterdir()} == before
     assert len(json.loads((place.arms_file.parent / "looks.json").read_text())) == 1
 
 

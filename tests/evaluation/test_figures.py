@@ -170,7 +170,7 @@ def test_size_of_an_encoder_is_that_of_its_network() -> None:
 def test_what_is_missing_is_said_and_the_rest_is_drawn(place: Workspace, drawn: Drawn) -> None:
     missing = drawn.missing
     assert set(missing) == {"2b", "2d"}
-    assert missing["2b"] == ("no run of large_vit; run `eccl table1 --arms large_vit --tasks traits --train-only`",)
+    assert missing["2b"] == ("no run of large_vit; run `eccl table1 --arms large_vit --tasks traits --seeds 42,43 --train-only`",)
     assert [lack.split("run `")[1] for lack in missing["2d"]] == [
         f"eccl table1 --arms eccl --tasks {code} --seeds 42 --train-only`" for code in ("I21", "I42", "I48")
     ]

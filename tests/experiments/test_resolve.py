@@ -12,6 +12,7 @@ from eccl.errors import ConfigError
 from eccl.experiments.jobs import list_jobs
 from eccl.experiments.resolve import check_jobs
 from eccl.training.arms import ArmTable, load_arms
+from eccl.training.twins import find_twins
 from eccl.workspace import shipped
 from tests.training.synthetic import tiny_params
 
@@ -94,3 +95,15 @@ def test_parts_are_those_that_the_preset_makes_the_arm_need(tmp_path: Path) -> N
     assert told == ["arms.eccl.parts.pretrain_ecg: start_from nothing does not use it; leave it out"]
     told = problems(written(tmp_path, **{"align.contrastive_weight": 0.0}), arms, arms=["triplet", "neither"])
     assert told == ["arms.triplet.parts.pretrain_cmr: contrastive_weight 0 does not use it; leave it out"]
+
+
+def test_an_arm_that_changes_nothing_under_a_preset_is_told(tmp_path: Path) -> None:
+    arms = table(tmp_path)
+    found = {}
+    for preset in ("demo", "cpu", "small", "paper"):
+        params = tmp_path / "params.yaml"
+        params.write_text(shipped("params.yaml").read_text().replace("preset: demo", f"preset: {preset}", 1))
+        found[preset] = find_twins(params, arms)
+    assert found["demo"][0] == "millivolt"  # the preset keeps amplitudes for every arm
+    assert "millivolt" not in found["cpu"] + found["small"] + found["paper"]
+    assert found["cpu"] == found["paper"] == []
