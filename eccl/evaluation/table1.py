@@ -139,7 +139,7 @@ def _publish(
     text: str,
 ) -> None:
     """Write what may leave the platform: small counts are told in none of it."""
-    csv = pl.DataFrame(flat(table, told), infer_schema_length=None).write_csv()
+    csv = pl.DataFrame(flat(table, told), infer_schema_length=None).write_csv(float_precision=6)
     replace_file(workspace.reports / "table1.csv", csv.encode())
     replace_file(workspace.reports / "table1.md", text.encode())
     draw_table(table, told, scores, workspace.reports / "table1.png")

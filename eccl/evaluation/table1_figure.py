@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Rows = Sequence[Mapping[str, Any]]
+CHANCE = {"auc": 0.5, "mean_r": 0.0}
 ABSENT = {NOT_COVERED: "no such task", NOT_RUN: "not run", NOT_ASKED: "not asked for", UNDEFINED: "not defined"}
 
 
@@ -37,6 +38,7 @@ def draw_table(table: ArmTable, rows: Rows, scores: Rows, path: Path) -> list[Pa
         panels = figure.subplots(1, len(COLUMNS), sharey=True)
         for axes, column in zip(panels, COLUMNS, strict=True):
             _draw_column(axes, table, arms, column, cells, [row for row in seeds if row["task"] == column])
+        _share_axis([axes for axes, column in zip(panels, COLUMNS, strict=True) if column != TRAITS])
         panels[0].set_yticks(range(len(arms)), [arm.title for arm in arms])
         panels[0].set_ylim(len(arms) - 0.5, -0.5)
         for group, _ in BLOCKS[1:]:
@@ -44,8 +46,8 @@ def draw_table(table: ArmTable, rows: Rows, scores: Rows, path: Path) -> list[Pa
             if first:
                 for axes in panels:
                     axes.axhline(first - 0.5, color=style.LIGHT_GREY, linewidth=0.6)
-        handles = [*_legend(panels[0])]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+        handles = [*_legend(table)]
+        figure.legend(handles=handles, loc="outside lower center", ncols=(len(handles) + 1) // 2)
         return style.save(figure, path)
 
 
@@ -57,8 +59,8 @@ def _draw_column(axes: Axes, table: ArmTable, arms: Sequence[Arm], column: str, 
         if row["paper"] is not None:
             axes.plot(row["paper"], place, "D", color=style.GREY, fillstyle="none", markersize=4, markeredgewidth=0.7)
         if row["mean"] is None:
-            axes.annotate(ABSENT.get(row["status"], ""), (0.98, place), xycoords=("axes fraction", "data"), fontsize=style.SMALL,
-                          ha="right", va="center", color=style.GREY)  # fmt: skip
+            axes.annotate(ABSENT.get(row["status"], ""), (0.03, place), xycoords=("axes fraction", "data"), fontsize=style.SMALL,
+                          ha="left", va="center", color=style.GREY)  # fmt: skip
             continue
         mine = [one["value"] for one in seeds if one["arm"] == arm.key]
         axes.plot(mine, [place + 0.28] * len(mine), "|", color=colour, markersize=4, markeredgewidth=0.7)
@@ -67,11 +69,17 @@ def _draw_column(axes: Axes, table: ArmTable, arms: Sequence[Arm], column: str, 
         axes.plot(row["mean"], place, "o", color=colour, markersize=4)
     reference = cells[table.reference, column, metric]
     if reference["mean"] is not None:
-        axes.axvline(reference["mean"], color=style.LIGHT_GREY, linewidth=0.8, zorder=0)
-    if not axes.has_data():
-        axes.set_xlim(0, 1)
+        axes.axvline(reference["mean"], color=style.LIGHT_GREY, linewidth=1.2, zorder=0)
+    axes.axvline(CHANCE[metric], color=style.GREY, linewidth=0.6, linestyle=":", zorder=0)
     axes.set_title(NAMES[column] if column != TRAITS else "Traits")
     axes.set_xlabel(_label(column, reference))
+
+
+def _share_axis(panels: Sequence[Axes]) -> None:
+    """One scale for the diseases, so that an AUC lies at the same place in each panel."""
+    bounds = [axes.get_xlim() for axes in panels]
+    for axes in panels:
+        axes.set_xlim(min(low for low, _ in bounds), max(high for _, high in bounds))
 
 
 def _label(column: str, row: Mapping[str, Any]) -> str:
@@ -81,10 +89,13 @@ def _label(column: str, row: Mapping[str, Any]) -> str:
     return f"AUC\n{told.cases} cases of {told.visits}\n({told.prevalence})"
 
 
-def _legend(axes: Axes) -> Any:
+def _legend(table: ArmTable) -> Any:
     from matplotlib.lines import Line2D
 
     for colour, name in ((style.SERIES["ECG"], "from the ECG"), (style.SERIES["CMR"], "from the cine")):
         yield Line2D([], [], color=colour, marker="o", markersize=4, linewidth=1, label=f"{name}: mean, 95 % interval")
     yield Line2D([], [], color=style.BLACK, marker="|", markersize=4, linestyle="none", label="a seed")
     yield Line2D([], [], color=style.GREY, marker="D", fillstyle="none", markersize=4, linestyle="none", label="paper")
+    title = table.arms[table.reference].title
+    yield Line2D([], [], color=style.LIGHT_GREY, linewidth=1.2, label=f"mean of {title}")
+    yield Line2D([], [], color=style.GREY, linewidth=0.8, linestyle=":", label="chance")
