@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eccl.commands.options import OutputOption, RowsOption, WorkspaceOption
 from eccl.commands.output import Output
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from eccl.evaluation.associations.associate import Associations
+
+FIRM = 0.05
+"""q below which the screen counts an association."""
+SHOWN = ("analysis", "outcome", "predictor", "n", "events", "measure", "estimate", "low", "high", "q", "note")
+"""Columns on the screen."""
 
 
 class Split(StrEnum):
@@ -31,13 +41,12 @@ def associations(
 ) -> None:
     """Relate predictions of the workspace's own runs to measured traits, diseases and later diagnoses.
 
-    Linear, logistic and Cox models, adjusted for age, sex and body surface area; writes reports/associations. The test split
-    is never opened here: --split test is refused before the stage evaluate has scored these very weights.
+    Linear, logistic and Cox models, adjusted for age, sex and body surface area; writes reports/associations, where the rows
+    of the other split stay while runs and data are the same. The test split is never opened here: --split test is refused
+    before the stage evaluate has scored these very weights. On the screen are the rows with the smallest q.
 
     Example: eccl associations --split val
     """
-    import polars as pl
-
     from eccl.commands.output import render
     from eccl.evaluation.associations.associate import associate
     from eccl.workspace import find_workspace
@@ -46,19 +55,41 @@ def associations(
         raise typer.BadParameter("the Parquet file is written in any case: reports/associations/associations.parquet")
     place = find_workspace(workspace)
     found = associate(place, None if split is None else split.value)
-    table = found.table
-    shown = ("analysis", "outcome", "predictor", "n", "events", "measure", "estimate", "low", "high", "q", "note")
-    ordered = table.sort("p", nulls_last=True).select(shown) if output is Output.TABLE else table
-    typer.echo(render(ordered, output, rows), nl=False)
-    fitted = table.filter(pl.col("estimate").is_not_null()).height
-    firm = table.filter(pl.col("q") < 0.05).height
-    names = ", ".join(path.relative_to(place.root).as_posix() for path in found.paths)
+    if output is Output.TABLE:
+        typer.echo(f"Associations in the {found.split} split, smallest q first:")
+        typer.echo(render(found.table.sort("q", "p", nulls_last=True).select(SHOWN), output, rows), nl=False)
+    else:
+        typer.echo(render(found.table, output, rows), nl=False)
+    names = ", ".join(path.relative_to(place.root).as_posix() for path in found.files.paths)
     lines = [
         found.split_note,
         found.followed_until,
-        f"{table.height} regressions of the {found.split} split: {fitted} with an estimate, {firm} with q < 0.05; in {names}",
+        _count_firm(found.table),
+        f"{found.table.height} regressions of the {found.split} split; in {names}",
+        _other_split(found),
     ]
     typer.echo("\n".join(filter(None, lines)), err=output is not Output.TABLE)
+
+
+def _count_firm(table: pl.DataFrame) -> str:
+    """How many regressions of each analysis have a q below 0.05, of those with an estimate."""
+    counts = [
+        f"{part['analysis'][0]} {(part['q'] < FIRM).sum()} of {part['estimate'].count()}"
+        for part in table.partition_by("analysis", maintain_order=True)
+    ]
+    return f"q < {FIRM:g}, of regressions with an estimate: {', '.join(counts)}"
+
+
+def _other_split(found: Associations) -> str:
+    """What became of the rows that were there of the other split."""
+    other = "val" if found.split == "test" else "test"
+    kept, dropped = found.files.kept, found.files.dropped
+    gone = f"{dropped} rows of the {other} split dropped: of other runs, data or end of follow-up, or by an earlier version"
+    lines = [
+        f"{kept} rows of the {other} split stand beside them" if kept else "",
+        f"{gone}; `eccl associations --split {other}` makes them anew" if dropped else "",
+    ]
+    return "\n".join(filter(None, lines))
 
 
 def register(app: typer.Typer) -> None:

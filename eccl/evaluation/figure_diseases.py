@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from eccl.evaluation.conventions import NAMES
 from eccl.evaluation.figure_data import (
     MISSING,
     Panel,
@@ -21,7 +22,6 @@ from eccl.evaluation.figure_data import (
     visit_points,
 )
 from eccl.evaluation.figure_maps import map_umap
-from eccl.evaluation.own_table import DISEASE_NAMES
 from eccl.evaluation.projection_before import look_before
 from eccl.evaluation.style import GREY, SMALL, SPLITS, VERMILION, drawing, save, say
 from eccl.training.runs import Run
@@ -44,7 +44,7 @@ def collect(scene: Scene) -> list[Panel]:
     starts: dict[str, Vectors] = {}
     panels: list[Panel] = []
     for code in scene.truth.labels:
-        titles = {time: f"{DISEASE_NAMES.get(code, code)} ({code}), {time}" for time in _TIMES}
+        titles = {time: f"{NAMES.get(code, code)} ({code}), {time}" for time in _TIMES}
         try:
             run = find_runs(scene, scene.reference, code, "ecg_embedding")[0]
         except MISSING as error:

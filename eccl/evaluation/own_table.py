@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-DISEASE_NAMES = {"I21": "MI", "I42": "CM", "I48": "AF", "I50": "HF"}
+from eccl.evaluation.conventions import NAMES
 
 
 def build_table(diseases: list[dict[str, Any]], mean_rs: list[dict[str, Any]]) -> pl.DataFrame:
@@ -30,7 +30,7 @@ def build_table(diseases: list[dict[str, Any]], mean_rs: list[dict[str, Any]]) -
         row: dict[str, Any] = {"arm": entry["arm"], "split": entry["split"]}
         mine = [d for d in diseases if (d["arm"], d["split"]) == (entry["arm"], entry["split"])]
         for disease in mine:
-            name = DISEASE_NAMES.get(disease["code"], disease["code"])
+            name = NAMES.get(disease["code"], disease["code"])
             scores = {key: value for key, value in disease.items() if key not in {"arm", "split", "code"}}
             row |= {f"{name}_{key}": value for key, value in scores.items()}
         rows.append({**row, "mean_r": entry["mean_r"], "mean_r2": entry["mean_r2"], "visits": entry["n"]})

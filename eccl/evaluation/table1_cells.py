@@ -9,22 +9,14 @@ from typing import Any
 from eccl.evaluation.arm_runs import COLUMNS, TRAITS
 from eccl.evaluation.arm_scores import main_metric
 from eccl.evaluation.comparison import INCOMPLETE, NOT_COVERED, NOTHING_SCORED, UNDEFINED
+from eccl.evaluation.conventions import NAMES, SIGNIFICANT
 from eccl.evaluation.suppression import count_text, is_small
 from eccl.training.arms import Arm, ArmTable
 
 Row = Mapping[str, Any]
 Cells = Mapping[tuple[str, str, str], Row]
 
-NAMES = {"I21": "MI", "I42": "CM", "I48": "AF", "I50": "HF", TRAITS: "Traits"}
-LONG_NAMES = {
-    "I21": "myocardial infarction",
-    "I42": "cardiomyopathy",
-    "I48": "atrial fibrillation",
-    "I50": "heart failure",
-}
 DASH = "–"
-SIGNIFICANT = 0.05
-"""q below which a difference is marked."""
 MINUS = "−"
 BLOCKS = (("table", ""), ("beyond", "Beyond the paper"))
 """Groups of arms that the table shows, and what stands above them."""

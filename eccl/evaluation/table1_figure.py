@@ -10,7 +10,8 @@ from eccl.evaluation import style
 from eccl.evaluation.arm_runs import COLUMNS, TRAITS, reads_ecg
 from eccl.evaluation.arm_scores import main_metric
 from eccl.evaluation.comparison import NOT_ASKED, NOT_COVERED, NOT_RUN, UNDEFINED
-from eccl.evaluation.table1_cells import BLOCKS, NAMES, Cells, Counts, index
+from eccl.evaluation.conventions import NAMES
+from eccl.evaluation.table1_cells import BLOCKS, Cells, Counts, index
 from eccl.training.arms import Arm, ArmTable
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import numpy as np
 from eccl.evaluation.arm_runs import COLUMNS, DISEASES, TRAITS, reads_ecg
 from eccl.evaluation.arm_scores import main_metric
 from eccl.evaluation.comparison import NOT_COVERED, NOTHING_SCORED
+from eccl.evaluation.conventions import LONG_NAMES, NAMES, SIGNIFICANT
 from eccl.evaluation.looks import Look
 from eccl.evaluation.recipes import best_by_column, can_be_adopted, choose_recipe, describe_changes
 from eccl.evaluation.retrieval import CUTOFFS, DIRECTIONS
@@ -18,9 +19,6 @@ from eccl.evaluation.selection import Selection
 from eccl.evaluation.table1_cells import (
     BLOCKS,
     DASH,
-    LONG_NAMES,
-    NAMES,
-    SIGNIFICANT,
     Cells,
     Row,
     arm_rows,

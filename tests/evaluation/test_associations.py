@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 from statsmodels.formula.api import logit, ols, phreg
@@ -22,111 +21,23 @@ from eccl.evaluation.associations.participants import choose_participants, follo
 from eccl.evaluation.associations.regression import adjust, fit_hazard, fit_linear, fit_logistic
 from eccl.evaluation.opened import choose_split
 from eccl.evaluation.predictions import read_truth
-from eccl.store import database
-from eccl.store.features import write_features
 from eccl.store.parts import data_version
 from eccl.workspace import Workspace, shipped
+from tests.evaluation.associations_place import FIELDS, FIRST, LAST, PEOPLE, VISIT, make_place, write
 
-FIRST = 9_000_000
-CODES = ("I21", "I42", "I48", "I50")
-FIELDS = (24100, 24103)
-PEOPLE = 240
-VISIT = date(2015, 6, 1)
-LAST = date(2021, 1, 1)
 Float = NDArray[np.float64]
-
-
-def write(place: Workspace, table: str, rows: list[dict[str, Any]]) -> None:
-    database.write_table(place.data, table, pa.Table.from_pylist(rows))
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A cohort whose heart failure comes the sooner, the lower the first trait is; I42 is nobody's, I21 is half the people's."""
-    found = Workspace(tmp_path_factory.mktemp("associations"))
-    text = shipped("params.yaml").read_text()
-    assert "  followup_end: null " in text
-    found.params_file.write_text(text.replace("followup_end: null", f"followup_end: {LAST}"))
-    rng = np.random.default_rng(3)
-    eids = [FIRST + i for i in range(PEOPLE)]
-    ejection = rng.normal(size=PEOPLE)
-    write(found, "fields", [
-        {"field_id": f, "title": f"trait {f}", "short_name": f"t{f}", "value_type": "continuous", "trait_index": i}
-        for i, f in enumerate(FIELDS)
-    ])  # fmt: skip
-    write(found, "participants", [{"eid": e, "sex": "FM"[i % 2], "death_date": None} for i, e in enumerate(eids)])
-    visits = [
-        {"eid": e, "instance": k, "visit_date": VISIT + timedelta(days=1500 * (k - 2)), "age_years": 50 + 20 * rng.random(),
-         "height_cm": 170 + 8 * rng.normal(), "weight_kg": 75 + 9 * rng.normal()}
-        for i, e in enumerate(eids) for k in ((2, 3) if i % 10 == 0 else (2,))
-    ]  # fmt: skip
-    write(found, "visits", visits)
-    keys = [(row["eid"], row["instance"]) for row in visits]
-    write(found, "pairs", [
-        {"eid": e, "instance": k, "split": "test", "recording_row": row, "cine_row": row, "trait_count": 2}
-        for row, (e, k) in enumerate(keys)
-    ])  # fmt: skip
-    measured = {e: (ejection[i], rng.normal()) for i, e in enumerate(eids)}
-    write(found, "traits", [
-        {"eid": e, "instance": k, "field_id": f, "value": measured[e][n]}
-        for e, k in keys for n, f in enumerate(FIELDS) if (e + n) % 9
-    ])  # fmt: skip
-    delays = np.ceil(3000 * rng.exponential(size=PEOPLE) * np.exp(0.8 * ejection)).astype(int)
-    write(found, "diagnoses", [
-        {"eid": e, "code": "I509", "date": VISIT + timedelta(days=int(delays[i])), "date_status": "known", "source": "hospital",
-         "field_id": 41270, "instance": 0, "array_index": 0}
-        for i, e in enumerate(eids) if VISIT + timedelta(days=int(delays[i])) <= LAST
-    ] + [{"eid": FIRST, "code": "R07", "date": LAST, "date_status": "known", "source": "hospital", "field_id": 41270,
-          "instance": 0, "array_index": 1}])  # fmt: skip
-    write(found, "labels", [
-        {"eid": e, "instance": k, "code": c, "definition": "ever", "horizon_days": None,
-         "value": c == "I21" and (e - FIRST) % 3 == 0, "date": None, "source": None}
-        for e, k in keys for c in CODES
-    ])  # fmt: skip
-    write_predictions(found, keys, {e: ejection[i] for i, e in enumerate(eids)}, rng)
-    found.gate.mkdir(parents=True)
-    gate = {"status": "green", "data_version": data_version(found.data), "results_sha256": "ab", "override": None}
-    (found.gate / "gate.json").write_text(json.dumps(gate))
-    open_test_split(found)
-    return found
-
-
-def open_test_split(place: Workspace) -> None:
-    """What the stage `evaluate` writes down."""
-    runs = {f"align-{task}": {"run_id": f"align-{task}-1", "weights_sha256": "cd"} for task in ("traits", *CODES)}
-    metrics = {"data_version": data_version(place.data), "runs": runs}
-    (place.reports / "metrics.json").write_text(json.dumps(metrics))
-
-
-def write_predictions(
-    place: Workspace, keys: list[tuple[int, int]], ejection: dict[int, float], rng: np.random.Generator
-) -> None:
-    version = data_version(place.data)
-    for task in ("traits", *CODES):
-        run = f"align-{task}"
-        shared = {"split": "test", "run_id": f"{run}-1", "data_version": version}
-        base = [{"eid": e, "instance": k, "array_row": row, **shared} for row, (e, k) in enumerate(keys)]
-        if task == "traits":
-            rows = [
-                {**one, "field_id": f, "value": (ejection[one["eid"]] if n == 0 else 0.0) + rng.normal()}
-                for one in base
-                for n, f in enumerate(FIELDS)
-            ]
-            write_features(place.features, "trait_prediction", run, pa.Table.from_pylist(rows))
-        else:
-            logits = rng.normal(size=len(base)).tolist()
-            rows = [{**one, "code": task, "logit": x, "probability": 0.5} for one, x in zip(base, logits, strict=True)]
-            write_features(place.features, "disease_prediction", run, pa.Table.from_pylist(rows))
-        place.run_folder(run).mkdir(parents=True)
-        record = {"run": run, "run_id": f"{run}-1", "data_version": version, "weights_sha256": "cd", "parents": []}
-        (place.run_folder(run) / "run.json").write_text(json.dumps(record))
+    return make_place(tmp_path_factory.mktemp("associations"))
 
 
 @pytest.fixture(scope="module")
 def table(place: Workspace) -> pl.DataFrame:
     found = associate(place)
-    assert [path.name for path in found.paths] == ["associations.parquet", "forest.png", "forest.svg"]
-    assert all(path.is_file() for path in found.paths)
+    assert [path.name for path in found.files.paths] == ["associations.parquet", "forest_test.png", "forest_test.svg"]
+    assert all(path.is_file() for path in found.files.paths)
     assert (found.split, found.split_note) == ("test", "")
     return found.table
 
@@ -188,7 +99,8 @@ def test_hazard_rows_are_statsmodels(place: Workspace, table: pl.DataFrame) -> N
     assert (row["n"], row["events"]) == (PEOPLE, int(data["event"].sum()))
     assert row["person_years"] == pytest.approx(data["days"].sum() / 365.25)
     assert row["estimate"] == pytest.approx(np.exp(expected.params[0] * data["predicted"].std()), rel=1e-4)
-    assert row["estimate"] < row["high"] < 1  # the cohort was made that way
+    assert row["estimate"] < row["high"] < 1  # the cohort was made that way, with a ratio that stays the same
+    assert row["ph_p"] > 0.05
 
 
 def test_every_regression_has_a_row_and_q_is_within_its_analysis(table: pl.DataFrame) -> None:
@@ -197,6 +109,8 @@ def test_every_regression_has_a_row_and_q_is_within_its_analysis(table: pl.DataF
     smaller = table.filter(pl.col("q") < pl.col("p"))
     assert smaller.is_empty()
     assert table["q"].null_count() == table["p"].null_count()
+    has_estimate = table.filter(pl.col("ph_p").is_not_null() != pl.col("estimate").is_not_null())
+    assert set(has_estimate["analysis"]) == {"trait", "disease"}  # hazards are those of Cox models
 
 
 def test_too_few_cases_are_a_note(table: pl.DataFrame) -> None:
@@ -224,7 +138,7 @@ def test_training_visits_and_absent_runs_are_refused(place: Workspace, tmp_path:
         (tmp_path / "aside").rename(run)
 
 
-def test_verb_prints_and_counts(place: Workspace) -> None:
+def call(place: Workspace, *arguments: str) -> Any:
     import typer
 
     from eccl.commands.associations import register
@@ -232,11 +146,33 @@ def test_verb_prints_and_counts(place: Workspace) -> None:
     app = typer.Typer()
     app.callback()(lambda: None)
     register(app)
-    result = CliRunner().invoke(app, ["associations", "-w", str(place.root), "--format", "csv"])
+    result = CliRunner().invoke(app, ["associations", "-w", str(place.root), *arguments])
     assert result.exit_code == 0, result.output
+    return result
+
+
+def test_verb_prints_and_counts(place: Workspace) -> None:
+    result = call(place, "--format", "csv")
     assert "14 regressions of the test split" in result.stderr
     assert f"followed until {LAST} (cohort.followup_end)" in result.stderr
     assert result.stdout.startswith("analysis,outcome")
+    assert len(result.stdout.splitlines()) == 1 + 14
+
+
+def test_the_screen_shows_the_smallest_q_and_counts_within_each_analysis(place: Workspace, table: pl.DataFrame) -> None:
+    lines = call(place, "--rows", "3").stdout.splitlines()
+    assert lines[0] == "Associations in the test split, smallest q first:"
+    smallest = table.sort("q", "p", nulls_last=True).head(3).select("analysis", "outcome", "predictor").rows()
+    shown = [line for line in lines if line.split()[:1] in (["trait"], ["disease"], ["incident"])]
+    assert [tuple(line.split()[:3]) for line in shown] == smallest
+    assert smallest != table.head(3).select("analysis", "outcome", "predictor").rows()
+    firm = table.filter(pl.col("q") < 0.05).group_by("analysis").len()
+    counts = {name: dict(firm.iter_rows()).get(name, 0) for name in ("trait", "disease", "incident")}
+    assert counts["trait"] == counts["incident"] == 1
+    assert (
+        f"q < 0.05, of regressions with an estimate: trait 1 of 2, disease {counts['disease']} of 1, incident 1 of 2"
+        in lines
+    )
 
 
 def test_who_is_at_risk(place: Workspace, tmp_path: Path) -> None:
@@ -324,8 +260,10 @@ def test_separated_outcomes_are_notes(noise: dict[str, Float]) -> None:
     fit = fit_logistic((x > 0).astype(float), x, covariates)
     assert fit.coefficient is None
     assert "separation" in fit.note
-    hazard = fit_hazard(np.exp(-20 * x) + 1, np.ones(200), np.sign(x) * 50 + x, covariates)
-    assert hazard.coefficient is None or np.isfinite(hazard.coefficient)
+    # Whoever has the largest value falls ill first, without exception: the likelihood grows with the coefficient for ever.
+    hazard = fit_hazard(np.exp(-x), np.ones(200), x, covariates)
+    assert (hazard.coefficient, hazard.ph_p) == (None, None)
+    assert "separation" in hazard.note
     step = (x > 0).astype(float)
     hazard = fit_hazard(np.where(step == 1, 1.0 + np.abs(x), 100.0), step, step, covariates)
     assert hazard.coefficient is None

@@ -2,8 +2,9 @@
 
 ::
 
-    reports/associations/associations.parquet     columns of schemas/tables/associations.sql
-    reports/associations/forest.png  .svg
+    reports/associations/associations.parquet     columns of schemas/tables/associations.sql; rows of both splits
+    reports/associations/forest_test.png  .svg    one drawing per split that has rows
+                         forest_val.png   .svg
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ from eccl.config import load_params
 from eccl.errors import ConfigError
 from eccl.evaluation.associations.forest import draw_forest
 from eccl.evaluation.associations.participants import DAYS_PER_YEAR, Participants, choose_participants, follow
-from eccl.evaluation.associations.regression import Fit, adjust, fit_hazard, fit_linear, fit_logistic
+from eccl.evaluation.associations.regression import Fit, fit_hazard, fit_linear, fit_logistic
+from eccl.evaluation.associations.table import SPLITS, keep_current, put_beside, read_other_split, to_table
 from eccl.evaluation.opened import choose_split
 from eccl.evaluation.predictions import Truth, predicted_disease, predicted_traits, read_predictions, read_truth
-from eccl.store.database import create_tables, fill_table, memory
 from eccl.store.gate import require_green
+from eccl.store.lock import writing
 from eccl.store.parts import write_parquet
 from eccl.training.runs import load_run, run_name
 from eccl.training.targets import TRAITS
 from eccl.workspace import Workspace
 
 Float = NDArray[np.float64]
-SPLITS = ("val", "test")
 MEASURES = {"trait": "difference", "disease": "odds ratio", "incident": "hazard ratio"}
 
 
@@ -51,23 +52,45 @@ class Associations:
 
     Parameters
     ----------
-    table, paths
-        The table, and the files.
+    table
+        Rows of the split that was asked for; the file has those of the other split, too.
     split, split_note
         Split of the participants, and why it is not test where nobody asked for val.
     followed_until
         End of follow-up, in words.
+    files
+        What was written.
     """
 
     table: pl.DataFrame
-    paths: tuple[Path, ...]
     split: str
     split_note: str
     followed_until: str
+    files: Files
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What was written of both splits.
+
+    Parameters
+    ----------
+    paths
+        The table, then the drawings.
+    kept, dropped
+        Rows of the other split that stand beside the new ones; those that were of other runs or data and are gone.
+    """
+
+    paths: tuple[Path, ...]
+    kept: int
+    dropped: int
 
 
 def associate(workspace: Workspace, split: str | None = None) -> Associations:
-    """Fit every regression and write reports/associations.
+    """Fit every regression of a split and write reports/associations.
+
+    The split's rows of an earlier call are replaced. Those of the other split stay as long as they are by the same runs, of the
+    same data; q of what stays is taken anew.
 
     Parameters
     ----------
@@ -85,6 +108,8 @@ def associate(workspace: Workspace, split: str | None = None) -> Associations:
         A run of align is missing or of other data.
     GateError
         The gate is missing, red without an override, or belongs to other data.
+    LockedError
+        Somebody else writes to the workspace.
     """
     if split is not None and split not in SPLITS:
         raise ConfigError(f"associations are computed on {' or '.join(SPLITS)}, found {split!r}; choose one of them")
@@ -103,11 +128,28 @@ def associate(workspace: Workspace, split: str | None = None) -> Associations:
         *_incidents(workspace, truth, people, predictions),
     ]
     shared = {"data_version": gate.data_version, "split": chosen}
-    table = _to_table([{**row, **shared} for row in rows])
-    folder = workspace.reports / "associations"
-    write_parquet(table.to_arrow(), folder / "associations.parquet")
-    paths = (folder / "associations.parquet", *draw_forest(table, folder / "forest"))
-    return Associations(table, paths, chosen, split_note, people.followed_until)
+    table = to_table([{**row, **shared} for row in rows])
+    # Two calls that merge at once would lose the rows of one.
+    with writing(workspace.state, f"associations --split {chosen}"):
+        files = _write(workspace.reports / "associations", table, chosen)
+    return Associations(table, chosen, split_note, people.followed_until, files)
+
+
+def _write(folder: Path, table: pl.DataFrame, split: str) -> Files:
+    file = folder / "associations.parquet"
+    others = read_other_split(file, split)
+    current = keep_current(others, table)
+    both = put_beside(table, current)
+    write_parquet(both.to_arrow(), file)
+    # Drawn anew: q of the other split may have changed with its rows.
+    drawn = [
+        path
+        for rows in both.partition_by("split", maintain_order=True)
+        for path in draw_forest(rows, folder / f"forest_{rows['split'][0]}")
+    ]
+    for path in set(folder.glob("forest*")) - set(drawn):
+        path.unlink()
+    return Files((file, *drawn), len(current), len(others) - len(current))
 
 
 def _read(workspace: Workspace, truth: Truth, people: Participants, instances: tuple[int, ...]) -> _Predictions:
@@ -172,6 +214,7 @@ def _row(analysis: str, outcome: str, predictor: str, run: str, predictions: _Pr
         "statistic": fit.statistic,
         "p": fit.p,
         "q": None,
+        "ph_p": fit.ph_p,
         "adjusted_for": ", ".join(fit.adjusted_for),
         "note": fit.note,
     }
@@ -179,19 +222,3 @@ def _row(analysis: str, outcome: str, predictor: str, run: str, predictions: _Pr
 
 def _names(truth: Truth) -> list[str]:
     return [str(short or title) for short, title in truth.fields.select("short_name", "title").iter_rows()]
-
-
-def _to_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Rows in the schema's columns and types, with q within each analysis."""
-    for analysis in MEASURES:
-        mine = [row for row in rows if row["analysis"] == analysis]
-        for row, q in zip(mine, adjust([row["p"] for row in mine]), strict=True):
-            row["q"] = q
-    connection = memory()
-    try:
-        create_tables(connection, ["associations"])
-        fill_table(connection, "associations", pl.DataFrame(rows, infer_schema_length=None).to_arrow())
-        table: pl.DataFrame = connection.sql("SELECT * FROM associations").pl()
-        return table
-    finally:
-        connection.close()

@@ -7,23 +7,31 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from eccl.evaluation.own_table import DISEASE_NAMES
-from eccl.evaluation.style import BLUE, GREY, LIGHT_GREY, NORMAL, SMALL, SPLITS, drawing, letter, save, say
+from eccl.evaluation.associations.regression import PROPORTIONAL
+from eccl.evaluation.conventions import NAMES, SIGNIFICANT
+from eccl.evaluation.style import BLUE, GREY, LARGE, LIGHT_GREY, NORMAL, SMALL, SPLITS, drawing, letter, save, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TRAITS, PER_DISEASE = 20, 4
 """Traits that are drawn, and predicted traits for each later diagnosis: those with the smallest p."""
-SIGNIFICANT = 0.05
 
 
 def draw_forest(table: pl.DataFrame, path: Path) -> list[Path]:
-    """Draw the strongest associations; filled marks have q below 0.05."""
+    """Draw the strongest associations of one split; filled marks have q below 0.05.
+
+    Parameters
+    ----------
+    table
+        Rows of one split, in the columns of schemas/tables/associations.sql.
+    path
+        Without suffix.
+    """
     fitted = table.filter(pl.col("estimate").is_not_null()).with_columns(
         label=pl.when(pl.col("analysis") == "incident")
-        .then(pl.col("outcome").replace(DISEASE_NAMES) + " · " + pl.col("predictor").str.replace_all("_", " "))
-        .otherwise(pl.col("outcome").replace(DISEASE_NAMES).str.replace_all("_", " "))
+        .then(pl.col("outcome").replace(NAMES) + " · " + pl.col("predictor").str.replace_all("_", " "))
+        .otherwise(pl.col("outcome").replace(NAMES).str.replace_all("_", " "))
     )
     traits = fitted.filter(pl.col("analysis") == "trait").sort("p", "label").head(TRAITS)
     diseases = fitted.filter(pl.col("analysis") == "disease")
@@ -51,13 +59,17 @@ def draw_forest(table: pl.DataFrame, path: Path) -> list[Path]:
             else:
                 _draw_rows(axes, rows, unit, is_ratio=mark != "a")
         split = SPLITS[table["split"][0]] if len(table) else ""
-        figure.supxlabel(
-            f"{split} split, one visit per participant, adjusted for age, sex and body surface area; filled: q < {SIGNIFICANT:g} "
-            "(Benjamini-Hochberg)\nnumbers: estimate [95 % interval], participants (a) or cases/participants (b, c)",
-            fontsize=SMALL,
-            color=GREY,
-        )
+        figure.suptitle(f"{split.capitalize()} split", x=0.01, ha="left", fontsize=LARGE, fontweight="bold")
+        figure.supxlabel(_legend(split), fontsize=SMALL, color=GREY)
         return save(figure, path)
+
+
+def _legend(split: str) -> str:
+    return (
+        f"{split} split, one visit per participant, adjusted for age, sex and body surface area; filled: q < {SIGNIFICANT:g} "
+        "(Benjamini-Hochberg)\nnumbers: estimate [95 % interval], participants (a) or cases/participants (b, c); "
+        f"†: hazards not proportional (p < {PROPORTIONAL:g})"
+    )
 
 
 def _draw_rows(axes: Axes, rows: pl.DataFrame, unit: str, is_ratio: bool) -> None:
@@ -67,10 +79,11 @@ def _draw_rows(axes: Axes, rows: pl.DataFrame, unit: str, is_ratio: bool) -> Non
         axes.plot([row["low"], row["high"]], [place, place], color=BLUE, linewidth=0.9)
         axes.plot(row["estimate"], place, "o", color=BLUE, markersize=3.5, markerfacecolor=BLUE if is_firm else "white")
         size = f"{row['n']}" if row["events"] is None else f"{row['events']}/{row['n']}"
+        mark = " †" if row["ph_p"] is not None and row["ph_p"] < PROPORTIONAL else ""
         axes.text(
             1.02,
             place,
-            f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]  {size}".replace("-", "−"),
+            f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]  {size}{mark}".replace("-", "−"),
             transform=axes.get_yaxis_transform(),
             va="center",
             fontsize=SMALL,

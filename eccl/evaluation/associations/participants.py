@@ -45,11 +45,15 @@ class Participants:
 class FollowUp:
     """Time until a first diagnosis after the visit.
 
+    A death ends the follow-up as its end does: no diagnosis comes after it, and what a Cox model finds is a cause-specific
+    hazard. Diagnoses of other diseases end nothing.
+
     Parameters
     ----------
     days
-        (n,) until the diagnosis or the end of follow-up; NaN for participants that are not at risk: diagnosed on or before the
-        visit, with a diagnosis of unknown date, without a date of the visit, or with a visit after the end of follow-up.
+        (n,) until the diagnosis, the death, the loss to follow-up or its end; NaN for participants that are not at risk:
+        diagnosed on or before the visit, with a diagnosis of unknown date, without a date of the visit, or with a visit after the
+        end of follow-up.
     is_event
         (n,) 1 where the time ends with the diagnosis, else 0.
     """

@@ -5,20 +5,26 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eccl.evaluation.associations.proportional import find_proportionality
+
 Float = NDArray[np.float64]
 
 FEWEST_EVENTS = 10
 """Cases (and non-cases) below which no logistic or Cox model is fitted."""
+FEWEST_EVENTS_PER_TERM = 5
+"""Events per coefficient below which no Cox model is fitted: Vittinghoff and McCulloch, Am J Epidemiol 2007."""
 FEWEST_PER_TERM = 5
 """Participants per coefficient below which no linear model is fitted."""
 LARGEST = 10.0
 """Coefficients per SD, and standard errors, beyond this mean that an outcome is separated, not that it is associated."""
+PROPORTIONAL = 0.05
+"""p of the test of proportional hazards below which the row says that they are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +37,10 @@ class Fit:
         Participants, and cases among them (None for a linear model).
     coefficient, standard_error, low, high, statistic, p
         Estimate, its 95 % interval and its test; None where there is no estimate.
+    ph_p
+        p of the test of proportional hazards; None where it is no Cox model or there is no estimate.
     note
-        Why there is none, or which covariates were left out.
+        Why there is none, which covariates were left out, or that hazards are not proportional.
     adjusted_for
         Covariates that stayed.
     """
@@ -47,6 +55,7 @@ class Fit:
     high: float | None = None
     statistic: float | None = None
     p: float | None = None
+    ph_p: float | None = None
 
 
 class _NotEstimableError(Exception):
@@ -74,7 +83,7 @@ def fit_linear(outcome: Float, predictor: Float, covariates: dict[str, Float]) -
     def fit(y: Float, design: Float) -> Any:
         return OLS(_standardise(y, "the outcome"), _with_intercept(design)).fit()
 
-    return _fit(outcome, predictor, covariates, None, count, fit)
+    return _fit(outcome, predictor, covariates, None, count, fit)[0]
 
 
 def fit_logistic(is_case: Float, predictor: Float, covariates: dict[str, Float]) -> Fit:
@@ -91,16 +100,19 @@ def fit_logistic(is_case: Float, predictor: Float, covariates: dict[str, Float])
     def fit(y: Float, design: Float) -> Any:
         return Logit(y, _with_intercept(design)).fit(disp=0, maxiter=100)
 
-    return _fit(is_case, predictor, covariates, is_case, count, fit)
+    return _fit(is_case, predictor, covariates, is_case, count, fit)[0]
 
 
 def fit_hazard(days: Float, is_event: Float, predictor: Float, covariates: dict[str, Float]) -> Fit:
     """Cox regression with Efron's ties; the coefficient is the logarithm of a hazard ratio per SD.
 
+    The ratio is cause-specific: a participant who died before the event left the risk set like one whose follow-up ended. It
+    compares rates among those alive without the event, not the share of participants who will ever have it.
+
     Parameters
     ----------
     days
-        (n,) time from the visit to the event or the end of follow-up; NaN leaves a participant out.
+        (n,) time from the visit to the event, the death or the end of follow-up; NaN leaves a participant out.
     is_event
         (n,) 1 where that time ends with the event.
     """
@@ -109,8 +121,12 @@ def fit_hazard(days: Float, is_event: Float, predictor: Float, covariates: dict[
     known = ~np.isnan(days)
 
     def count(y: Float, terms: int) -> None:
-        if np.signbit(y).sum() < FEWEST_EVENTS:
-            raise _NotEstimableError(f"{_many(int(np.signbit(y).sum()), 'event')}, expected at least {FEWEST_EVENTS}")
+        events, terms = int(np.signbit(y).sum()), terms - 1  # no intercept
+        fewest = max(FEWEST_EVENTS, FEWEST_EVENTS_PER_TERM * terms)
+        if events < fewest:
+            raise _NotEstimableError(
+                f"{_many(events, 'event')}, expected at least {fewest} for {_many(terms, 'coefficient')}"
+            )
 
     def fit(y: Float, design: Float) -> Any:
         status, time = np.signbit(y).astype(float), np.abs(y)
@@ -118,17 +134,26 @@ def fit_hazard(days: Float, is_event: Float, predictor: Float, covariates: dict[
 
     # The sign carries the event, so that both travel through the same selection of complete participants.
     signed = np.where(known, np.where(is_event == 1, -days, days), np.nan)
-    return _fit(signed, predictor, covariates, is_event, count, fit)
+    found, result = _fit(signed, predictor, covariates, is_event, count, fit)
+    return found if result is None else _add_proportionality(found, result)
+
+
+def _add_proportionality(found: Fit, result: Any) -> Fit:
+    p = find_proportionality(result)
+    if p is None or p >= PROPORTIONAL:
+        return replace(found, ph_p=p)
+    told = f"hazards not proportional (p={p:.2g}); the ratio is an average over follow-up"
+    return replace(found, ph_p=p, note="; ".join(filter(None, [found.note, told])))
 
 
 def adjust(p: list[float | None]) -> list[float | None]:
     """q by Benjamini and Hochberg among the values that are there."""
-    from statsmodels.stats.multitest import multipletests
+    from scipy.stats import false_discovery_control
 
     known = [value for value in p if value is not None]
     if not known:
         return p
-    adjusted = iter(multipletests(known, method="fdr_bh")[1].tolist())
+    adjusted = iter(false_discovery_control(known).tolist())
     return [None if value is None else next(adjusted) for value in p]
 
 
@@ -139,7 +164,8 @@ def _fit(
     event: Float | None,
     count: Callable[[Float, int], None],
     fit: Callable[[Float, Float], Any],
-) -> Fit:
+) -> tuple[Fit, Any]:
+    """The fit, and what statsmodels says of it: None where there is no estimate."""
     complete = ~np.isnan(outcome) & ~np.isnan(predictor)
     for values in covariates.values():
         complete &= ~np.isnan(values)
@@ -156,9 +182,9 @@ def _fit(
             raise _NotEstimableError("the prediction is a linear combination of the covariates")
         with _strict():
             result = fit(outcome[complete], design)
-        return Fit(*counts, note, *_first_coefficient(result))
+        return Fit(*counts, note, *_first_coefficient(result)), result
     except _NotEstimableError as error:
-        return Fit(*counts, "; ".join(filter(None, [str(error), note])))
+        return Fit(*counts, "; ".join(filter(None, [str(error), note]))), None
 
 
 def _first_coefficient(result: Any) -> tuple[float, ...]:
