@@ -20,7 +20,7 @@ from eccl.evaluation.predictions import (
 from eccl.evaluation.selection import Selection, read_selected
 from eccl.inference.reference import RunReference, label_definition, validation_reference
 from eccl.store.features import runs_of
-from eccl.store.parts import data_version
+from eccl.store.parts import data_version, read_table
 from eccl.training.arms import TASKS
 from eccl.training.describe import codes_of
 from eccl.training.runs import Run
@@ -39,7 +39,7 @@ class Evidence:
     scores
         By split, then one per target.
     fields
-        field_id, title and short_name of the traits.
+        field_id, title, short_name and units of the traits.
     reference
         Intervals and calibration from validation; empty for a run that reads the cine or predicts nothing.
     definition
@@ -83,7 +83,12 @@ def gather(workspace: Workspace, run: Run) -> Evidence | None:
         fields = truth.fields
     reads_ecg = run.record["stage"] != READS_CINE
     reference = validation_reference(workspace, run) if reads_ecg else RunReference()
-    return Evidence(scores, fields, reference, definition, note)
+    return Evidence(scores, _with_units(workspace, fields), reference, definition, note)
+
+
+def _with_units(workspace: Workspace, fields: pl.DataFrame) -> pl.DataFrame:
+    units = pl.DataFrame(read_table(workspace.data, "fields", ["field_id", "units"]))
+    return fields.join(units, on="field_id", how="left", maintain_order="left")
 
 
 def _views(workspace: Workspace, run: Run) -> dict[str, str]:

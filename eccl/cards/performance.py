@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from eccl.evaluation.bootstrap import draw_resamples, interval, resampled_auc, resampled_mean_r
 from eccl.evaluation.disease_metrics import score_logits
 from eccl.evaluation.predictions import Truth
-from eccl.evaluation.suppression import SMALLEST_GROUP, hide_small
-from eccl.models.scores import mean_absolute_error, mean_defined, pearson_per_trait, pearson_r, roc_auc
+from eccl.evaluation.suppression import hide_small, is_score_told
+from eccl.evaluation.trait_metrics import score_trait
+from eccl.models.scores import mean_defined, pearson_per_trait, roc_auc
 from eccl.store.parts import read_table, table_files
 from eccl.workspace import Workspace
 
@@ -25,6 +26,11 @@ FITTED_RESAMPLES = 300
 """For scores that are fitted anew in every resample, one after the other."""
 AGE_BANDS = ((0, 55, "under 55"), (55, 65, "55 to 64"), (65, 75, "65 to 74"), (75, 200, "75 and over"))
 SEXES = (("F", "women"), ("M", "men"))
+PARTITIONS = {
+    "sex": ("sex", [name for _, name in SEXES]),
+    "age at the first scored visit": ("age", [name for *_, name in AGE_BANDS]),
+}
+"""Partition -> column of :func:`read_groups`, and the groups in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +49,11 @@ class Group:
     Parameters
     ----------
     partition, name
-        ``sex`` or ``age at the visit``, and the group within it.
+        Key of ``PARTITIONS``, and the group within it. A participant is in one group, that of the first scored visit.
     people, cases
-        Participants, and those of them with the disease; None for traits.
+        Participants, and those of them with the disease at a scored visit; None for traits.
+    score
+        Of all scored visits of these participants.
     is_hidden, are_cases_hidden
         Whether the counts may not be printed; a score of a hidden group is NaN.
     """
@@ -68,11 +76,9 @@ class Scores:
     target
         ``traits`` or a disease code.
     people, visits, cases
-        Participants and visits scored, and participants with the disease; None for traits.
+        Participants and visits scored, and participants with the disease at one of these visits; None for traits.
     metrics
         Name -> score; the first is the main one. NaN where people, cases or others are too few to be told of.
-    others
-        Participants without the disease; None for traits.
     traits
         Field -> R and mean absolute error.
     """
@@ -85,7 +91,11 @@ class Scores:
     metrics: Mapping[str, Estimate]
     groups: tuple[Group, ...]
     traits: Mapping[int, tuple[Estimate, float]] = field(default_factory=dict)
-    others: int | None = None
+
+    @property
+    def others(self) -> int | None:
+        """Participants without the disease at any scored visit; None for traits."""
+        return None if self.cases is None else self.people - self.cases
 
 
 def score_disease(truth: Truth, code: str, logit: Float, probability: Float, groups: pl.DataFrame) -> Scores:
@@ -100,17 +110,16 @@ def score_disease(truth: Truth, code: str, logit: Float, probability: Float, gro
     known = np.flatnonzero(~np.isnan(label) & ~np.isnan(logit))
     again = _disease_resamples(eid[known], label[known], logit[known], probability[known])
     found = score_logits(label[known], logit[known], probability[known])
-    cases, others = (_people(eid[known][is_one(label[known])]) for is_one in (_is_case, _is_other))
-    is_told = min(cases, others) >= SMALLEST_GROUP
+    people, cases = _people(eid[known]), _people(eid[known][_is_case(label[known])])
+    is_told = is_score_told(cases, people - cases)
     metrics = {name: _estimate(value if is_told else float("nan"), again[name]) for name, value in found.items()}
 
     def main(some: Ints) -> Estimate:
         drawn = draw_resamples(eid[some], RESAMPLES)
         return _estimate(roc_auc(label[some], logit[some]), resampled_auc(drawn, label[some], logit[some]))
 
-    by_group = _score_groups(eid, known, label, groups, main)
-    people = _people(eid[known])
-    return Scores(code, truth.split, people, len(known), cases, metrics, by_group, others=others)
+    by_group = _score_groups(truth, known, label, groups, main)
+    return Scores(code, truth.split, people, len(known), cases, metrics, by_group)
 
 
 def score_traits(truth: Truth, predicted: Float, groups: pl.DataFrame) -> Scores:
@@ -129,21 +138,20 @@ def score_traits(truth: Truth, predicted: Float, groups: pl.DataFrame) -> Scores
         y, x = truth.traits[known, i], predicted[known, i]
         if np.isnan(x).all():
             continue
-        if _people(eid[known][~np.isnan(y)]) < SMALLEST_GROUP:
+        if not is_score_told(_people(eid[known][~np.isnan(y)])):
             traits[int(field_id)] = (Estimate(float("nan")), float("nan"))
             continue
-        traits[int(field_id)] = (
-            _estimate(pearson_r(y, x), resampled_mean_r(drawn, y[:, None], x[:, None])),
-            mean_absolute_error(y, x),
-        )
-    by_group = _score_groups(eid, known, None, groups, main)
+        found = score_trait(y, x)
+        again = resampled_mean_r(drawn, y[:, None], x[:, None])
+        traits[int(field_id)] = (_estimate(found["r"], again), found["mae"])
+    by_group = _score_groups(truth, known, None, groups, main)
     people = _people(eid[known])
-    metrics = {"mean_r": main(known) if people >= SMALLEST_GROUP else Estimate(float("nan"))}
+    metrics = {"mean_r": main(known) if is_score_told(people) else Estimate(float("nan"))}
     return Scores("traits", truth.split, people, len(known), None, metrics, by_group, traits)
 
 
 def read_groups(workspace: Workspace, truth: Truth) -> pl.DataFrame:
-    """Sex and age band of every visit of `truth`, in its order; null where they are not known."""
+    """`sex` and `age` band of every visit of `truth`, in its order; null where they are not known."""
     found = truth.visits.select("eid", "instance").with_columns(
         pl.lit(None, pl.String).alias("sex"), pl.lit(None, pl.Float64).alias("age_years")
     )
@@ -157,25 +165,35 @@ def read_groups(workspace: Workspace, truth: Truth) -> pl.DataFrame:
     return found.select(
         pl.col("sex").replace_strict(dict(SEXES), default=None, return_dtype=pl.String).alias("sex"),
         pl.coalesce(pl.when((age >= low) & (age < high)).then(pl.lit(name)) for low, high, name in AGE_BANDS).alias(
-            "age at the visit"
+            "age"
         ),
     )
 
 
 def _score_groups(
-    eid: Ints, known: Ints, label: Float | None, groups: pl.DataFrame, main: Callable[[Ints], Estimate]
+    truth: Truth, known: Ints, label: Float | None, groups: pl.DataFrame, main: Callable[[Ints], Estimate]
 ) -> tuple[Group, ...]:
+    """Main score of every group; `known` are the positions of the visits that are scored."""
+    of_person = _by_first_visit(truth, known, groups)
     found: list[Group] = []
-    for partition, names in (
-        ("sex", [name for _, name in SEXES]),
-        ("age at the visit", [name for *_, name in AGE_BANDS]),
-    ):
-        column = groups[partition].to_list()
-        members = {name: np.array([i for i in known if column[i] == name], dtype=np.int64) for name in names}
+    for partition, (column, names) in PARTITIONS.items():
+        mine = of_person[column].to_list()
+        members = {name: known[[one == name for one in mine]] for name in names}
         # Whoever is in none of the groups is the remainder that the total would give away.
-        rest = np.array([i for i in known if column[i] is None], dtype=np.int64)
-        found += _score_partition(partition, members, rest, eid, label, main)
+        rest = known[[one is None for one in mine]]
+        found += _score_partition(partition, members, rest, truth.eid, label, main)
     return tuple(found)
+
+
+def _by_first_visit(truth: Truth, known: Ints, groups: pl.DataFrame) -> pl.DataFrame:
+    """Groups of the visits at `known`, in this order: for each, those of its participant's first visit among them.
+
+    Intervals resample participants and counts are of participants, so each is in one group, with all visits. By the age at
+    every visit, somebody seen at 54 and at 57 would be in two.
+    """
+    visits = pl.concat([truth.visits.select("eid", "instance"), groups], how="horizontal")[known]
+    columns = [column for column, _ in PARTITIONS.values()]
+    return visits.select(pl.col(columns).sort_by("instance").first().over("eid"))
 
 
 def _score_partition(
@@ -186,33 +204,28 @@ def _score_partition(
     label: Float | None,
     main: Callable[[Ints], Estimate],
 ) -> list[Group]:
-    people = [_people(eid[some]) for some in members.values()]
-    hidden = hide_small([*people, _people(eid[rest])])[: len(people)]
-    cases = others = [SMALLEST_GROUP] * len(people)
-    cases_hidden = [False] * len(people)
-    if label is not None:
-        cases = [_people(eid[some][label[some] > 0.5]) for some in members.values()]
-        others = [_people(eid[some][label[some] < 0.5]) for some in members.values()]
-        of_cases, of_others = (
-            hide_small([*counts, _people(eid[rest][is_one(label[rest])])])
-            for counts, is_one in ((cases, _is_case), (others, _is_other))
-        )
-        cases_hidden = [one or other for one, other in zip(of_cases, of_others, strict=True)][: len(people)]
+    """Groups of one partition; the last count in each list is that of `rest`, which is not told of."""
+    every = [*members.values(), rest]
+    people = [_people(eid[some]) for some in every]
+    hidden = hide_small(people)
+    cases = None if label is None else [_people(eid[some][_is_case(label[some])]) for some in every]
+    cases_hidden = hidden
+    if cases is not None:
+        others = [all_of - some for all_of, some in zip(people, cases, strict=True)]
+        by_count = zip(hidden, hide_small(cases), hide_small(others), strict=True)
+        cases_hidden = [any(flags) for flags in by_count]
     found = []
     for i, (name, some) in enumerate(members.items()):
-        is_told = not hidden[i] and not cases_hidden[i] and min(people[i], cases[i], others[i]) >= SMALLEST_GROUP
+        sizes = [people[i]] if cases is None else [cases[i], people[i] - cases[i]]
+        is_told = not hidden[i] and not cases_hidden[i] and is_score_told(*sizes)
         score = main(some) if is_told else Estimate(float("nan"))
-        count = None if label is None else cases[i]
-        found.append(Group(partition, name, people[i], count, hidden[i], cases_hidden[i] or hidden[i], score))
+        count = None if cases is None else cases[i]
+        found.append(Group(partition, name, people[i], count, hidden[i], cases_hidden[i], score))
     return found
 
 
 def _is_case(label: Float) -> NDArray[np.bool_]:
     return label > 0.5
-
-
-def _is_other(label: Float) -> NDArray[np.bool_]:
-    return label < 0.5
 
 
 def _disease_resamples(eid: Ints, label: Float, logit: Float, probability: Float) -> dict[str, Float]:

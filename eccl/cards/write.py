@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eccl.cards.arm import read_arm
 from eccl.cards.card import write_card
 from eccl.cards.evidence import gather
 from eccl.errors import FeatureError
@@ -15,8 +16,7 @@ from eccl.store.files import replace_file
 from eccl.store.parts import data_version
 from eccl.store.run_records import run_records
 from eccl.store.tombstones import require_no_pending_withdrawal
-from eccl.training.arms import Arm, ArmTable, changes_of, choose_naming, load_arms
-from eccl.training.runs import load_run
+from eccl.training.runs import RECORD, load_run
 from eccl.workspace import Workspace
 
 
@@ -55,24 +55,24 @@ def write_cards(
 
 def _card(workspace: Workspace, name: str) -> str:
     run = load_run(workspace, name)
-    arm, changes = _arm_of(workspace, run.record)
     return write_card(
         run.record,
         gather(workspace, run),
-        arm,
-        changes,
+        read_arm(run.record, workspace.arms_file),
+        _scaling(workspace, run.record),
         data_version(workspace.data),
         is_simulated(workspace),
         tainted_runs(workspace).get(run.run_id),
     )
 
 
-def _arm_of(workspace: Workspace, record: Mapping[str, Any]) -> tuple[Arm | None, Mapping[str, Any]]:
-    """Arm of a run and what it changes against the preset, the seed left out."""
-    if record.get("variant") is None:
-        return None, {}
-    table: ArmTable = load_arms(workspace.arms_file)
-    naming = choose_naming(table, record["stage"], record["variant"], int(record["seed"]))
-    changes = {key: value for key, value in changes_of(table, naming).items() if not key.endswith(".seed")}
-    is_part = record["variant"] in table.parts.get(record["stage"], {})
-    return None if is_part else table.arms.get(record["variant"]), changes
+def _scaling(workspace: Workspace, record: Mapping[str, Any]) -> str | None:
+    """How the ECGs of a run are scaled: a probe's as its encoder's, while that is in models/ as it was."""
+    if record["stage"] == "probe":
+        (parent,) = record["parents"]
+        if not (workspace.run_folder(parent["run"]) / RECORD).is_file():
+            return None
+        encoder = load_run(workspace, parent["run"])
+        return _scaling(workspace, encoder.record) if encoder.run_id == parent["run_id"] else None
+    found: str | None = record["params"]["config"].get("augment", {}).get("scaling")
+    return found

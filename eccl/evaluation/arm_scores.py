@@ -15,14 +15,14 @@ from eccl.evaluation.disease_metrics import score_logits
 from eccl.evaluation.predictions import Truth, predicted_disease, predicted_traits, vectors
 from eccl.evaluation.retrieval import DIRECTIONS, ranks_of_own, summarise
 from eccl.evaluation.selection import Selection, read_record, read_selected
-from eccl.models.scores import mean_absolute_error, mean_defined, pearson_r, r_squared
+from eccl.evaluation.trait_metrics import score_each
+from eccl.models.scores import mean_defined
 from eccl.workspace import Workspace
 
 Float = NDArray[np.float64]
 Rows = list[dict[str, Any]]
 
 MAIN = {True: "mean_r", False: "auc"}
-TRAIT_METRICS = ("mean_r", "mean_r2", "mean_mae_sd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +124,12 @@ def _score_cell(
 
 
 def _score_traits(truth: Truth, predicted: Float) -> Rows:
-    rows = []
-    for index, field in enumerate(truth.fields.iter_rows(named=True)):
-        target, mine = truth.traits[:, index], predicted[:, index]
-        known = int((~np.isnan(target) & ~np.isnan(mine)).sum())
-        scores = {"r": pearson_r(target, mine), "r2": r_squared(target, mine), "mae": mean_absolute_error(target, mine)}
-        named = {"field_id": field["field_id"], "short_name": field["short_name"]}
-        rows.append({**named, "n": known, **{name: none(value) for name, value in scores.items()}})
-    return rows
+    fields = truth.fields.select("field_id", "short_name").to_dicts()
+    scored = score_each(truth.traits, predicted)
+    return [
+        {**field, "n": found["n"], **{name: none(found[name]) for name in ("r", "r2", "mae")}}
+        for field, found in zip(fields, scored, strict=True)
+    ]
 
 
 def _score_retrieval(workspace: Workspace, selection: Selection, cells: Sequence[Cell], truth: Truth) -> Rows:

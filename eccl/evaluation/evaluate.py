@@ -14,11 +14,13 @@ from eccl.config import Params, load_params
 from eccl.evaluation.figure_traits import draw_traits
 from eccl.evaluation.opened import scored_runs
 from eccl.evaluation.own_table import build_table, to_markdown
-from eccl.evaluation.scoring import ARMS, TRAITS, mean_r, score_disease, score_traits
+from eccl.evaluation.predictions import read_truth
+from eccl.evaluation.scoring import ARMS, mean_r, score_disease, score_traits
 from eccl.store.features import read_features
 from eccl.store.files import aside, replace_file
 from eccl.store.gate import require_green
 from eccl.training.runs import run_name
+from eccl.training.targets import TRAITS
 from eccl.workspace import Workspace
 
 SPLITS = ("val", "test")
@@ -34,9 +36,13 @@ def evaluate(workspace: Workspace) -> str:
     """
     params = load_params(workspace.params_file)
     gate = require_green(workspace)
-    instances = params.presets[params.preset]["evaluation"]["instances"]
-    traits = pl.concat([score_traits(workspace, arm, split, instances) for arm in ARMS for split in SPLITS])
-    diseases = _diseases(workspace, params, instances)
+    instances = tuple(params.presets[params.preset]["evaluation"]["instances"])
+    codes, definition = params.cohort.diseases, params.cohort.label_definition
+    truths = [read_truth(workspace, split, instances, codes, definition) for split in SPLITS]
+    traits = pl.concat([score_traits(workspace, arm, truth, instances) for arm in ARMS for truth in truths])
+    diseases = [
+        score_disease(workspace, arm, code, truth, instances) for arm in ARMS for truth in truths for code in codes
+    ]
     rows = [
         {
             "arm": arm.name,
@@ -76,16 +82,6 @@ def _run_ids(workspace: Workspace, params: Params) -> dict[str, set[str]]:
         run: set(read_features(workspace.features, view, run, ["run_id"]).column("run_id").unique().to_pylist())
         for view, run in views
     }
-
-
-def _diseases(workspace: Workspace, params: Params, instances: list[int]) -> list[dict[str, Any]]:
-    definition = params.cohort.label_definition
-    return [
-        score_disease(workspace, arm, code, split, instances, definition)
-        for arm in ARMS
-        for split in SPLITS
-        for code in params.cohort.diseases
-    ]
 
 
 def _nested(table: pl.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:

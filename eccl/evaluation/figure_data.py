@@ -14,7 +14,7 @@ from eccl.config import load_params
 from eccl.errors import FeatureError, SplitError, VersionError, WorkspaceError
 from eccl.evaluation.predictions import Truth, predicted_traits, read_predictions, read_truth, vectors
 from eccl.evaluation.selection import Selection, read_selected, read_selection
-from eccl.models.scores import pearson_r
+from eccl.models.scores import pearson_per_trait
 from eccl.store.database import empty_table
 from eccl.store.materialized import is_covered
 from eccl.store.parts import data_version
@@ -98,8 +98,9 @@ def set_scene(workspace: Workspace, table: ArmTable) -> Scene:
     frozen = {} if selection is None else selection.runs
     if not any(scored_run(table, arm, TRAITS, seed) in frozen for seed in table.seeds):
         selection = None
+    definition: str = params.cohort.label_definition
     if selection is None:
-        split, definition = "val", params.cohort.label_definition
+        split = "val"
         instances = tuple(params.presets[params.preset]["evaluation"]["instances"])
     else:
         split, definition, instances = "test", selection.scope.label_definition, selection.scope.instances
@@ -181,12 +182,9 @@ def read_vectors(scene: Scene, run: str, view: str) -> NDArray[np.float32]:
     return vectors(read_rows(scene, run, view), scene.truth)
 
 
-def score_traits(scene: Scene, run: str, view: str) -> NDArray[np.float64]:
+def trait_r(scene: Scene, run: str, view: str) -> NDArray[np.float64]:
     """Pearson R of every trait of a run over the pairs that are shown, in the order of `scene.truth.fields`; NaN where undefined."""
-    predicted, measured = predicted_traits(read_rows(scene, run, view), scene.truth), scene.truth.traits
-    known = ~np.isnan(predicted) & ~np.isnan(measured)
-    columns = zip(measured.T, predicted.T, known.T, strict=True)
-    return np.array([pearson_r(truth[both], found[both]) for truth, found, both in columns])
+    return pearson_per_trait(scene.truth.traits, predicted_traits(read_rows(scene, run, view), scene.truth))
 
 
 def draw_some(count: int, limit: int, seed: int = 0) -> NDArray[np.int64]:

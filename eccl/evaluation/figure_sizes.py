@@ -17,7 +17,7 @@ from eccl.evaluation.figure_data import (
     find_runs,
     how_to_add,
     make_points,
-    score_traits,
+    trait_r,
 )
 from eccl.evaluation.style import BLUE, GREY, SMALL, SPLITS, drawing, letter, save, say
 from eccl.models.ecg_vit import EcgEncoder
@@ -171,7 +171,7 @@ def _draw_sizes(axes: Axes, points: pl.DataFrame) -> None:
 def _point(scene: Scene, arm: str, run: Run) -> _Point:
     name = str(run.record["run"])
     spec = from_mapping(EcgEncoderSpec, run.params["encoder"], f"encoder in models/{name}/run.json")
-    return _Point(arm, spec, name, mean_defined(score_traits(scene, name, "trait_prediction")))
+    return _Point(arm, spec, name, mean_defined(trait_r(scene, name, "trait_prediction")))
 
 
 def _shape(spec: EcgEncoderSpec) -> tuple[int, int, int]:

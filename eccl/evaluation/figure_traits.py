@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from eccl.evaluation.figure_data import MISSING, Panel, Scene, empty_panel, find_runs, make_points, score_traits
+from eccl.evaluation.figure_data import MISSING, Panel, Scene, empty_panel, find_runs, make_points, trait_r
 from eccl.evaluation.figure_maps import FEWEST
 from eccl.evaluation.style import COLOURS, GREY, LIGHT_GREY, SERIES, SMALL, SPLITS, drawing, save, say
 from eccl.training.arms import Arm
@@ -56,7 +56,7 @@ def collect(scene: Scene) -> list[Panel]:
     for arm, task, view in [(scene.reference, TRAITS, "trait_prediction"), *cmr_arm(scene)]:
         try:
             names = [str(run.record["run"]) for run in find_runs(scene, arm, task, view)]
-            scores += [(arm.title, name, score_traits(scene, name, view)) for name in names]
+            scores += [(arm.title, name, trait_r(scene, name, view)) for name in names]
         except MISSING as error:
             missing.append(str(error))
     if not scores:

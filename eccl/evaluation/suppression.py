@@ -39,6 +39,15 @@ def hide_small(counts: Sequence[int]) -> list[bool]:
     return is_hidden
 
 
+def is_score_told(*groups: int) -> bool:
+    """Whether a score, an interval or a calibration over groups of participants may be printed: each has at least ten.
+
+    The groups of a disease are those with and those without it, the only group of a trait is everybody scored. An empty group
+    is too small as well: without cases there is no score to tell.
+    """
+    return min(groups) >= SMALLEST_GROUP
+
+
 def count_text(count: int, is_hidden: bool | None = None) -> str:
     """A count for print; whether it is hidden follows from itself unless it is one of several."""
     if not (is_small(count) if is_hidden is None else is_hidden):

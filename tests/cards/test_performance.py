@@ -5,8 +5,9 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from eccl.cards.performance import score_disease, score_traits
+from eccl.cards.performance import PARTITIONS, score_disease, score_traits
 from eccl.evaluation.predictions import Truth
+from eccl.evaluation.suppression import is_score_told
 from tests.training.synthetic import FIRST_EID
 
 COUNT = 240
@@ -28,7 +29,18 @@ def make_truth(rng: np.random.Generator, prevalence: float = 0.3) -> tuple[Truth
 
 def make_groups(rng: np.random.Generator, women: int) -> pl.DataFrame:
     sex = np.array(["women"] * women + ["men"] * (COUNT - women))
-    return pl.DataFrame({"sex": sex, "age at the visit": rng.choice(["55 to 64", "65 to 74"], COUNT)})
+    return pl.DataFrame({"sex": sex, "age": rng.choice(["55 to 64", "65 to 74"], COUNT)})
+
+
+def first_scored(truth: Truth, known: np.ndarray, column: list[str | None]) -> np.ndarray:
+    """Group of every visit, by hand: that of its participant's first scored visit."""
+    visits = list(zip(truth.eid.tolist(), truth.visits["instance"].to_list(), range(len(truth)), strict=True))
+    first = {
+        eid: min((one, place) for who, one, place in visits if who == eid and known[place])[1]
+        for eid, _, place in visits
+        if known[place]
+    }
+    return np.array([column[first[eid]] if eid in first else None for eid, *_ in visits], dtype=object)
 
 
 def test_a_subgroup_is_scored_on_its_own_visits() -> None:
@@ -41,7 +53,8 @@ def test_a_subgroup_is_scored_on_its_own_visits() -> None:
     assert scores.metrics["auc"].value == pytest.approx(roc_auc_score(label[known], hidden[known]))
     assert (scores.visits, scores.people) == (known.sum(), len(np.unique(truth.eid[known])))
     for group in scores.groups:
-        mine = known & (groups[group.partition] == group.name).to_numpy()
+        column, _ = PARTITIONS[group.partition]
+        mine = known & (first_scored(truth, known, groups[column].to_list()) == group.name)
         if not mine.any():
             assert np.isnan(group.score.value)
             continue
@@ -80,11 +93,69 @@ def test_those_of_unknown_sex_are_not_given_away_either() -> None:
     rng = np.random.default_rng(7)
     truth, hidden = make_truth(rng)
     groups = make_groups(rng, 100)
-    unknown = pl.Series([*[False] * (COUNT - 8), *[True] * 8])  # eight of the second visits
+    unknown = pl.Series([i in range(32, 40) or i in range(232, 240) for i in range(COUNT)])  # eight people, both visits
     groups = groups.with_columns(pl.when(unknown).then(None).otherwise("sex").alias("sex"))
     women, men = score_disease(truth, "I50", hidden, 1 / (1 + np.exp(-hidden)), groups).groups[:2]
     assert (women.is_hidden, men.is_hidden) == (True, False)  # women are fewer
     assert np.isnan(women.score.value)
+
+
+@pytest.mark.parametrize("is_disease", [True, False])
+def test_a_participant_of_two_ages_is_in_the_band_of_the_first_scored_visit(is_disease: bool) -> None:
+    rng = np.random.default_rng(9)
+    truth, hidden = make_truth(rng)
+    truth.labels["I50"][:5] = (0, 1, 0, 1, 0)
+    turned = np.arange(10)  # ten people of 64 at the first visit and 66 at the second, row 200 and on
+    age = np.array(["55 to 64"] * 100 + ["65 to 74"] * 100 + ["65 to 74"] * 10 + ["55 to 64"] * 30)
+    sex = np.array(["women"] * 100 + ["men"] * 100 + ["women"] * 40)
+    groups = pl.DataFrame({"sex": sex, "age": age})
+    if is_disease:
+        scores = score_disease(truth, "I50", hidden, 1 / (1 + np.exp(-hidden)), groups)
+    else:
+        truth.traits[:] = hidden[:, None] + rng.normal(size=truth.traits.shape)
+        scores = score_traits(truth, np.repeat(hidden[:, None], 3, axis=1), groups)
+    bands = {group.name: group for group in scores.groups if group.partition == "age at the first scored visit"}
+    assert (bands["55 to 64"].people, bands["65 to 74"].people) == (100, 100)
+    for partition in PARTITIONS:  # nobody twice: groups add up to the participants, and their cases to the cases
+        mine = [group for group in scores.groups if group.partition == partition]
+        assert sum(group.people for group in mine) == scores.people == 200
+        if is_disease:
+            assert sum(group.cases or 0 for group in mine) == scores.cases
+    if is_disease:
+        young = np.flatnonzero((truth.eid - FIRST_EID) < 100)
+        assert set(turned + 200) < set(young.tolist())  # with both of their visits
+        assert bands["55 to 64"].score.value == pytest.approx(roc_auc_score(truth.labels["I50"][young], hidden[young]))
+        # Where the first visit has no label, the second is the first that is scored.
+        truth.labels["I50"][turned] = np.nan
+        scores = score_disease(truth, "I50", hidden, 1 / (1 + np.exp(-hidden)), groups)
+        bands = {group.name: group for group in scores.groups if group.partition == "age at the first scored visit"}
+        assert (bands["55 to 64"].people, bands["65 to 74"].people) == (90, 110)
+
+
+def test_whoever_has_the_disease_at_one_scored_visit_has_it() -> None:
+    rng = np.random.default_rng(10)
+    truth, hidden = make_truth(rng)
+    truth.labels["I50"][:] = 0.0
+    truth.labels["I50"][200:220] = 1.0  # diagnosed between two visits
+    scores = score_disease(truth, "I50", hidden, 1 / (1 + np.exp(-hidden)), make_groups(rng, 100))
+    assert (scores.people, scores.cases, scores.others) == (200, 20, 180)
+
+
+def test_a_disease_of_which_no_label_is_known_has_no_scores() -> None:
+    rng = np.random.default_rng(11)
+    truth, hidden = make_truth(rng)
+    truth.labels["I50"][:] = np.nan
+    scores = score_disease(truth, "I50", hidden, 1 / (1 + np.exp(-hidden)), make_groups(rng, 100))
+    assert (scores.people, scores.cases) == (0, 0)
+    assert all(np.isnan(one.score.value) for one in scores.groups)
+
+
+@pytest.mark.parametrize(
+    ("groups", "is_told"),
+    [((10,), True), ((9,), False), ((10, 10), True), ((500, 9), False), ((9, 500), False), ((0, 500), False)],
+)
+def test_a_score_is_told_of_ten_people_in_every_group(groups: tuple[int, ...], is_told: bool) -> None:
+    assert is_score_told(*groups) is is_told
 
 
 def test_few_cases_hide_their_number_and_the_score() -> None:

@@ -38,8 +38,11 @@ def place(tmp_path: Path) -> Workspace:
     write(found, "fields", rows)
     traits = [{"eid": e, "instance": 2, "field_id": f, "value": rng.normal()} for e in eids for f in FIELDS if e % 7]
     write(found, "traits", traits)
-    pair = {"instance": 2, "split": "train", "trait_count": 2}
-    write(found, "pairs", [{"eid": e, **pair, "recording_row": row, "cine_row": row} for row, e in enumerate(eids)])
+    pair = {"instance": 2, "trait_count": 2}
+    pairs = [
+        {"eid": e, **pair, "split": SPLITS[row % 3], "recording_row": row, "cine_row": row} for row, e in enumerate(eids)
+    ]
+    write(found, "pairs", pairs)
     base = {"instance": 2, "definition": "ever", "horizon_days": None, "date": None, "source": None}
     write(
         found, "labels", [{"eid": e, "code": c, "value": bool(rng.random() < 0.4), **base} for e in eids for c in CODES]

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from eccl.errors import FeatureError, VersionError
 from eccl.evaluation import figure_diseases, figure_space, figure_traits
-from eccl.evaluation.figure_data import find_runs, make_points, read_rows, read_vectors, score_traits, set_scene
+from eccl.evaluation.figure_data import find_runs, make_points, read_rows, read_vectors, set_scene, trait_r
 from eccl.evaluation.figure_maps import map_tsne, map_umap
 from eccl.evaluation.figure_sizes import count_parameters, count_patches
 from eccl.evaluation.figure_traits import GROUPS, draw_traits
@@ -157,7 +157,7 @@ def test_sizes_are_those_of_the_trained_encoders(place: Workspace, points: pl.Da
         ("eccl", [60.0]), ("few_patches", [30.0]),
     ]  # fmt: skip
     scene = set_scene(place, table_of(place))
-    expected = np.nanmean(score_traits(scene, "align-traits.few_patches.s42", "trait_prediction"))
+    expected = np.nanmean(trait_r(scene, "align-traits.few_patches.s42", "trait_prediction"))
     assert mine.filter(pl.col("series") == "few_patches")["y"].to_list() == [pytest.approx(expected)]
 
 
@@ -170,7 +170,9 @@ def test_size_of_an_encoder_is_that_of_its_network() -> None:
 def test_what_is_missing_is_said_and_the_rest_is_drawn(place: Workspace, drawn: Drawn) -> None:
     missing = drawn.missing
     assert set(missing) == {"2b", "2d"}
-    assert missing["2b"] == ("no run of large_vit; run `eccl table1 --arms large_vit --tasks traits --seeds 42,43 --train-only`",)
+    assert missing["2b"] == (
+        "no run of large_vit; run `eccl table1 --arms large_vit --tasks traits --seeds 42,43 --train-only`",
+    )
     assert [lack.split("run `")[1] for lack in missing["2d"]] == [
         f"eccl table1 --arms eccl --tasks {code} --seeds 42 --train-only`" for code in ("I21", "I42", "I48")
     ]
