@@ -15,7 +15,9 @@ from eccl.training.arms import Arm, ArmTable
 
 SCORED, INCOMPLETE, NOT_RUN = "scored", "incomplete", "not run"
 NOT_ASKED, NOT_COVERED, UNDEFINED = "not asked for", "not covered", "undefined"
-NOTHING_SCORED = (NOT_COVERED, NOT_ASKED, NOT_RUN)
+TOO_FEW = "too few"
+"""Status for print: scored, and not told of, because fewer than ten people are behind it."""
+NOTHING_SCORED = (NOT_COVERED, NOT_ASKED, NOT_RUN, TOO_FEW)
 
 
 def compare(

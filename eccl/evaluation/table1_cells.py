@@ -8,9 +8,9 @@ from typing import Any
 
 from eccl.evaluation.arm_runs import COLUMNS, TRAITS
 from eccl.evaluation.arm_scores import main_metric
-from eccl.evaluation.comparison import INCOMPLETE, NOT_COVERED, NOTHING_SCORED, UNDEFINED
+from eccl.evaluation.comparison import INCOMPLETE, NOT_COVERED, NOTHING_SCORED, TOO_FEW, UNDEFINED
 from eccl.evaluation.conventions import NAMES, SIGNIFICANT
-from eccl.evaluation.suppression import count_text, is_small
+from eccl.evaluation.suppression import count_text, is_score_told, is_small
 from eccl.training.arms import Arm, ArmTable
 
 Row = Mapping[str, Any]
@@ -33,7 +33,9 @@ class Counts:
 
 
 def tell_counts(rows: Iterable[Row], are_small_told: bool) -> list[dict[str, Any]]:
-    """Rows with their counts for print as `told`; counts that must not be told are null.
+    """Rows with their counts for print as `told`; counts and scores that must not be told are null.
+
+    A score of fewer than ten participants, or of fewer than ten visits with or without the disease, is not told of either.
 
     Parameters
     ----------
@@ -62,7 +64,16 @@ def _tell(row: Row, are_small_told: bool) -> dict[str, Any]:
         DASH if cases is None else "hidden" if is_case_hidden or is_hidden[0] else share(cases, n),
     )
     gone = {"n": is_hidden[0], "participants": is_hidden[1], "cases": is_case_hidden}
-    return {"told": told, **{name: None for name, hidden in gone.items() if hidden}}
+    groups = [people] if cases is None else [people, cases, n - cases]
+    hidden = {name: None for name, is_gone in gone.items() if is_gone}
+    if are_small_told or row.get("mean") is None or is_score_told(*groups):
+        return {"told": told, **hidden}
+    return {"told": told, **hidden, **_NOT_TOLD, "status": TOO_FEW}
+
+
+_NOT_TOLD = dict.fromkeys(
+    ("mean", "sd", "lower", "upper", "difference", "difference_lower", "difference_upper", "p", "q")
+)
 
 
 def index(rows: Iterable[Row], split: str) -> dict[tuple[str, str, str], Row]:

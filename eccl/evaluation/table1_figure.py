@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from eccl.evaluation import style
 from eccl.evaluation.arm_runs import COLUMNS, TRAITS, reads_ecg
 from eccl.evaluation.arm_scores import main_metric
-from eccl.evaluation.comparison import NOT_ASKED, NOT_COVERED, NOT_RUN, UNDEFINED
+from eccl.evaluation.comparison import NOT_ASKED, NOT_COVERED, NOT_RUN, TOO_FEW, UNDEFINED
 from eccl.evaluation.conventions import NAMES
 from eccl.evaluation.table1_cells import BLOCKS, Cells, Counts, index
 from eccl.training.arms import Arm, ArmTable
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 Rows = Sequence[Mapping[str, Any]]
 CHANCE = {"auc": 0.5, "mean_r": 0.0}
-ABSENT = {NOT_COVERED: "no such task", NOT_RUN: "not run", NOT_ASKED: "not asked for", UNDEFINED: "not defined"}
+ABSENT = {
+    NOT_COVERED: "no such task",
+    NOT_RUN: "not run",
+    NOT_ASKED: "not asked for",
+    TOO_FEW: "too few",
+    UNDEFINED: "not defined",
+}
 
 
 def draw_table(table: ArmTable, rows: Rows, scores: Rows, path: Path) -> list[Path]:

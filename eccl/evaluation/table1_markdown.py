@@ -110,7 +110,7 @@ def _how_to_read(table: ArmTable) -> str:
     return (
         "Mean ± standard deviation over seeds; in parentheses what Table 1 of Ding et al. 2024 prints, which is of other people and, in "
         f"another preset than `paper`, of other networks. {DASH}: the arm has no such task. n/a (cases/visits): the split has one class "
-        "only, or a prediction is not a number."
+        "only, or a prediction is not a number. Too few: fewer than ten people, or visits with or without the disease."
     )
 
 

@@ -18,7 +18,7 @@ from eccl.evaluation.looks import read_looks
 from eccl.evaluation.selection import selection_file
 from eccl.evaluation.suppression import is_simulated
 from eccl.evaluation.table1 import write_table1
-from eccl.evaluation.table1_cells import Counts, tell_counts
+from eccl.evaluation.table1_cells import Counts, score_cell, tell_counts
 from eccl.models.scores import roc_auc
 from eccl.store import database
 from eccl.training.arms import load_arms
@@ -192,6 +192,14 @@ def test_small_counts_are_told_of_simulated_people_only(
     assert (told["told"].cases, told["told"].prevalence) == ("0", "0.0 %")
     (told,) = tell_counts([{"n": 9, "participants": 9, "cases": None}], are_small_told=False)
     assert (told["told"].visits, told["n"]) == ("<10", None)
+    score = {"mean": 0.7, "p": 0.01, "status": "scored", "paper": 0.8}
+    scored = [
+        {"n": n, "participants": n, "cases": cases, **score} for n, cases in ((40, 9), (40, 31), (40, 10), (9, None))
+    ]
+    told = tell_counts(scored, are_small_told=False)
+    assert [score_cell(one) for one in told[:2]] == ["too few (0.800)"] * 2
+    assert [(one["mean"], one["p"]) for one in told] == [(None, None), (None, None), (0.7, 0.01), (None, None)]
+    assert all(one["mean"] == 0.7 for one in tell_counts(scored, are_small_told=True))
     assert is_simulated(made[0].workspace)
     monkeypatch.setattr("eccl.evaluation.suppression.FIRST_SIMULATED", FIRST_EID + 1)
     assert not is_simulated(made[0].workspace)
