@@ -83,12 +83,15 @@ class Naming:
         Seed of the experiment.
     parts
         Stage -> part that the arm builds on.
+    description
+        What run.json keeps of the arm or part, see :func:`describe_variant`; no part of any name.
     """
 
     stage: str = ""
     variant: str = ""
     seed: int = 0
     parts: Mapping[str, str] = field(default_factory=dict)
+    description: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def run(self, stage: str, task: str | None) -> str:
         """``align-I21``, or ``align-I21.triplet.s43`` within an experiment.
@@ -185,6 +188,25 @@ def settings_of(table: ArmTable, naming: Naming) -> dict[str, Any]:
     own = table.parts.get(naming.stage, {}).get(naming.variant)
     own = table.arms[naming.variant].changes if own is None else own
     return changes | {f"{naming.stage}.{key}": value for key, value in own.items()}
+
+
+def describe_variant(table: ArmTable, naming: Naming) -> dict[str, Any]:
+    """What an arm or part is, for run.json: the table may be edited later, what was trained stays what it was.
+
+    Returns
+    -------
+    dict
+        ``key``; ``title``, null for a part; ``stage``; ``parts`` that it builds on, by stage; ``changes``, see
+        :func:`settings_of`. The seed is a key of run.json itself.
+    """
+    is_part = naming.variant in table.parts.get(naming.stage, {})
+    return {
+        "key": naming.variant,
+        "title": None if is_part else table.arms[naming.variant].title,
+        "stage": naming.stage,
+        "parts": dict(naming.parts),
+        "changes": settings_of(table, naming),
+    }
 
 
 def part_problems(arm: Arm, start_from: str | None, has_contrast: bool | None) -> list[str]:

@@ -104,5 +104,5 @@ def _teacher_features(workspace: Workspace, teacher: Run, cines: Visits) -> torc
 
 def _identity(run: Run, data_version: str) -> RunIdentity:
     """The run's identity, for rows of another data version."""
-    known = {field.name: run.record[field.name] for field in fields(RunIdentity)}
+    known = {field.name: run.record[field.name] for field in fields(RunIdentity) if field.name in run.record}
     return replace(RunIdentity(**known), data_version=data_version)

@@ -39,6 +39,10 @@ class RunIdentity:
     ----------
     variant, seed
         Arm or part and seed within an experiment; None for the workspace's own stages.
+    arm
+        What the arm or part was when it was trained, see :func:`eccl.training.arms.describe_variant`; None for the
+        workspace's own stages, and absent from records that are older than this key. Decides nothing: the run id does not
+        know it.
     """
 
     run: str
@@ -52,6 +56,7 @@ class RunIdentity:
     parents: tuple[Mapping[str, str], ...]
     variant: str | None = None
     seed: int | None = None
+    arm: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +124,9 @@ def identify(
     run_id = f"{run}-{hashlib.sha256(_canonical(content).encode()).hexdigest()[:12]}"
     described = tuple({name: parent.record[name] for name in ("run", "run_id", "weights_sha256")} for parent in parents)
     variant, seed = (naming.variant, naming.seed) if naming.variant else (None, None)
+    arm = json.loads(_canonical(naming.description)) if naming.description else None  # before training, not after it
     return RunIdentity(
-        run, run_id, stage, task, preset, data_version, resolved, params_sha256, described, variant, seed
+        run, run_id, stage, task, preset, data_version, resolved, params_sha256, described, variant, seed, arm
     )
 
 

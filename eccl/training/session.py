@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from eccl.errors import ConfigError
 from eccl.store.gate import GateStatus, require_green
-from eccl.training.arms import OWN, Naming, changes_of, choose_naming, load_arms
+from eccl.training.arms import OWN, Naming, changes_of, choose_naming, describe_variant, load_arms
 from eccl.training.config import ALL, TASKLESS, TASKS, TrainingParams, check_devices, load_params
 from eccl.training.runtime import Runtime, RuntimeConfig
 from eccl.workspace import Workspace
@@ -82,4 +82,4 @@ def _choose_variant(
         return OWN, {}
     table = load_arms(workspace.arms_file)
     naming = choose_naming(table, stage, *variant)
-    return naming, changes_of(table, naming)
+    return replace(naming, description=describe_variant(table, naming)), changes_of(table, naming)

@@ -21,7 +21,8 @@ def open_test_split(place: Workspace) -> None:
     """What the stage `evaluate` leaves behind."""
     records = [load_run(place, folder.name).record for folder in place.models.iterdir() if "." not in folder.name]
     runs = {one["run"]: {name: one[name] for name in ("run_id", "weights_sha256")} for one in records}
-    (place.reports / "metrics.json").write_text(json.dumps({"data_version": data_version(place.data), "runs": runs}))
+    scope = {"data_version": data_version(place.data), "label_definition": "ever", "instances": [2, 3]}
+    (place.reports / "metrics.json").write_text(json.dumps({**scope, "runs": runs}))
 
 
 def card_of(place: Workspace, run: str) -> str:
@@ -50,11 +51,11 @@ def test_small_numbers_of_cases_are_not_told(own: Workspace) -> None:
     record = json.loads((own.run_folder("align-I50") / "run.json").read_text())
     assert 0 < record["split_counts"]["val"]["cases"] < 10
     text = card_of(own, "align-I50")
-    assert "| validation | cases <10;" in text
+    assert "| validation | 27 | 27 | <10 |" in text
     assert "| with the disease | <10 |" in text
     assert "Fewer than 10 people with, or without, the disease: I50 on validation" in text
-    assert "| auc | – |" in text
-    assert re.search(r"^\| I50 \| too few visits", text, re.MULTILINE)
+    assert "| AUC | – |" in text
+    assert re.search(r"^\| I50 \| too few participants", text, re.MULTILINE)
     assert "Every participant is simulated" in text
 
 
@@ -103,12 +104,35 @@ def test_an_arm_is_tested_only_within_the_frozen_selection(own: Workspace) -> No
 
 def test_an_arm_tells_what_it_changes(own: Workspace) -> None:
     text = card_of(own, "align-I50.neither.s42")
-    assert "`neither`, seed 42: W/O SSL; W/O CL (group table)" in text
+    assert "`neither`, seed 42: W/O SSL; W/O CL." in text
     assert "- `align.contrastive_weight`: `0.0`" in text
     assert "- `align.start_from`: `nothing`" in text
     assert "align.seed" not in text
     assert "| parents | none |" in text
     assert "The workspace's own run" in card_of(own, "align-I50")
+    own.arms_file.unlink()  # the run itself has recorded it
+    assert card_of(own, "align-I50.neither.s42") == text
+    file = own.run_folder("align-I50.neither.s42") / "run.json"
+    record = json.loads(file.read_text())
+    del record["arm"]  # as runs were before
+    file.write_text(json.dumps(record))
+    assert "What the arm changed was not recorded" in card_of(own, "align-I50.neither.s42")
+
+
+def test_a_probe_is_told_of_as_a_probe(own: Workspace) -> None:
+    text = card_of(own, "probe-I50")
+    assert "a linear model on the frozen embedding of `align-traits`" in text
+    assert re.search(r"^\| penalty \| \S+, chosen among 1, 100 by validation's AUC \|", text, re.MULTILINE)
+    assert "Validation chose the penalty" in text
+    assert "does not see amplitudes" in text  # what its encoder reads
+    (own.run_folder("align-traits") / "run.json").unlink()
+    assert "amplitudes" not in card_of(own, "probe-I50")
+
+
+def test_traits_are_told_with_name_and_unit(own: Workspace) -> None:
+    text = card_of(own, "align-traits")
+    assert re.search(r"^\| 24100 \| LV end diastolic volume \| mL \| -?\d", text, re.MULTILINE)
+    assert "Labels" not in text.split("## Known limits")[0]  # of traits there are none
 
 
 def test_a_run_of_all_tasks_tells_of_traits_and_diseases(own: Workspace) -> None:

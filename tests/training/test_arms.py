@@ -11,9 +11,10 @@ import torch
 from eccl.errors import VersionError
 from eccl.models.ecg_vit import POOLING_WEIGHTS
 from eccl.store.features import read_features, runs_of
+from eccl.training.arms import load_arms
 from eccl.training.backlog import views_of
 from eccl.training.config import DISEASES
-from eccl.training.runs import Run, load_run, select_prefix
+from eccl.training.runs import RECORD, Run, load_run, select_prefix
 from eccl.training.session import open_session
 from eccl.training.stages import align, probe
 from eccl.training.views import vectors_of
@@ -84,6 +85,21 @@ def test_a_run_is_named_after_its_variant_and_seed_and_records_them(arms: Worksp
         record = load_run(arms, f"{stage}-{task}.{variant}.s43" if task else f"{stage}.{variant}.s43").record
         assert (record["stage"], record["task"], record["variant"], record["seed"]) == (stage, task, variant, SEED)
         assert record["params"]["config"]["seed"] == SEED
+        assert (record["arm"]["key"], record["arm"]["stage"]) == (variant, stage)
+
+
+def test_a_run_records_what_its_arm_was(arms: Workspace) -> None:
+    table = load_arms(arms.arms_file)
+    triplet = load_run(arms, "align-I21.triplet.s43").record["arm"]
+    assert triplet == {
+        "key": "triplet", "title": table.arms["triplet"].title, "stage": "align",
+        "parts": {"pretrain_ecg": "mae", "pretrain_cmr": "swin"}, "changes": {"align.alignment.loss": "triplet"},
+    }  # fmt: skip
+    part = load_run(arms, "pretrain_cmr-I21.resnet50.s43").record["arm"]
+    assert (part["title"], part["parts"]) == (None, {})
+    assert part["changes"] == {"pretrain_cmr.encoder": {"use": "alternatives.cmr.resnet50"}}
+    probe = load_run(arms, "probe-I21.probe.s43").record["arm"]
+    assert probe["parts"] == {"pretrain_ecg": "mae", "pretrain_cmr": "swin", "align": "eccl"}
 
 
 def test_a_run_builds_on_its_own_parts_and_on_nothing_else(arms: Workspace) -> None:
@@ -127,6 +143,8 @@ def test_an_arm_again_has_the_same_weights_and_another_seed_has_others(arms: Wor
     run = "align-I21.neither.s43"
     assert train_variant(workspace, "align", "I21", "neither") == 0
     assert load_run(workspace, run).record["weights_sha256"] == load_run(arms, run).record["weights_sha256"]
+    first, again = ((place.run_folder(run) / RECORD).read_bytes() for place in (arms, workspace))
+    assert again == first
     assert train_variant(workspace, "align", "I21", "neither", 44) == 0
     other = load_run(workspace, "align-I21.neither.s44")
     assert other.record["weights_sha256"] != load_run(arms, run).record["weights_sha256"]

@@ -249,6 +249,16 @@ def test_where_nothing_is_new_the_run_is_recorded_as_holding(trained: Workspace,
     assert again.added is None
 
 
+def test_a_run_that_is_older_than_a_key_of_its_record_is_brought_up(grown: Workspace, copy_of: Copy) -> None:
+    workspace = copy_of(grown)
+    file = workspace.run_folder("pretrain_cmr-I50") / "run.json"
+    record = json.loads(file.read_text())
+    del record["arm"]
+    file.write_text(json.dumps(record))
+    (done,) = materialize(workspace, ["pretrain_cmr-I50"])
+    assert done.added
+
+
 def test_on_the_data_of_the_training_there_is_nothing_to_do(trained: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(trained)
     assert [one.added for one in materialize(workspace)] == [None] * 4

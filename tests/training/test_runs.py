@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 
 from eccl.errors import VersionError, WorkspaceError
 from eccl.store.gate import GateStatus
+from eccl.training.arms import Naming
 from eccl.training.runs import Run, identify, load_parent, load_run, load_weights, run_name, save_run, select_prefix
 from eccl.workspace import Workspace
 
@@ -42,6 +44,30 @@ def test_a_run_id_is_decided_by_its_content(tmp_path: Path) -> None:
         identify("align", "I21", "tiny", {"a": 1, "b": [1, 2]}, "abc", [parent]),
     ]
     assert len({base.run_id, *(one.run_id for one in others)}) == 5
+
+
+def test_what_an_arm_was_is_recorded_and_decides_nothing(tmp_path: Path) -> None:
+    told = [{"key": "triplet", "title": title, "changes": {"align.pooling": "mean"}} for title in ("Triplet", "Other")]
+    namings = [Naming("align", "triplet", 42, description=one) for one in told]
+    one, other = (identify("align", "I21", "tiny", {"rate": 0.1}, "abc", naming=naming) for naming in namings)
+    assert one.run_id == other.run_id
+    assert (
+        one.run_id.rpartition("-")[2]
+        == identify(
+            "align", "I21", "tiny", {"rate": 0.1}, "abc", naming=replace(namings[0], description={})
+        ).run_id.rpartition("-")[2]
+    )
+    assert namings[0] == namings[1]
+    records = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        save_run(Workspace(tmp_path), one, nn.Linear(3, 2), GREEN, "cpu", RESULT)
+        records.append((tmp_path / "models" / one.run / "run.json").read_bytes())
+    assert records[0] == records[1]
+    assert load_run(Workspace(tmp_path), one.run).record["arm"] == told[0]
+    assert saved(tmp_path).record["arm"] is None
+    with pytest.raises(TypeError, match="not JSON serializable"):  # before anything is trained
+        identify("align", "I21", "tiny", {}, "abc", naming=replace(namings[0], description={"key": object()}))
 
 
 def test_weights_come_back_and_are_readable_by_others(tmp_path: Path) -> None:
