@@ -94,6 +94,7 @@ def _text(outcome: FolderOutcome) -> str:
     lines = [f"{_many_files(outcome.files)} = {outcome.predicted} predicted + {refused} refused"]
     lines += [f"  refused for {reason}: {count}" for reason, count in sorted(outcome.refused.items())]
     lines += [f"  {verdict}: {count}" for verdict, count in sorted(outcome.distribution.items())]
+    lines += [f"  note: {outcome.note}"] if outcome.note else []
     lines += [f"  {view}.parquet: {count} rows" for view, count in outcome.rows.items() if count]
     lines += [f"  {_many_files(outcome.ignored)} that do not end in .xml were left alone"] if outcome.ignored else []
     return "\n".join(lines) + "\n"
@@ -125,7 +126,8 @@ def _answer_text(answer: dict[str, Any]) -> str:
         if answer[part]:
             frame = pl.DataFrame(answer[part], infer_schema_length=None).select(columns)
             kept = [name for name in columns if frame[name].null_count() < frame.height]
-            text += "\n" + render_table(frame.select(kept), frame.height) + _notes(answer[part], columns[0])
+            shown = frame.select(kept).rename({"probability": "raw_probability"}, strict=False)
+            text += "\n" + render_table(shown, frame.height) + _notes(answer[part], columns[0])
     return text
 
 
@@ -150,17 +152,10 @@ def _reasons(answer: dict[str, Any]) -> str:
     """What makes a recording unlike those the model knows, and how sure that is."""
     places = [(one["measure"], one) for one in answer["quality"]]
     places += [(f"embedding of {one['run']}", one) for one in answer["embeddings"]]
-    from eccl.inference.distribution import UNUSUAL_P, fewest_for
-
-    comparisons = answer["comparisons"]
-    told = [f"p {answer['p']:.2g} over {comparisons} comparisons"] if answer["p"] is not None else []
+    told = [f"p {answer['p']:.2g} over {answer['comparisons']} comparisons"] if answer["p"] is not None else []
     told += [f"{name} {one['distribution']}" for name, one in places if one["distribution"] in {"unusual", "outside"}]
     unknown = sum(one["distribution"] == "unknown" for _, one in places)
     told += [f"{unknown} of {len(places)} measures have too few recordings to compare with"] if unknown else []
-    if answer["distribution"] == "unknown" and comparisons:
-        told.append(
-            f"so many comparisons need {fewest_for(UNUSUAL_P, comparisons)} validation recordings to tell anything apart"
-        )
     return f"  ({'; '.join(told)})" if told else ""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from eccl.inference.notes import told_count
 from eccl.inference.predict import Predictions, Predictor
 from eccl.inference.reading import Recording, Refusal
 
@@ -26,8 +27,8 @@ def to_json(recording: Recording, found: Predictions, predictor: Predictor, mode
             "high": _plain(one.high),
             "least": _plain(one.least),
             "most": _plain(one.most),
-            "training_recordings": one.count,
-            "validation_recordings": len(one.distance),
+            "training_recordings": told_count(one.count),
+            "validation_recordings": told_count(len(one.distance)),
             "p": judged[f"{one.measure}_p"],
             "distribution": judged[f"{one.measure}_distribution"],
         }

@@ -1,12 +1,13 @@
 """What validation says about a model's outputs: intervals around traits, and probabilities that mean what they say.
 
-Numbers in, numbers out. Validation also chose the model's epoch, so both are a little too favourable; the test split is
-never read here.
+Numbers in, numbers out. Validation also selected the model (the epoch of a network, the penalty of a probe), so both are a
+little too favourable; the test split is never read here.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +20,15 @@ COVERAGE = 0.9
 """Share of new visits whose measured trait lies in the interval."""
 CONFIDENCE_Z = 1.959963984540054
 """Standard errors on either side of a 95 % interval."""
-FEWEST_OF_A_CLASS = 5
-"""Validation visits with, and without, the disease below which two parameters are not fitted."""
+FEWEST_OF_A_CLASS = 10
+"""Validation visits with, and without, the disease below which no curve is fitted.
+
+Ten cases per slope is the least that Peduzzi et al. 1996 ask of a logistic regression, and groups of fewer than ten people
+are not told of (:data:`eccl.evaluation.suppression.SMALLEST_GROUP`). It is a floor, not plenty: Collins et al. 2016 ask for
+100 cases to judge a calibration.
+"""
+STEEP_SLOPE = 5.0
+"""Slope above which a curve makes much of small differences: the logits hardly spread."""
 
 
 def conformal_margin(residual: NDArray[np.floating], coverage: float = COVERAGE) -> float:
@@ -68,6 +76,20 @@ class Platt:
     intercept: float
     slope: float
     covariance: Float
+
+    @property
+    def slope_interval(self) -> tuple[float, float]:
+        """Ends of the slope's 95 % interval (Wald)."""
+        spread = CONFIDENCE_Z * math.sqrt(float(self.covariance[1, 1]))
+        return self.slope - spread, self.slope + spread
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether higher logits go with the disease beyond chance: the slope's whole 95 % interval is above 0.
+
+        A probability from any other curve would be the same for everybody, or fall where the model's own rises.
+        """
+        return self.slope_interval[0] > 0
 
     def apply(self, logit: NDArray[np.floating]) -> tuple[Float, Float, Float]:
         """Calibrated probability of each logit, and the ends of its 95 % interval: three arrays (n,).
@@ -120,9 +142,13 @@ def fit_platt(label: NDArray[np.floating], logit: NDArray[np.floating]) -> Platt
 
 def _fit(target: Float, standard: Float) -> tuple[Float, Float]:
     import statsmodels.api as sm
+    from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
     design = np.stack([np.ones(len(standard)), standard], axis=1)
-    fitted: Any = sm.GLM(target, design, family=sm.families.Binomial()).fit()
+    with warnings.catch_warnings():
+        # It means that no target is missed. Platt's are neither 0 nor 1, so the curve is finite then too.
+        warnings.simplefilter("ignore", PerfectSeparationWarning)
+        fitted: Any = sm.GLM(target, design, family=sm.families.Binomial()).fit()
     return np.asarray(fitted.params, dtype=np.float64), np.asarray(fitted.cov_params(), dtype=np.float64)
 
 

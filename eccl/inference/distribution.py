@@ -8,6 +8,7 @@ of the validation's, p is at most a with a probability of at most a, whatever th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -66,6 +67,33 @@ def judge(p: Float, count: int, comparisons: int = 1) -> NDArray[np.str_]:
     quiet = Verdict.INSIDE if count >= fewest_for(UNUSUAL_P, comparisons) else Verdict.UNKNOWN
     alarm = np.where(p <= OUTSIDE_P, Verdict.OUTSIDE.value, Verdict.UNUSUAL.value)
     return np.where(p <= UNUSUAL_P, alarm, quiet.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """What the comparisons that count can tell of any recording, whatever its p.
+
+    Parameters
+    ----------
+    comparisons
+        Those with at least ``FEWEST_RECORDINGS`` validation recordings.
+    recordings
+        Fewest validation recordings behind any of them; 0 without comparisons.
+    """
+
+    comparisons: int
+    recordings: int
+
+    @classmethod
+    def of(cls, recordings: Iterable[int]) -> Power:
+        """From the validation recordings behind each comparison."""
+        counted = [count for count in recordings if count >= FEWEST_RECORDINGS]
+        return cls(len(counted), min(counted, default=0))
+
+    @property
+    def needed(self) -> int:
+        """Validation recordings below which all of them together tell no recording from another."""
+        return max(FEWEST_RECORDINGS, fewest_for(UNUSUAL_P, self.comparisons))
 
 
 def combine(p: Float) -> Float:

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eccl.errors import ReconcileError, WorkspaceError
+from eccl.inference.notes import note_on_power
 from eccl.inference.predict import DISEASE, EMBEDDING, RECORDING, TRAIT, Predictor
 from eccl.inference.reading import Reader, Refusal
 from eccl.store.files import aside, told_when_full
@@ -49,6 +50,8 @@ class FolderOutcome:
         Predicted files by verdict.
     rows
         Rows written by view.
+    note
+        Why the verdict is `unknown` for every file; None where validation is large enough for another.
     """
 
     files: int
@@ -57,6 +60,7 @@ class FolderOutcome:
     refused: dict[str, int]
     distribution: dict[str, int]
     rows: dict[str, int]
+    note: str | None
 
 
 def require_room(out: Path) -> None:
@@ -118,8 +122,9 @@ def predict_folder(
                 f"{len(entries)} files: {predicted} read, {rows[RECORDING]} described, {len(refusals)} refused; expected each file "
                 "once; nothing was written, please report it"
             )
-    reasons = Counter(str(one.reason) for one in refusals)
-    return FolderOutcome(len(entries), ignored, predicted, dict(reasons), dict(verdicts), dict(rows))
+    reasons = dict(Counter(str(one.reason) for one in refusals))
+    note = note_on_power(predictor.power) if predicted else None
+    return FolderOutcome(len(entries), ignored, predicted, reasons, dict(verdicts), dict(rows), note)
 
 
 def _refused(refusals: list[Refusal]) -> pl.DataFrame:

@@ -16,11 +16,27 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from eccl.inference.calibration import FEWEST_OF_A_CLASS, fewest_residuals
-from eccl.inference.distribution import FEWEST_RECORDINGS, Range, combine, judge
+from eccl.evaluation.suppression import hide_small
+from eccl.inference.distribution import FEWEST_RECORDINGS, Power, Range, combine, judge
 from eccl.inference.network import LoadedRun, open_run
+from eccl.inference.notes import (
+    note_on_cloud,
+    note_on_curve,
+    note_on_margin,
+    note_on_power,
+    note_on_recording,
+    told_count,
+)
 from eccl.inference.reading import Recording
-from eccl.inference.reference import Curve, Margin, RunReference, known_recordings, quality_ranges, run_reference
+from eccl.inference.reference import (
+    NO_MARGIN,
+    Curve,
+    Margin,
+    RunReference,
+    known_recordings,
+    quality_ranges,
+    run_reference,
+)
 from eccl.store.feature_views import KEYS
 from eccl.store.parts import read_table, table_files
 from eccl.store.tombstones import require_no_pending_withdrawal
@@ -46,12 +62,13 @@ class Predictions:
         field_id, short_name, title, units, value, low, high (90 %), validation_visits, note.
     diseases
         code, probability, logit (as the network gives them), calibrated_probability, low, high (95 %), cases and others of
-        the validation split, note.
+        the validation split, slope, intercept, cases and visits of the curve (null where none was fitted), note.
     embeddings
         vector, distance, percentile, p, validation_recordings, distribution, note.
     recordings
         file_sha256, the measures that are compared, p and verdict of each, and of all together, embeddings too: `p`, corrected
-        for the number of `comparisons`, and `distribution`; note, where a model knows the recording.
+        for the number of `comparisons`, and `distribution`; note, where a model knows the recording, or where so few
+        validation recordings leave `distribution` unknown. Counts from 1 to 9 are null everywhere.
     """
 
     traits: pl.DataFrame
@@ -108,6 +125,15 @@ class Predictor:
     def runs(self) -> list[Run]:
         return [one.run for one in self.loaded]
 
+    @property
+    def power(self) -> Power:
+        """What validation is large enough to tell of any recording."""
+        clouds = {
+            one.encoder.run_id: reference.cloud for one, reference in zip(self.loaded, self.references, strict=True)
+        }
+        embedded = [0 if cloud is None else len(cloud.distance) for cloud in clouds.values()]
+        return Power.of([*(len(one.distance) for one in self.ranges), *embedded])
+
     def predict(self, recordings: Sequence[Recording]) -> Predictions:
         """Describe recordings with every run."""
         files = [one.file for one in recordings]
@@ -144,27 +170,23 @@ class Predictor:
             }
         by_run = embeddings.group_by("run", maintain_order=True) if len(embeddings) else ()
         for _, rows in by_run:  # each in the order of the recordings
-            known = int(rows["validation_recordings"][0])
+            known = int(rows["validation_recordings"][0] or 0)
             compared.append((rows["p"].cast(pl.Float64).fill_null(float("nan")).to_numpy(), known))
-        notes = pl.Series([_NOTES.get(self.known.get(one.file_sha256, "")) for one in recordings], dtype=pl.String)
-        return pl.DataFrame({**columns, **_together(compared, len(recordings)), "note": notes})
-
-
-_NOTES = {
-    "train": "a model was trained on this very recording: it does better here than on people it does not know",
-    "val": "a model's epoch was chosen, and its intervals were made, with this very recording: it does better here than elsewhere",
-}
+        power = note_on_power(self.power)
+        notes = [note_on_recording(self.known.get(one.file_sha256), power) for one in recordings]
+        together = _together(compared, len(recordings))
+        return pl.DataFrame({**columns, **together, "note": pl.Series(notes, dtype=pl.String)})
 
 
 def _together(compared: Sequence[tuple[NDArray[np.float64], int]], recordings: int) -> dict[str, pl.Series]:
     """One verdict from p-values of several comparisons and the validation recordings behind each; few ones do not count."""
     counted = [(p, known) for p, known in compared if known >= FEWEST_RECORDINGS]
-    fewest = min((known for _, known in counted), default=0)
+    power = Power.of(known for _, known in counted)
     p = combine(np.stack([one for one, _ in counted], axis=1)) if counted else np.full(recordings, np.nan)
     return {
         "p": pl.Series(p).fill_nan(None),
-        "comparisons": pl.Series([len(counted)] * recordings, dtype=pl.Int64),
-        "distribution": pl.Series(judge(p, fewest, len(counted)).tolist(), dtype=pl.String),
+        "comparisons": pl.Series([power.comparisons] * recordings, dtype=pl.Int64),
+        "distribution": pl.Series(judge(p, power.recordings, power.comparisons).tolist(), dtype=pl.String),
     }
 
 
@@ -190,23 +212,20 @@ def _named(tables: Tables, files: Sequence[str]) -> dict[str, pl.DataFrame]:
 
 
 def _with_margins(traits: pl.DataFrame, margins: Mapping[int, Margin], fields: pl.DataFrame) -> pl.DataFrame:
+    learned = traits["field_id"].unique(maintain_order=True).to_list()
+    found = [margins.get(field_id, NO_MARGIN) for field_id in learned]
     known = pl.DataFrame(
         {
-            "field_id": list(margins),
-            "margin": [None if np.isnan(one.margin) else one.margin for one in margins.values()],
-            "validation_visits": [one.visits for one in margins.values()],
+            "field_id": learned,
+            "margin": [None if np.isnan(one.margin) else one.margin for one in found],
+            "validation_visits": [told_count(one.visits) for one in found],
+            "note": [note_on_margin(one) for one in found],
         },
-        schema={"field_id": pl.Int32, "margin": pl.Float64, "validation_visits": pl.Int64},
-    )
-    needed = fewest_residuals()
-    note = pl.format(
-        f"no interval: {{}} validation visits with this trait, at least {needed} are needed",
-        pl.col("validation_visits"),
+        schema={"field_id": pl.Int32, "margin": pl.Float64, "validation_visits": pl.Int64, "note": pl.String},
     )
     return (
         traits.join(fields, on="field_id", how="left", maintain_order="left")
         .join(known, on="field_id", how="left", maintain_order="left")
-        .with_columns(pl.col("validation_visits").fill_null(0))
         .select(
             *(name for name in traits.columns if name != "value"),
             "short_name",
@@ -216,7 +235,7 @@ def _with_margins(traits: pl.DataFrame, margins: Mapping[int, Margin], fields: p
             (pl.col("value") - pl.col("margin")).alias("low"),
             (pl.col("value") + pl.col("margin")).alias("high"),
             "validation_visits",
-            pl.when(pl.col("margin").is_null()).then(note).alias("note"),
+            "note",
         )
     )
 
@@ -225,31 +244,34 @@ def _with_curves(diseases: pl.DataFrame, curves: Mapping[str, Curve]) -> pl.Data
     parts = []
     for (code,), rows in diseases.group_by("code", maintain_order=True):
         curve = curves.get(str(code), Curve(None, 0, 0))
-        platt = curve.platt
-        columns = [None] * 3 if platt is None else list(platt.apply(rows["logit"].to_numpy()))
-        found = [
-            pl.Series(name, values if values is not None else [None] * rows.height, dtype=pl.Float64)
-            for name, values in zip(("calibrated_probability", "low", "high"), columns, strict=True)
-        ]
-        counts = [
-            pl.lit(curve.cases, pl.Int64).alias("validation_cases"),
-            pl.lit(curve.others, pl.Int64).alias("validation_others"),
-        ]
-        parts.append(rows.with_columns(*found, *counts, pl.lit(_note_on(curve), pl.String).alias("note")))
+        told_of = [pl.lit(value, kind).alias(name) for name, (value, kind) in _calibration(curve).items()]
+        parts.append(rows.with_columns(*_calibrated(rows["logit"], curve), *told_of))
     return pl.concat(parts)
 
 
-def _note_on(curve: Curve) -> str | None:
-    if curve.platt is None:
-        return (
-            f"not calibrated: validation has {curve.cases} visits with and {curve.others} without the disease, at least "
-            f"{FEWEST_OF_A_CLASS} of each are needed; `probability` is the network's own and too high for a general population"
-        )
-    if curve.platt.slope <= 0:
-        return (
-            "on validation a higher output does not mean the disease more often; the probability says next to nothing"
-        )
-    return None
+def _calibrated(logit: pl.Series, curve: Curve) -> list[pl.Series]:
+    """Probability and interval; null where no curve was fitted, or where it is no better than none."""
+    names = ("calibrated_probability", "low", "high")
+    if curve.usable is None:
+        return [pl.Series(name, [None] * len(logit), dtype=pl.Float64) for name in names]
+    columns = curve.usable.apply(logit.to_numpy())
+    return [pl.Series(name, values, dtype=pl.Float64) for name, values in zip(names, columns, strict=True)]
+
+
+def _calibration(curve: Curve) -> dict[str, tuple[float | str | None, type[pl.DataType]]]:
+    """What a curve was fitted on and came to, by column; small groups, and one that would give such a one away, are null."""
+    counts = curve.cases, curve.others
+    cases, others = (None if hidden else count for count, hidden in zip(counts, hide_small(counts), strict=True))
+    platt = curve.platt
+    return {
+        "validation_cases": (cases, pl.Int64),
+        "validation_others": (others, pl.Int64),
+        "calibration_slope": (None if platt is None else platt.slope, pl.Float64),
+        "calibration_intercept": (None if platt is None else platt.intercept, pl.Float64),
+        "calibration_cases": (None if platt is None else curve.cases, pl.Int64),
+        "calibration_visits": (None if platt is None else sum(counts), pl.Int64),
+        "note": (note_on_curve(curve), pl.String),
+    }
 
 
 def _with_distance(embeddings: pl.DataFrame, reference: RunReference) -> pl.DataFrame:
@@ -260,14 +282,13 @@ def _with_distance(embeddings: pl.DataFrame, reference: RunReference) -> pl.Data
     else:
         distance = cloud.measure(np.stack(embeddings["vector"].to_list()))
         percentile, p, known = cloud.percentile(distance), cloud.p(distance), len(cloud.distance)
-    note = f"{known} validation recording{'' if known == 1 else 's'} to compare with, at least {FEWEST_RECORDINGS} are needed"
     return embeddings.with_columns(
         pl.Series("distance", distance).fill_nan(None),
         pl.Series("percentile", percentile).fill_nan(None),
         pl.Series("p", p).fill_nan(None),
-        pl.lit(known, pl.Int64).alias("validation_recordings"),
+        pl.lit(told_count(known), pl.Int64).alias("validation_recordings"),
         pl.Series("distribution", judge(p, known).tolist(), dtype=pl.String),
-        pl.lit(note if known < FEWEST_RECORDINGS else None, pl.String).alias("note"),
+        pl.lit(note_on_cloud(known), pl.String).alias("note"),
     )
 
 

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from eccl.config import load_params
-from eccl.inference.calibration import Platt, conformal_margin, fit_platt
+from eccl.evaluation.suppression import SMALLEST_GROUP
+from eccl.inference.calibration import Platt, conformal_margin, fewest_residuals, fit_platt
 from eccl.inference.distribution import Cloud, Range
 from eccl.store.features import runs_of
 from eccl.store.materialized import read_all_features
@@ -24,6 +25,8 @@ from eccl.workspace import Workspace
 
 Float = NDArray[np.float64]
 
+FEWEST_VISITS = max(fewest_residuals(), SMALLEST_GROUP)
+"""Validation visits below which a trait gets no interval; from nine, it would be the largest error of nine people."""
 MEASURES = (
     "flat_leads",
     "saturated_fraction",
@@ -37,19 +40,27 @@ MEASURES = (
 
 @dataclass(frozen=True, slots=True)
 class Margin:
-    """Half-width of a trait's 90 % interval, NaN where `visits` are too few."""
+    """Half-width of a trait's 90 % interval, NaN where `visits` are fewer than :data:`FEWEST_VISITS`."""
 
     margin: float
     visits: int
 
 
+NO_MARGIN = Margin(float("nan"), 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Calibration of a disease's probability; None where validation has too few cases or others."""
+    """Calibration of a disease's probability; `platt` is None where validation has too few cases or others, or equal logits."""
 
     platt: Platt | None
     cases: int
     others: int
+
+    @property
+    def usable(self) -> Platt | None:
+        """The curve, if it tells cases from others: no probability is taken from any other."""
+        return self.platt if self.platt is not None and self.platt.tells_apart else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +161,7 @@ def _margins(workspace: Workspace, run: Run, val: Visits) -> dict[int, Margin]:
 
 def _margin(residual: Float) -> Margin:
     known = residual[~np.isnan(residual)]
-    return Margin(conformal_margin(known), len(known))
+    return Margin(conformal_margin(known) if len(known) >= FEWEST_VISITS else float("nan"), len(known))
 
 
 def _curves(workspace: Workspace, run: Run, val: Visits) -> dict[str, Curve]:

@@ -41,6 +41,12 @@ def test_one_file_gives_82_traits_and_four_diseases(study: Workspace, files: Fil
     )  # so few people of validation tell nothing apart
     assert {one["distribution"] for one in answer["quality"]} <= {"inside", "unusual"}
     assert all(0 < one["p"] <= 1 for one in (answer, *answer["quality"], *answer["embeddings"]))
+    found = answer["embeddings"][0]["validation_recordings"]
+    assert f"`distribution` is unknown: found {found} validation recordings" in answer["note"]
+    assert "expected at least 219" in answer["note"]
+    fields = ("calibration_slope", "calibration_intercept", "calibration_cases", "calibration_visits")
+    assert all(one[name] is None for one in answer["diseases"] for name in fields)  # too few cases in this cohort
+    assert all(0 < one["probability"] < 1 for one in answer["diseases"])
 
 
 def test_the_screen_shows_verdict_diseases_and_traits(study: Workspace, files: Files) -> None:
@@ -51,7 +57,10 @@ def test_the_screen_shows_verdict_diseases_and_traits(study: Workspace, files: F
     run = load_run(study, "align-all").record
     assert lines[0].split() == ["run", f"{run['run_id']},", "data", "version", run["data_version"]]
     assert lines[1].startswith("distribution  unknown  (p ")
-    assert "so many comparisons need 139 validation recordings" in lines[1]
+    assert lines[2].startswith("note          `distribution` is unknown: found ")
+    assert "expected at least 139" in lines[2]
+    assert "raw_probability" in done.output
+    assert "calibrated_probability" not in done.output  # nothing to show
     told = [line.partition(": ")[2] for line in lines if ": no interval" in line or ": not calibrated" in line]
     assert told
     assert len(set(told)) == len(told)  # each note once
@@ -95,6 +104,8 @@ def test_a_folder_is_counted(study: Workspace, files: Files, tmp_path: Path) -> 
     assert done.exit_code == 0, done.output
     count = files[1].height
     assert f"{count} files = {count} predicted + 0 refused" in done.output
+    assert f"  unknown: {count}\n  note: `distribution` is unknown: found " in done.output
+    assert "expected at least 139" in done.output
     assert pl.read_parquet(tmp_path / "out" / "recording.parquet").height == count
     without = CliRunner().invoke(app, arguments)
     assert without.exit_code == 2

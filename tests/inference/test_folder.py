@@ -47,6 +47,8 @@ def test_every_file_is_predicted_or_refused_and_told_once(
     assert (outcome.files, outcome.predicted, outcome.ignored) == (9, 7, 1)
     assert outcome.refused == {"xml_malformed": 1, "empty_file": 1}
     assert sum(outcome.distribution.values()) == 7
+    assert outcome.note is not None
+    assert "expected at least 139" in outcome.note
     assert shown[-1] == (9, 9)
     assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
     frames = {path.stem: pl.read_parquet(path) for path in out.iterdir()}
@@ -79,7 +81,7 @@ def test_a_folder_of_nothing_but_refused_files_gives_the_refusals(
     outcome = predict_folder(
         predictor, Reader(tmp_path / "in", load_params(study.params_file)), tmp_path / "out", workers=1
     )
-    assert (outcome.files, outcome.predicted, outcome.refused) == (1, 0, {"empty_file": 1})
+    assert (outcome.files, outcome.predicted, outcome.refused, outcome.note) == (1, 0, {"empty_file": 1}, None)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["refused.parquet"]
 
 
