@@ -226,7 +226,12 @@ def _told(outcome: Outcome, text: str | None) -> str:
 
 
 def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise typer.BadParameter(f"{text!r} names nothing; leave the option out to take all, or give names with commas")
+    return names
 
 
 def _numbers(text: str | None) -> list[int] | None:

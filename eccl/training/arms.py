@@ -124,7 +124,7 @@ def load_arms(path: Path) -> ArmTable:
         Lists everything that does not fit together.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(), _NoKeyTwice)
     except OSError:
         raise ConfigError(f"no experiment table at {path}; copy experiments/arms.yaml from the project") from None
     except yaml.YAMLError as error:
@@ -136,13 +136,13 @@ def load_arms(path: Path) -> ArmTable:
             for stage, some in content["parts"].items()
         }
         arms = {str(key): _arm(str(key), fields, problems) for key, fields in content["arms"].items()}
-        table = ArmTable(str(content["reference"]), tuple(int(seed) for seed in content["seeds"]), parts, arms)
+        table = ArmTable(str(content["reference"]), _seeds(content["seeds"], problems), parts, arms)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigError(
             f"{path.name} lacks or misspells a key ({error}); expected reference, seeds, parts and arms, each arm with title, group, "
             "stage, parts and changes"
         ) from None
-    problems += _mismatches(table)
+    problems += [] if problems else _mismatches(table)  # of a table that is not whole, these would tell nonsense
     if problems:
         raise ConfigError(f"{path.name} has {len(problems)} problems; mend them all:\n  " + "\n  ".join(problems))
     return table
@@ -235,9 +235,34 @@ def part_problems(arm: Arm, start_from: str | None, has_contrast: bool | None) -
     ]
 
 
+class _NoKeyTwice(yaml.SafeLoader):
+    """Refuses a key that a mapping has already: the second would silently stand for both."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        if twice:
+            raise yaml.YAMLError(f"line {node.start_mark.line + 1} and below have {', '.join(twice)} twice")
+        return super().construct_mapping(node, deep)
+
+
+def _seeds(found: Any, problems: list[str]) -> tuple[int, ...]:
+    if isinstance(found, list) and all(isinstance(seed, int) for seed in found):
+        return tuple(found)
+    problems.append(f"seeds: found {found!r}, expected a list of whole numbers, e.g. [42, 43]")
+    return (0,)
+
+
 def _arm(key: str, fields: Mapping[str, Any], problems: list[str]) -> Arm:
-    known = {"title", "group", "stage", "parts", "changes", "tasks", "paper"}
-    problems += [f"arms.{key}.{name}: unknown key" for name in sorted(set(fields) - known)]
+    needed = ("title", "group", "stage", "parts", "changes")
+    known = (*needed, "tasks", "paper")
+    problems += [
+        f"arms.{key}.{name}: unknown key; there are {', '.join(known)}" for name in fields if name not in known
+    ]
+    lacking = [name for name in needed if name not in fields]
+    if lacking:
+        problems.append(f"arms.{key}: lacks {', '.join(lacking)}")
+        fields = {"title": key, "group": GROUPS[0], "stage": SCORED_STAGES[0], "parts": {}, "changes": {}, **fields}
     return Arm(
         key=key,
         title=str(fields["title"]),

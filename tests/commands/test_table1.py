@@ -178,6 +178,9 @@ def test_seeds_are_numbers(place: Workspace) -> None:
     done = run(place, "--seeds", "4x")
     assert done.returncode == 2
     assert "whole numbers" in done.stderr
+    done = run(place, "--arms", " ,")
+    assert done.returncode == 2
+    assert "names nothing" in done.stderr
 
 
 def test_a_workspace_of_an_older_version_is_told(tmp_path: Path) -> None:

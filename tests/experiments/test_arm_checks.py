@@ -49,6 +49,9 @@ ECCL = SHIPPED["arms"]["eccl"]
         ("parts/pretrain_ekg", {"mae": {}}, "parts.pretrain_ekg: is none of pretrain_ecg"),
         ("arms/eccl/parts", {"pretrain_ecg": "mae", "pretrain_cmr": "swim"}, "arms.eccl.parts.pretrain_cmr: there is no 'swim'"),
         ("seeds", [42, -1], "none negative"),
+        ("seeds", 42, "seeds: found 42, expected a list of whole numbers"),
+        ("arms/eccl", {**ECCL, "titel": "E"}, "arms.eccl.titel: unknown key; there are title, group"),
+        ("arms/eccl", {"title": "E", "stage": "align"}, "arms.eccl: lacks group, parts, changes"),
         ("arms/triplet/changes", {"seed": 7}, "arms.triplet: a change of seed"),
         ("parts/pretrain_cmr/vit", {"seed": 7}, "parts.pretrain_cmr.vit: a change of seed"),
         ("arms/cl_only/parts", {"pretrain_cmr": "swin", "pretrain_ecg": "mae"}, "cl_only.parts.pretrain_ecg: start_from nothing does"),
@@ -69,6 +72,13 @@ def test_what_does_not_fit_is_told(tmp_path: Path, path: str, value: Any, messag
     with pytest.raises(ConfigError) as error:
         read(tmp_path, changed(path, value))
     assert message in str(error.value)
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "arms.yaml"
+    path.write_text((shipped("experiments") / "arms.yaml").read_text().replace("  triplet:", "  vit:", 1))
+    with pytest.raises(ConfigError, match=r"is not YAML: line \d+ and below have vit twice"):
+        load_arms(path)
 
 
 def test_everything_is_told_at_once(tmp_path: Path) -> None:
