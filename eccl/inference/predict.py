@@ -218,10 +218,19 @@ def _with_margins(traits: pl.DataFrame, margins: Mapping[int, Margin], fields: p
         {
             "field_id": learned,
             "margin": [None if np.isnan(one.margin) else one.margin for one in found],
+            "least": [one.least for one in found],
+            "most": [one.most for one in found],
             "validation_visits": [told_count(one.visits) for one in found],
             "note": [note_on_margin(one) for one in found],
         },
-        schema={"field_id": pl.Int32, "margin": pl.Float64, "validation_visits": pl.Int64, "note": pl.String},
+        schema={
+            "field_id": pl.Int32,
+            "margin": pl.Float64,
+            "least": pl.Float64,
+            "most": pl.Float64,
+            "validation_visits": pl.Int64,
+            "note": pl.String,
+        },
     )
     return (
         traits.join(fields, on="field_id", how="left", maintain_order="left")
@@ -232,8 +241,8 @@ def _with_margins(traits: pl.DataFrame, margins: Mapping[int, Margin], fields: p
             "title",
             "units",
             "value",
-            (pl.col("value") - pl.col("margin")).alias("low"),
-            (pl.col("value") + pl.col("margin")).alias("high"),
+            (pl.col("value") - pl.col("margin")).clip("least", "most").alias("low"),
+            (pl.col("value") + pl.col("margin")).clip("least", "most").alias("high"),
             "validation_visits",
             "note",
         )

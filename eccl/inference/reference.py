@@ -40,10 +40,16 @@ MEASURES = (
 
 @dataclass(frozen=True, slots=True)
 class Margin:
-    """Half-width of a trait's 90 % interval, NaN where `visits` are fewer than :data:`FEWEST_VISITS`."""
+    """Half-width of a trait's 90 % interval, NaN where `visits` are fewer than :data:`FEWEST_VISITS`.
+
+    `least` and `most` are the ends of what the trait can be: 0 where no measured value lies beyond it, as of a volume, or of a
+    strain that only shortens. An interval loses nothing of its coverage by ending there.
+    """
 
     margin: float
     visits: int
+    least: float = float("-inf")
+    most: float = float("inf")
 
 
 NO_MARGIN = Margin(float("nan"), 0)
@@ -155,13 +161,22 @@ def _margins(workspace: Workspace, run: Run, val: Visits) -> dict[int, Margin]:
     is_mine = place >= 0
     predicted = np.full((len(val), len(known)), np.nan)
     predicted[place[is_mine], np.searchsorted(known, field_id[is_mine])] = rows.column("value").to_numpy()[is_mine]
-    residual = trait_values(workspace.data, val, known) - predicted
-    return {one: _margin(residual[:, i]) for i, one in enumerate(known)}
+    measured = trait_values(workspace.data, val, known)
+    return {one: _margin(measured[:, i], predicted[:, i]) for i, one in enumerate(known)}
 
 
-def _margin(residual: Float) -> Margin:
-    known = residual[~np.isnan(residual)]
-    return Margin(conformal_margin(known) if len(known) >= FEWEST_VISITS else float("nan"), len(known))
+def _margin(measured: Float, predicted: Float) -> Margin:
+    is_known = ~(np.isnan(measured) | np.isnan(predicted))
+    measured, visits = measured[is_known], int(is_known.sum())
+    if visits < FEWEST_VISITS:
+        return Margin(float("nan"), visits)
+    margin = conformal_margin(measured - predicted[is_known])
+    return Margin(
+        margin,
+        visits,
+        least=0.0 if measured.min() >= 0 else float("-inf"),
+        most=0.0 if measured.max() <= 0 else float("inf"),
+    )
 
 
 def _curves(workspace: Workspace, run: Run, val: Visits) -> dict[str, Curve]:

@@ -140,6 +140,7 @@ def test_intervals_are_those_of_the_validation_residuals(
     both = both.sort("eid", "instance")
     assert both.filter(pl.col("instance") == 3).height > 0
     first = both.join(both.group_by("eid").agg(pl.col("instance").min()), on=["eid", "instance"])
+    ended = []
     for row in found.iter_rows(named=True):
         mine = first.filter(pl.col("field_id") == row["field_id"])
         residual = sorted(abs(value) for value in (mine["measured"] - mine["value"]).to_list())
@@ -149,9 +150,12 @@ def test_intervals_are_those_of_the_validation_residuals(
             assert row["low"] is None
             assert "at least 10" in row["note"]
         else:
-            assert row["high"] - row["value"] == pytest.approx(residual[rank - 1], rel=1e-9)
-            assert row["value"] - row["low"] == pytest.approx(residual[rank - 1], rel=1e-9)
+            width, is_positive = residual[rank - 1], mine["measured"].min() >= 0
+            assert row["high"] == pytest.approx(row["value"] + width, rel=1e-9)
+            ended.append(is_positive and row["value"] < width)
+            assert row["low"] == pytest.approx(0 if ended[-1] else row["value"] - width, rel=1e-9)
     assert found["low"].null_count() < found.height
+    assert set(ended) == {True, False}
     assert found["units"].null_count() == 0
 
 
