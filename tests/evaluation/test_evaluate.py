@@ -40,7 +40,8 @@ def place(tmp_path: Path) -> Workspace:
     write(found, "traits", traits)
     pair = {"instance": 2, "trait_count": 2}
     pairs = [
-        {"eid": e, **pair, "split": SPLITS[row % 3], "recording_row": row, "cine_row": row} for row, e in enumerate(eids)
+        {"eid": e, **pair, "split": SPLITS[row % 3], "recording_row": row, "cine_row": row}
+        for row, e in enumerate(eids)
     ]
     write(found, "pairs", pairs)
     base = {"instance": 2, "definition": "ever", "horizon_days": None, "date": None, "source": None}
