@@ -72,7 +72,7 @@ def gather(workspace: Workspace, run: Run) -> Evidence | None:
     params = load_params(workspace.params_file)
     instances = tuple(params.presets[params.preset]["evaluation"]["instances"])
     definition = label_definition(workspace, run)
-    opening = look_up(workspace, run.record, data_version(workspace.data))
+    opening = look_up(workspace, run.record, data_version(workspace.data), definition)
     selection, note = opening.selection, opening.closed
     scores: dict[str, tuple[Scores, ...]] = {}
     fields = pl.DataFrame()

@@ -41,7 +41,7 @@ class Opening:
     selection: Selection | None = None
 
 
-def look_up(workspace: Workspace, record: Record, current: str) -> Opening:
+def look_up(workspace: Workspace, record: Record, current: str, definition: str | None = None) -> Opening:
     """Whether the test split is open for the run of a record.
 
     Parameters
@@ -50,12 +50,15 @@ def look_up(workspace: Workspace, record: Record, current: str) -> Opening:
         Content of run.json.
     current
         Data version of the workspace.
+    definition
+        Definition of the labels that are to be scored; by default that of params.yaml.
     """
+    wanted = _wanted(workspace, current, definition)
     name = str(record["run"])
     if not is_of_experiment(name):
-        return Opening(_closed_by_evaluate(workspace, record, current))
+        return Opening(_closed_by_evaluate(workspace, record, wanted))
     selection = read_selection(workspace)
-    if selection is not None and _is_of(selection, _wanted(workspace, current)):
+    if selection is not None and _is_of(selection, wanted):
         entry = selection.runs.get(name)
         if entry is not None and _is_same(entry, record):
             return Opening(selection=selection)
@@ -124,11 +127,10 @@ def scored_runs(workspace: Workspace, runs: Mapping[str, set[str]]) -> dict[str,
     return found
 
 
-def _closed_by_evaluate(workspace: Workspace, record: Record, current: str) -> str:
+def _closed_by_evaluate(workspace: Workspace, record: Record, wanted: Mapping[str, Any]) -> str:
     file = workspace.reports / "metrics.json"
     metrics = json.loads(file.read_text()) if file.is_file() else {}
     entry = metrics.get("runs", {}).get(record["run"])
-    wanted = _wanted(workspace, current)
     if entry is not None and _is_same(entry, record) and all(metrics.get(name) == one for name, one in wanted.items()):
         return ""
     return f"{_NOT_OPENED}; stage `evaluate` does that (`dvc repro evaluate`), for `align` and `pretrain_cmr` of every task."
@@ -137,12 +139,12 @@ def _closed_by_evaluate(workspace: Workspace, record: Record, current: str) -> s
 _NOT_OPENED = "The test split was not opened for these weights on these data, visits and labels"
 
 
-def _wanted(workspace: Workspace, current: str) -> dict[str, Any]:
+def _wanted(workspace: Workspace, current: str, definition: str | None) -> dict[str, Any]:
     """What a report that is made now would score: another label or other visits are another look."""
     params = load_params(workspace.params_file)
     return {
         "data_version": current,
-        "label_definition": params.cohort.label_definition,
+        "label_definition": definition or params.cohort.label_definition,
         "instances": list(params.presets[params.preset]["evaluation"]["instances"]),
     }
 

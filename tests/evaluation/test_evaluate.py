@@ -190,6 +190,8 @@ def test_metrics_say_for_which_weights_the_test_split_was_opened(place: Workspac
     assert look_up(place, record, current).closed == ""
     assert "stage `evaluate`" in look_up(place, {**record, "weights_sha256": "others"}, current).closed
     assert "stage `evaluate`" in look_up(place, record, "0" * 16).closed
+    assert look_up(place, record, current, "ever").closed == ""
+    assert "stage `evaluate`" in look_up(place, record, current, "incident").closed
 
 
 @pytest.mark.parametrize(
