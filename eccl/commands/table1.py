@@ -68,20 +68,26 @@ def table1(
         plan = _plan(place, table, jobs, preset, twins)
         typer.echo(json.dumps(_plan_dict(plan), indent=1) if as_json else _plan_text(plan, verbose))
         return
+    if twins:
+        _warn(_twins_text(table, twins, preset))
+    are_parts_alone = not set(_names(arms) or table.arms) & set(table.arms)
+    outcome, text = _carry_out(place, table, jobs, preset, again, is_scored=not (train_only or are_parts_alone))
+    typer.echo(json.dumps(_as_dict(outcome, text), indent=1) if as_json else _told(outcome, text))
+
+
+def _carry_out(
+    place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str, again: str | None, is_scored: bool
+) -> tuple[Outcome, str | None]:
+    """Train what is missing and, where it `is_scored`, write the table: what was done, and the table as Markdown."""
     from eccl.experiments.run import hold, run_jobs
 
     # Held to the end: nobody trains a run again, or looks at the test split, while its selection is scored.
     with hold(place) as lock:
-        are_parts_alone = not set(_names(arms) or table.arms) & set(table.arms)
-        is_scored = not (train_only or are_parts_alone)
         if is_scored and not (again or "").strip():
             _require_reason(place, table, jobs)
-        if twins:
-            _warn(_twins_text(table, twins, preset))
         with _shown(len(jobs)) as show:
             outcome = run_jobs(place, table, jobs, preset, lock, show, _warn)
-        text = _write_table(place, table, jobs, again) if is_scored else None
-    typer.echo(json.dumps(_as_dict(outcome, text), indent=1) if as_json else _told(outcome, text))
+        return outcome, _write_table(place, table, jobs, again) if is_scored else None
 
 
 def _require_reason(place: Workspace, table: ArmTable, jobs: Sequence[Job]) -> None:

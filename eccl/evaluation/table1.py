@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from eccl.config import load_params
 from eccl.errors import WorkspaceError
-from eccl.evaluation.arm_runs import DISEASES, list_cells
+from eccl.evaluation.arm_runs import DISEASES, Cell, list_cells
 from eccl.evaluation.arm_scores import SplitScores, main_metric, score_split
 from eccl.evaluation.bootstrap import RESAMPLES
 from eccl.evaluation.comparison import compare
@@ -75,12 +75,7 @@ def write_table1(
     asked = list(jobs)
     seeds = sorted({job.seed for job in asked})
     done = {job.run for job in asked if is_finished(workspace, job.run)}
-    cells = [cell for cell in list_cells(table, seeds) if cell.run in done]
-    if not cells:  # before anything is frozen: an empty selection would count as a look at the test split
-        raise WorkspaceError(
-            f"of the {len(asked)} runs that were asked for, {len(done)} are trained and none of these predicts what the table holds; "
-            "train the runs of an arm with `eccl table1 --arms eccl`"
-        )
+    cells = _finished_cells(table, seeds, done, len(asked))
     scope = _scope(workspace)
     selection = freeze(workspace, asked, scope, again)
     truths = [read_truth(workspace, split, scope.instances, DISEASES, scope.label_definition) for split in SPLITS]
@@ -94,6 +89,16 @@ def write_table1(
     _write(workspace, splits, rows, retrieval)
     _publish(workspace, table, told, [row for split in splits for row in split.scores], text)
     return text
+
+
+def _finished_cells(table: ArmTable, seeds: Sequence[int], done: set[str], asked: int) -> list[Cell]:
+    cells = [cell for cell in list_cells(table, seeds) if cell.run in done]
+    if not cells:  # before anything is frozen: an empty selection would count as a look at the test split
+        raise WorkspaceError(
+            f"of the {asked} runs that were asked for, {len(done)} are trained and none of these predicts what the table holds; "
+            "train the runs of an arm with `eccl table1 --arms eccl`"
+        )
+    return cells
 
 
 def _scope(workspace: Workspace) -> Scope:

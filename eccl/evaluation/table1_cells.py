@@ -46,8 +46,13 @@ def tell_counts(rows: Iterable[Row], are_small_told: bool) -> list[dict[str, Any
 
 
 def tell_pairs(retrieval: Iterable[Row], are_small_told: bool) -> list[dict[str, Any]]:
-    """Rows of retrieval with their number of pairs for print as `told`."""
-    return [{**row, "told": count_text(row["n"], not are_small_told and is_small(row["n"]))} for row in retrieval]
+    """Rows of retrieval with their number of pairs for print as `told`; of fewer than ten pairs no rank is told of."""
+    found = []
+    for row in retrieval:
+        is_hidden = not are_small_told and is_small(row["n"])
+        ranks = [name for name in row if name == "median_rank" or name.startswith("recall_")] if is_hidden else []
+        found.append({**row, **dict.fromkeys(ranks), "told": count_text(row["n"], is_hidden)})
+    return found
 
 
 def _tell(row: Row, are_small_told: bool) -> dict[str, Any]:

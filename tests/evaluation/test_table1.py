@@ -18,7 +18,7 @@ from eccl.evaluation.looks import read_looks
 from eccl.evaluation.selection import selection_file
 from eccl.evaluation.suppression import is_simulated
 from eccl.evaluation.table1 import write_table1
-from eccl.evaluation.table1_cells import Counts, score_cell, tell_counts
+from eccl.evaluation.table1_cells import Counts, score_cell, tell_counts, tell_pairs
 from eccl.models.scores import roc_auc
 from eccl.store import database
 from eccl.training.arms import load_arms
@@ -200,6 +200,9 @@ def test_small_counts_are_told_of_simulated_people_only(
     assert [score_cell(one) for one in told[:2]] == ["too few (0.800)"] * 2
     assert [(one["mean"], one["p"]) for one in told] == [(None, None), (None, None), (0.7, 0.01), (None, None)]
     assert all(one["mean"] == 0.7 for one in tell_counts(scored, are_small_told=True))
+    few = {"n": 9, "recall_at_1": 0.5, "median_rank": 2.0, "chance_at_1": 0.1}
+    assert tell_pairs([few], are_small_told=False) == [{**few, "recall_at_1": None, "median_rank": None, "told": "<10"}]
+    assert tell_pairs([few], are_small_told=True) == [{**few, "told": "9"}]
     assert is_simulated(made[0].workspace)
     monkeypatch.setattr("eccl.evaluation.suppression.FIRST_SIMULATED", FIRST_EID + 1)
     assert not is_simulated(made[0].workspace)
