@@ -79,7 +79,9 @@ def _calibration(evidence: Evidence) -> list[str]:
     rows = []
     for code, curve in evidence.reference.curves.items():
         if curve.platt is None or not is_score_told(curve.cases, curve.others):
-            rows.append([code, "too few participants with, or without, the disease", DASH])
+            is_few = not is_score_told(curve.cases, curve.others)
+            why = "too few participants with, or without, the disease" if is_few else "the same output for everybody"
+            rows.append([code, why, DASH])
             continue
         spread = CONFIDENCE_Z * np.sqrt(np.diag(curve.platt.covariance))
         values = (curve.platt.intercept, curve.platt.slope)

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from eccl.evaluation.associations.associate import Associations
 
-FIRM = 0.05
-"""q below which the screen counts an association."""
 SHOWN = ("analysis", "outcome", "predictor", "n", "events", "measure", "estimate", "low", "high", "q", "note")
 """Columns on the screen."""
 
@@ -73,11 +71,13 @@ def associations(
 
 def _count_firm(table: pl.DataFrame) -> str:
     """How many regressions of each analysis have a q below 0.05, of those with an estimate."""
+    from eccl.evaluation.conventions import SIGNIFICANT
+
     counts = [
-        f"{part['analysis'][0]} {(part['q'] < FIRM).sum()} of {part['estimate'].count()}"
+        f"{part['analysis'][0]} {(part['q'] < SIGNIFICANT).sum()} of {part['estimate'].count()}"
         for part in table.partition_by("analysis", maintain_order=True)
     ]
-    return f"q < {FIRM:g}, of regressions with an estimate: {', '.join(counts)}"
+    return f"q < {SIGNIFICANT:g}, of regressions with an estimate: {', '.join(counts)}"
 
 
 def _other_split(found: Associations) -> str:

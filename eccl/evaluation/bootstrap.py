@@ -180,7 +180,8 @@ def difference_p(resampled: Float, difference: float, participants: int, seeds: 
     difference
         The same over all participants.
     participants, seeds
-        How many were resampled, and how many trainings of each arm the difference is averaged over.
+        How many were resampled (of an AUC: of the rarer class), and how many trainings of each arm the difference is averaged
+        over.
     spread
         Of single trainings.
 

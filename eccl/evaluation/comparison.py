@@ -26,6 +26,7 @@ def compare(
     asked: Collection[str],
     finished: Collection[str],
     splits: Iterable[SplitScores],
+    twins: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Rows of table1_rows: arm, column, split and metric.
 
@@ -37,6 +38,8 @@ def compare(
         Runs that were asked for, and those of them that were scored.
     splits
         What each split says.
+    twins
+        Arms that are the reference itself: they say nothing of chance, and are not tested.
 
     Returns
     -------
@@ -48,14 +51,14 @@ def compare(
     cells = list_cells(table, seeds)
     rows = []
     for split in splits:
-        spreads = {column: _spread_of(table, split, column) for column in COLUMNS}
+        spreads = {column: _spread_of(table, split, column, twins) for column in COLUMNS}
         for arm in table.arms.values():
             for column in COLUMNS:
                 mine = of_arm(cells, arm.key, column)
                 done = [cell for cell in mine if cell.run in finished]
                 is_asked = any(cell.run in asked for cell in mine)
                 rows += _rows(table, arm, column, split, mine, done, is_asked, spreads[column])
-    return _adjust(table, rows)
+    return _adjust(table, rows, twins)
 
 
 def _rows(
@@ -103,10 +106,11 @@ _NOTHING: Mapping[str, Any] = dict.fromkeys(
 )
 
 
-def _adjust(table: ArmTable, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _adjust(table: ArmTable, rows: list[dict[str, Any]], twins: Collection[str]) -> list[dict[str, Any]]:
     """Add q after Benjamini and Hochberg: among the arms that compete with the reference in a column of a split."""
     families: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
+        row["p"] = None if row["arm"] in twins else row["p"]
         if row["p"] is not None and competes(table.arms[row["arm"]]):  # of main scores only
             families.setdefault((row["task"], row["split"]), []).append(row)
     for family in families.values():
@@ -130,7 +134,7 @@ def _intervals(
     differences = _mean(split, arm, column, common) - _mean(split, reference, column, common)
     difference = float(np.mean([pair[0][seed] - pair[1][seed] for seed in common]))
     bounds = interval(differences)
-    people = split.counts[column]["participants"] or 0
+    people = _fewest(split.counts[column])
     return found | {
         "difference": difference,
         "difference_lower": none(bounds.lower),
@@ -140,9 +144,15 @@ def _intervals(
     }
 
 
-def _spread_of(table: ArmTable, split: SplitScores, column: str) -> SeedSpread:
+def _fewest(counts: Mapping[str, int | None]) -> int:
+    """What the participants' part of a variance stands on: an AUC knows no more than its rarer class does."""
+    people, cases, visits = (counts[name] or 0 for name in ("participants", "cases", "n"))
+    return people if counts["cases"] is None else min(people, cases, visits - cases)
+
+
+def _spread_of(table: ArmTable, split: SplitScores, column: str, twins: Collection[str]) -> SeedSpread:
     """Variance between seeds of a column's main score, over all arms that have it for every seed they were trained with."""
-    values = [_values(split.scores, arm, column).get(main_metric(column), []) for arm in table.arms]
+    values = [_values(split.scores, arm, column).get(main_metric(column), []) for arm in table.arms if arm not in twins]
     return pool_seeds([[v for v in some if v is not None] for some in values if None not in some])
 
 

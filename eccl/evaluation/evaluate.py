@@ -16,6 +16,7 @@ from eccl.evaluation.opened import scored_runs
 from eccl.evaluation.own_table import build_table, to_markdown
 from eccl.evaluation.predictions import read_truth
 from eccl.evaluation.scoring import ARMS, mean_r, score_disease, score_traits
+from eccl.evaluation.suppression import is_simulated
 from eccl.store.features import read_features
 from eccl.store.files import aside, replace_file
 from eccl.store.gate import require_green
@@ -56,7 +57,7 @@ def evaluate(workspace: Workspace) -> str:
         for mine in [traits.filter((pl.col("arm") == arm.name) & (pl.col("split") == split))]
     ]
     table = build_table(diseases, rows)
-    text = to_markdown(table, params.cohort.label_definition)
+    text = to_markdown(table, definition, is_simulated(workspace))
     with aside(workspace.reports / "evaluation") as folder:
         folder.mkdir()
         table.write_csv(folder / "table1.csv")

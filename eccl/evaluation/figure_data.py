@@ -158,16 +158,25 @@ def find_runs(scene: Scene, arm: Arm, task: str, view: str) -> list[Run]:
         if found:
             return found
     if scene.selection is not None:
-        raise FeatureError(f"{names[0]} is not in the frozen selection; {how_to_add([arm.key], task, table.seeds[:1])}")
+        raise FeatureError(
+            f"{names[0]} is not in the frozen selection; {how_to_add(scene, [arm.key], task, table.seeds[:1])}"
+        )
     raise FeatureError(
         f"{arm.title} has no finished run for {task} on the data as they are; run `{training_command(names[0])}`"
     )
 
 
-def how_to_add(arms: Sequence[str], task: str, seeds: Sequence[int]) -> str:
+def how_to_add(scene: Scene, arms: Sequence[str], task: str, seeds: Sequence[int]) -> str:
     """How runs get into a table that was scored before: what a call asks for is all that its table holds."""
     chosen = f"--arms {','.join(arms)} --tasks {task} --seeds {','.join(map(str, seeds))}"
-    return f"train it (`eccl table1 {chosen} --train-only`), then score the whole table anew (`eccl table1 --again REASON`)"
+    entries = () if scene.selection is None else scene.selection.runs.values()
+    known = {str(entry["variant"]) for entry in entries} | set(arms)
+    whole = ",".join(key for key in scene.table.arms if key in known)
+    all_seeds = ",".join(map(str, sorted({int(entry["seed"]) for entry in entries} | set(seeds))))
+    return (
+        f"train it (`eccl table1 {chosen} --train-only`), then score it with the others "
+        f'(`eccl table1 --arms {whole} --seeds {all_seeds} --again "REASON"`)'
+    )
 
 
 def read_rows(scene: Scene, run: str, view: str, code: str | None = None) -> pl.DataFrame:

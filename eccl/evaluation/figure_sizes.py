@@ -77,10 +77,11 @@ def collect(scene: Scene) -> list[Panel]:
 
 def _remedy(scene: Scene, lacking: list[str], points: list[_Point]) -> str:
     """What to run for arms without a run: with the seeds that the others have."""
-    found = {int(load_run(scene.workspace, point.run).record.get("seed", 0)) for point in points}
-    seeds = sorted(found & set(scene.table.seeds)) or list(scene.table.seeds)
+    # The workspace's own runs, which may stand in for the reference, have no seed of the table.
+    found = {load_run(scene.workspace, point.run).record.get("seed") for point in points}
+    seeds = [seed for seed in scene.table.seeds if seed in found] or list(scene.table.seeds)
     if scene.selection is not None:
-        return how_to_add(lacking, TRAITS, seeds)
+        return how_to_add(scene, lacking, TRAITS, seeds)
     chosen = f"--arms {','.join(lacking)} --tasks {TRAITS} --seeds {','.join(map(str, seeds))}"
     return f"run `eccl table1 {chosen} --train-only`"
 

@@ -133,7 +133,9 @@ def _closed_by_evaluate(workspace: Workspace, record: Record, wanted: Mapping[st
     entry = metrics.get("runs", {}).get(record["run"])
     if entry is not None and _is_same(entry, record) and all(metrics.get(name) == one for name, one in wanted.items()):
         return ""
-    return f"{_NOT_OPENED}; stage `evaluate` does that (`dvc repro evaluate`), for `align` and `pretrain_cmr` of every task."
+    is_older = bool(metrics) and not {"label_definition", "instances"} <= set(metrics)
+    how = "dvc repro --force --single-item evaluate" if is_older else "dvc repro evaluate"
+    return f"{_NOT_OPENED}; stage `evaluate` does that (`{how}`), for `align` and `pretrain_cmr` of every task."
 
 
 _NOT_OPENED = "The test split was not opened for these weights on these data, visits and labels"

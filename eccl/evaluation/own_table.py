@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from eccl.evaluation.conventions import NAMES
+from eccl.evaluation.suppression import is_score_told
 
 
 def build_table(diseases: list[dict[str, Any]], mean_rs: list[dict[str, Any]]) -> pl.DataFrame:
@@ -37,14 +38,24 @@ def build_table(diseases: list[dict[str, Any]], mean_rs: list[dict[str, Any]]) -
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def to_markdown(table: pl.DataFrame, definition: str) -> str:
-    """Draw the table for a reader: scores with cases and visits in parentheses."""
+def to_markdown(table: pl.DataFrame, definition: str, are_small_told: bool) -> str:
+    """Draw the table for a reader: scores with cases and visits in parentheses.
+
+    Parameters
+    ----------
+    are_small_told
+        Whether scores and counts below ten may be printed: nobody but simulated participants is behind them.
+    """
     diseases = [name.removesuffix("_auc") for name in table.columns if name.endswith("_auc")]
     header = ["arm", "split", *(f"{name} AUC (cases/n)" for name in diseases), "mean R (visits)"]
     stream = io.StringIO()
     stream.write("| " + " | ".join(header) + " |\n|" + "---|" * len(header) + "\n")
     for row in table.iter_rows(named=True):
-        cells = [f"{_number(row[f'{d}_auc'])} ({row[f'{d}_cases']}/{row[f'{d}_n']})" for d in diseases]
+        counts = {d: (row[f"{d}_cases"], row[f"{d}_n"]) for d in diseases}
+        is_told = {d: are_small_told or is_score_told(cases, n - cases) for d, (cases, n) in counts.items()}
+        cells = [
+            f"{_number(row[f'{d}_auc'])} ({cases}/{n})" if is_told[d] else "too few" for d, (cases, n) in counts.items()
+        ]
         stream.write(
             "| "
             + " | ".join([row["arm"], row["split"], *cells, f"{_number(row['mean_r'])} ({row['visits']})"])

@@ -80,11 +80,13 @@ def write_table1(
     selection = freeze(workspace, asked, scope, again)
     truths = [read_truth(workspace, split, scope.instances, DISEASES, scope.label_definition) for split in SPLITS]
     splits = [score_split(workspace, selection, cells, truth, resamples) for truth in truths]
-    rows = _mark(table, compare(table, seeds, {job.run for job in asked}, set(selection.runs), splits), scope)
+    variants = {cell.arm.key for cell in cells}
+    twins = [arm for arm in find_twins(workspace.params_file, table) if arm in variants]
+    compared = compare(table, seeds, {job.run for job in asked}, set(selection.runs), splits, twins)
+    rows = _mark(table, compared, scope)
     retrieval = [row for split in splits for row in split.retrieval]
     are_small_told = is_simulated(workspace)
     told, pairs = tell_counts(rows, are_small_told), tell_pairs(retrieval, are_small_told)
-    twins = find_twins(workspace.params_file, table)
     text = to_markdown(table, selection, read_looks(workspace), told, pairs, seeds, truths[0].fields.height, twins)
     _write(workspace, splits, rows, retrieval)
     _publish(workspace, table, told, [row for split in splits for row in split.scores], text)

@@ -50,7 +50,8 @@ def tell_pairs(retrieval: Iterable[Row], are_small_told: bool) -> list[dict[str,
     found = []
     for row in retrieval:
         is_hidden = not are_small_told and is_small(row["n"])
-        ranks = [name for name in row if name == "median_rank" or name.startswith("recall_")] if is_hidden else []
+        # What chance gives says how many pairs there are, too.
+        ranks = [name for name in row if name.startswith(("recall_", "median_", "chance_"))] if is_hidden else []
         found.append({**row, **dict.fromkeys(ranks), "told": count_text(row["n"], is_hidden)})
     return found
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from eccl.evaluation.arm_runs import COLUMNS, DISEASES, TRAITS, reads_ecg
 from eccl.evaluation.arm_scores import main_metric
-from eccl.evaluation.comparison import NOT_COVERED, NOTHING_SCORED
+from eccl.evaluation.comparison import NOT_ASKED, NOT_COVERED, NOTHING_SCORED
 from eccl.evaluation.conventions import LONG_NAMES, NAMES, SIGNIFICANT
 from eccl.evaluation.looks import Look
 from eccl.evaluation.recipes import best_by_column, can_be_adopted, choose_recipe, describe_changes
@@ -266,6 +266,7 @@ def _selection(table: ArmTable, selection: Selection, looks: Sequence[Look], row
             row["split"] == "test"
             and row["metric"] == main_metric(row["task"])
             and row["seeds"] < row["seeds_expected"]
+            and row["status"] != NOT_ASKED
         ):
             missing.setdefault(row["title"], []).append(
                 f"{NAMES[row['task']]} {row['seeds']} of {row['seeds_expected']}"

@@ -59,14 +59,13 @@ def judge(p: Float, count: int, comparisons: int = 1) -> NDArray[np.str_]:
     p
         Corrected for the number of comparisons.
     count
-        Validation recordings behind it. Where no recording could be told from the others, ``inside`` would say nothing:
-        it is ``unknown``.
+        Validation recordings behind it, the fewest of any comparison. Where these could not tell the farthest recording of all
+        from the others, nothing is said: ``unknown``.
     """
-    if count < FEWEST_RECORDINGS:
+    if count < max(FEWEST_RECORDINGS, fewest_for(UNUSUAL_P, comparisons)):
         return np.full(len(p), Verdict.UNKNOWN.value)
-    quiet = Verdict.INSIDE if count >= fewest_for(UNUSUAL_P, comparisons) else Verdict.UNKNOWN
     alarm = np.where(p <= OUTSIDE_P, Verdict.OUTSIDE.value, Verdict.UNUSUAL.value)
-    return np.where(p <= UNUSUAL_P, alarm, quiet.value)
+    return np.where(p <= UNUSUAL_P, alarm, Verdict.INSIDE.value)
 
 
 @dataclass(frozen=True, slots=True)

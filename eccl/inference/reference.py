@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from eccl.config import load_params
 from eccl.evaluation.suppression import SMALLEST_GROUP
 from eccl.inference.calibration import Platt, conformal_margin, fewest_residuals, fit_platt
-from eccl.inference.distribution import Cloud, Range
+from eccl.inference.distribution import FEWEST_RECORDINGS, Cloud, Range
 from eccl.store.features import runs_of
 from eccl.store.materialized import read_all_features
 from eccl.store.parts import read_table, table_files
@@ -43,7 +43,7 @@ class Margin:
     """Half-width of a trait's 90 % interval, NaN where `visits` are fewer than :data:`FEWEST_VISITS`.
 
     `least` and `most` are the ends of what the trait can be: 0 where no measured value lies beyond it, as of a volume, or of a
-    strain that only shortens. An interval loses nothing of its coverage by ending there.
+    strain that only shortens. An interval that ends there holds the same measured values.
     """
 
     margin: float
@@ -213,7 +213,7 @@ def _cloud(workspace: Workspace, run: Run, visits: Visits) -> Cloud | None:
     instances = instances_of(run)
     wanted = visits.select("train", instances), first_visits(visits, "val", instances)
     train, val = (vectors[np.isin(place, positions)] for positions in wanted)
-    return Cloud.of(train, val) if len(train) > 1 else None
+    return Cloud.of(train, val) if len(train) >= FEWEST_RECORDINGS else None
 
 
 def _rows(workspace: Workspace, run: Run, view: str, columns: list[str]) -> pa.Table | None:

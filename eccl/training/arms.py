@@ -239,7 +239,8 @@ class _NoKeyTwice(yaml.SafeLoader):
     """Refuses a key that a mapping has already: the second would silently stand for both."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [self.construct_object(key, deep=True) for key, _ in node.value]
+        keys = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        names = [self.construct_object(key, deep=True) for key in keys]
         twice = sorted({str(name) for name in names if names.count(name) > 1})
         if twice:
             raise yaml.YAMLError(f"line {node.start_mark.line + 1} and below have {', '.join(twice)} twice")

@@ -52,7 +52,7 @@ def small_table() -> dict[str, Any]:
             "ssl_only": arm("W/ SSL; W/O CL", "table", parts={"pretrain_ecg": "mae"}, changes={"contrastive_weight": 0.0}),
             "eccl": arm("ECCL", "table", paper=paper),
             "cmr_sup": arm("CMR_Sup", "table", "pretrain_cmr", parts={"pretrain_cmr": "swin"}, paper=paper),
-            "label_aware": arm("Label-aware", "beyond", tasks=list(CODES)),
+            "label_aware": arm("Label-aware", "beyond", changes={"alignment.loss": "label_aware"}, tasks=list(CODES)),
             "multitask": arm("One encoder", "beyond", tasks=["all"]),
             "mean_pooling": arm("Mean pooling", "beyond", changes={"pooling": "mean"}),
             "probe": arm("Linear probe", "beyond", "probe", parts={"align": "eccl"}),

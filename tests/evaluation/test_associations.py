@@ -116,7 +116,7 @@ def test_every_regression_has_a_row_and_q_is_within_its_analysis(table: pl.DataF
 def test_too_few_cases_are_a_note(table: pl.DataFrame) -> None:
     row = table.filter((pl.col("analysis") == "disease") & (pl.col("outcome") == "I42")).row(0, named=True)
     assert row["estimate"] is None
-    assert row["note"] == "0 cases, expected at least 10"
+    assert row["note"] == "0 cases, expected at least 20 for 4 coefficients"
 
 
 def test_runs_again_to_the_same_bytes(place: Workspace, table: pl.DataFrame) -> None:
@@ -289,7 +289,7 @@ def test_few_participants_are_a_note(noise: dict[str, Float]) -> None:
     three = fit_linear(noise["y"][:3], noise["x"][:3], {name: noise[name][:3] for name in ("age", "BSA")})
     assert three.note == "3 participants, expected at least 20 for 4 coefficients"  # not: a linear combination
     one = fit_logistic(np.r_[1.0, np.zeros(199)], noise["x"], {"age": noise["age"]})
-    assert one.note == "1 case, expected at least 10"
+    assert one.note == "fewer than 10 cases, expected at least 10 for 2 coefficients"
     nobody = fit_linear(noise["y"], np.full(200, np.nan), {"age": noise["age"]})
     assert (nobody.n, nobody.coefficient) == (0, None)
 

@@ -191,6 +191,10 @@ def test_metrics_say_for_which_weights_the_test_split_was_opened(place: Workspac
     assert "stage `evaluate`" in look_up(place, {**record, "weights_sha256": "others"}, current).closed
     assert "stage `evaluate`" in look_up(place, record, "0" * 16).closed
     assert look_up(place, record, current, "ever").closed == ""
+    older = {name: value for name, value in metrics.items() if name not in {"label_definition", "instances"}}
+    (place.reports / "metrics.json").write_text(json.dumps(older))
+    assert "`dvc repro --force --single-item evaluate`" in look_up(place, record, current).closed
+    (place.reports / "metrics.json").write_text(json.dumps(metrics))
     assert "stage `evaluate`" in look_up(place, record, current, "incident").closed
 
 

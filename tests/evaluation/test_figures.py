@@ -17,7 +17,7 @@ import typer
 from typer.testing import CliRunner
 
 from eccl.errors import FeatureError, VersionError
-from eccl.evaluation import figure_diseases, figure_space, figure_traits
+from eccl.evaluation import figure_diseases, figure_sizes, figure_space, figure_traits
 from eccl.evaluation.figure_data import find_runs, make_points, read_rows, read_vectors, set_scene, trait_r
 from eccl.evaluation.figure_maps import map_tsne, map_umap
 from eccl.evaluation.figure_sizes import count_parameters, count_patches
@@ -256,8 +256,13 @@ def test_own_runs_stand_in_for_the_reference(copy: Workspace) -> None:
         copy.features / "ecg_projection/align-traits.eccl.s42.parquet",
         copy.features / "ecg_projection/align-traits.parquet",
     )
+    shutil.copy(
+        copy.features / "trait_prediction/align-traits.eccl.s42.parquet",
+        copy.features / "trait_prediction/align-traits.parquet",
+    )
     path = copy.run_folder("align-traits") / "run.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "run": "align-traits"}))
+    own = {"run": "align-traits", "seed": None, "variant": None, "arm": None}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **own}))
     for folder in copy.models.glob("*.s4*"):
         shutil.rmtree(folder)
     scene = set_scene(copy, table_of(copy))
@@ -265,6 +270,9 @@ def test_own_runs_stand_in_for_the_reference(copy: Workspace) -> None:
     assert [run.record["run"] for run in found] == ["align-traits"]
     with pytest.raises(FeatureError, match=r"eccl table1 --arms few_patches"):
         find_runs(scene, scene.table.arms["few_patches"], "traits", "trait_prediction")
+    patches, _ = figure_sizes.collect(scene)
+    assert patches.points["run"].to_list() == ["align-traits"]
+    assert "--arms few_patches,large_vit --tasks traits --seeds 42,43 --train-only" in patches.missing
 
 
 def test_runs_of_other_data_do_not_count(copy: Workspace) -> None:

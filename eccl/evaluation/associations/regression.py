@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eccl.evaluation.associations.proportional import find_proportionality
+from eccl.evaluation.suppression import SMALLEST_GROUP, is_small
 
 Float = NDArray[np.float64]
 
 FEWEST_EVENTS = 10
 """Cases (and non-cases) below which no logistic or Cox model is fitted."""
 FEWEST_EVENTS_PER_TERM = 5
-"""Events per coefficient below which no Cox model is fitted: Vittinghoff and McCulloch, Am J Epidemiol 2007."""
+"""The same per coefficient: Vittinghoff and McCulloch, Am J Epidemiol 2007."""
 FEWEST_PER_TERM = 5
 """Participants per coefficient below which no linear model is fitted."""
 LARGEST = 10.0
@@ -91,11 +92,9 @@ def fit_logistic(is_case: Float, predictor: Float, covariates: dict[str, Float])
     from statsmodels.api import Logit
 
     def count(y: Float, terms: int) -> None:
-        rarer = int(min(y.sum(), len(y) - y.sum()))
-        if rarer < FEWEST_EVENTS:
-            is_case_rarer = y.sum() <= len(y) / 2
-            kind = _many(rarer, "case") if is_case_rarer else f"{_many(rarer, 'participant')} without the disease"
-            raise _NotEstimableError(f"{kind}, expected at least {FEWEST_EVENTS}")
+        is_case_rarer = y.sum() <= len(y) / 2
+        rarer = int(y.sum() if is_case_rarer else len(y) - y.sum())
+        _require_events(rarer, "cases" if is_case_rarer else "participants without the disease", terms - 1)
 
     def fit(y: Float, design: Float) -> Any:
         return Logit(y, _with_intercept(design)).fit(disp=0, maxiter=100)
@@ -121,12 +120,7 @@ def fit_hazard(days: Float, is_event: Float, predictor: Float, covariates: dict[
     known = ~np.isnan(days)
 
     def count(y: Float, terms: int) -> None:
-        events, terms = int(np.signbit(y).sum()), terms - 1  # no intercept
-        fewest = max(FEWEST_EVENTS, FEWEST_EVENTS_PER_TERM * terms)
-        if events < fewest:
-            raise _NotEstimableError(
-                f"{_many(events, 'event')}, expected at least {fewest} for {_many(terms, 'coefficient')}"
-            )
+        _require_events(int(np.signbit(y).sum()), "events", terms - 1)
 
     def fit(y: Float, design: Float) -> Any:
         status, time = np.signbit(y).astype(float), np.abs(y)
@@ -215,6 +209,14 @@ def _standardise(values: Float, what: str) -> Float:
         raise _NotEstimableError(f"{what} is the same for everybody, or known for too few")
     standard: Float = (values - values.mean()) / values.std(ddof=1)
     return standard
+
+
+def _require_events(found: int, what: str, terms: int) -> None:
+    """`terms` coefficients, the intercept not among them; counts of a few people are not told."""
+    fewest = max(FEWEST_EVENTS, FEWEST_EVENTS_PER_TERM * terms)
+    if found < fewest:
+        told = f"fewer than {SMALLEST_GROUP}" if is_small(found) else str(found)
+        raise _NotEstimableError(f"{told} {what}, expected at least {fewest} for {_many(terms, 'coefficient')}")
 
 
 def _many(number: int, what: str) -> str:
