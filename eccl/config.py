@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from eccl.errors import ConfigError
+from eccl.yaml_text import parse_yaml
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -112,7 +113,7 @@ def load_params(path: Path) -> Params:
         Lists every unknown key and wrong value at once.
     """
     try:
-        content = yaml.safe_load(path.read_text()) or {}
+        content = parse_yaml(path.read_text()) or {}
     except yaml.YAMLError as error:
         raise ConfigError(f"{path.name} is not valid YAML: {error}; mend it and run the command again") from None
     return read_section(Params, content, "")

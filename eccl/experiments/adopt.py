@@ -15,6 +15,7 @@ from eccl.experiments.pipeline import LineDumper
 from eccl.store.files import replace_file
 from eccl.training.arms import KEY, TASKS, Arm, ArmTable, choose_naming, settings_of
 from eccl.training.config import TrainingParams, change_preset, label_problems, load_params, read_params, resolve_params
+from eccl.yaml_text import parse_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def _end_line(node: yaml.Node) -> int:
 
 def _require_only_new(text: str, before: Mapping[str, Any], name: str, preset: Any, block: str) -> None:
     try:
-        found = yaml.safe_load(text)
+        found = parse_yaml(text)
     except yaml.YAMLError:
         found = None
     if found != {**before, "presets": {**before["presets"], name: preset}}:

@@ -21,6 +21,7 @@ from eccl.experiments.jobs import Job, list_jobs
 from eccl.store.files import replace_file
 from eccl.training.arms import Arm, ArmTable, Naming, choose_naming, load_arms
 from eccl.workspace import Workspace, shipped
+from eccl.yaml_text import parse_yaml
 
 FOLDER = "experiments"
 LOCKS = f"{FOLDER}/s*/dvc.lock"
@@ -119,7 +120,7 @@ def _read_stages(path: Path) -> Mapping[str, Any]:
     """Stages of a file; none where there is no file."""
     if not path.is_file():
         return {}
-    content = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    content = parse_yaml(path.read_text())
     stages: Mapping[str, Any] = (content or {}).get("stages") or {}
     return stages
 

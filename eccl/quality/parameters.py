@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import yaml
-
 from eccl.errors import ConfigError
 from eccl.workspace import Workspace, shipped
+from eccl.yaml_text import parse_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def read_parameters(workspace: Workspace) -> GateParameters:
     ConfigError
         A value has the wrong type.
     """
-    ingest, cine, cohort = (_section(workspace, name) for name in ("ingest", "cine", "cohort"))
+    ingest, cine, cohort = _sections(workspace, "ingest", "cine", "cohort")
     try:
         return GateParameters(
             max_lead_identity_error_uv=float(ingest["max_lead_identity_error_uv"]),
@@ -76,9 +75,7 @@ def read_parameters(workspace: Workspace) -> GateParameters:
         ) from error
 
 
-def _section(workspace: Workspace, name: str) -> dict[str, Any]:
-    merged: dict[str, Any] = {}
-    for file in (shipped("params.yaml"), workspace.params_file):
-        if file.is_file():
-            merged |= (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get(name) or {}
-    return merged
+def _sections(workspace: Workspace, *names: str) -> list[dict[str, Any]]:
+    files = [file for file in (shipped("params.yaml"), workspace.params_file) if file.is_file()]
+    contents = [parse_yaml(file.read_text(encoding="utf-8")) or {} for file in files]
+    return [{**contents[0].get(name, {}), **(contents[-1].get(name) or {})} for name in names]

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from eccl.errors import ConfigError, FeatureError
 from eccl.workspace import shipped
+from eccl.yaml_text import parse_yaml
 
 KEYS = ("eid", "instance", "split", "run_id", "data_version", "array_row")
 """Columns of every file of a computed view, before its own."""
@@ -183,7 +182,7 @@ def declared_view(name: str) -> FeatureView:
 
 def label_definitions() -> dict[str, dict[str, Any]]:
     """Definitions of the labels as declared in schemas/labels.yaml."""
-    declared: dict[str, dict[str, Any]] = yaml.safe_load((shipped("schemas") / "labels.yaml").read_text())
+    declared: dict[str, dict[str, Any]] = parse_yaml((shipped("schemas") / "labels.yaml").read_text())
     return declared
 
 
@@ -203,7 +202,7 @@ def describe(column: Column) -> str:
 
 
 def _read(path: Path) -> FeatureView:
-    content = yaml.safe_load(path.read_text())
+    content = parse_yaml(path.read_text())
     try:
         columns = tuple(Column(name, **fields) for name, fields in content.pop("columns").items())
         view = FeatureView(name=path.stem, columns=columns, **content)

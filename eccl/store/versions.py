@@ -17,6 +17,7 @@ from eccl.store.parts import data_version, read_table, table_files
 from eccl.store.repository import has_git, run_dvc, run_git
 from eccl.store.sample import is_sample, without_sample
 from eccl.workspace import Workspace
+from eccl.yaml_text import parse_yaml
 
 DVC_FILE = "data.dvc"
 PIPELINE = "dvc.yaml"
@@ -80,7 +81,7 @@ def list_versions(workspace: Workspace) -> list[DataVersion]:
         found.append(
             DataVersion(
                 data_version=known,
-                dvc_md5=yaml.safe_load(content)["outs"][0].get("md5"),
+                dvc_md5=parse_yaml(content)["outs"][0].get("md5"),
                 git_commit=commit,
                 recorded_at=datetime.fromtimestamp(int(stamp), tz=UTC).replace(tzinfo=None),
                 is_current=known == current,
@@ -211,13 +212,13 @@ def _annotate(workspace: Workspace, gate: GateStatus, counts: dict[str, int]) ->
         if path.is_file():
             replace_file(path, without_sample(path.read_text()).encode())
     path = workspace.root / DVC_FILE
-    content = yaml.safe_load(path.read_text())
+    content = parse_yaml(path.read_text())
     content["meta"] = {"eccl": {"data_version": gate.data_version, "gate": gate.status, **counts}}
     replace_file(path, yaml.safe_dump(content, sort_keys=False).encode())
 
 
 def _meta(content: str) -> dict[str, Any]:
-    meta = (yaml.safe_load(content).get("meta") or {}).get("eccl") or {}
+    meta = (parse_yaml(content).get("meta") or {}).get("eccl") or {}
     return dict(meta)
 
 

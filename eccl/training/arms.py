@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from eccl.errors import ConfigError
+from eccl.yaml_text import LOADER
 
 TASKS = ("traits", "I21", "I42", "I48", "I50")
 GROUPS = ("table", "beyond", "figure_2b")
@@ -235,7 +236,7 @@ def part_problems(arm: Arm, start_from: str | None, has_contrast: bool | None) -
     ]
 
 
-class _NoKeyTwice(yaml.SafeLoader):
+class _NoKeyTwice(LOADER):  # type: ignore[misc]
     """Refuses a key that a mapping has already: the second would silently stand for both."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -244,7 +245,8 @@ class _NoKeyTwice(yaml.SafeLoader):
         twice = sorted({str(name) for name in names if names.count(name) > 1})
         if twice:
             raise yaml.YAMLError(f"line {node.start_mark.line + 1} and below have {', '.join(twice)} twice")
-        return super().construct_mapping(node, deep)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
 
 
 def _seeds(found: Any, problems: list[str]) -> tuple[int, ...]:

@@ -26,6 +26,7 @@ from eccl.training.sections import PretrainCmaeConfig as PretrainCmaeConfig
 from eccl.training.sections import PretrainCmrConfig as PretrainCmrConfig
 from eccl.training.sections import PretrainEcgConfig as PretrainEcgConfig
 from eccl.training.sections import ProbeConfig as ProbeConfig
+from eccl.yaml_text import parse_yaml
 
 ALL = "all"
 """Task of one network for the traits and every disease."""
@@ -96,7 +97,7 @@ def read_params(path: Path) -> dict[str, Any]:
         The file is not YAML.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = parse_yaml(path.read_text())
     except yaml.YAMLError as error:
         raise ConfigError(f"params.yaml is not YAML: {error}") from error
     return content if isinstance(content, dict) else {}

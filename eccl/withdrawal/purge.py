@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow.parquet as pq
-import yaml
 
 from eccl.errors import VersionError
 from eccl.store.arrays import open_array
@@ -31,6 +30,7 @@ from eccl.store.withdrawals import Certificate, read_certificates
 from eccl.withdrawal.certificate import write_certificate
 from eccl.withdrawal.rows import Select, count_theirs
 from eccl.workspace import Workspace
+from eccl.yaml_text import parse_yaml
 
 _PART = re.compile(r"tables/(recordings|cines)/part-([0-9]+)\.parquet")
 _SHARD = re.compile(r"(ecg\.zarr/\w+|cine\.zarr/\w+)/c/([0-9]+)/")
@@ -215,15 +215,15 @@ def _deleted_shards(workspace: Workspace) -> dict[str, set[int]]:
 def _folders(workspace: Workspace) -> list[str]:
     """Hashes of data/ in git's history and in the workspace."""
     texts = [*_history(workspace, DVC_FILE), (workspace.root / DVC_FILE).read_text()]
-    found = {yaml.safe_load(text)["outs"][0].get("md5") for text in texts if text}
-    locks = [yaml.safe_load(text) for text in _lock_texts(workspace)]
+    found = {parse_yaml(text)["outs"][0].get("md5") for text in texts if text}
+    locks = [parse_yaml(text) for text in _lock_texts(workspace)]
     found |= {entry.get("md5") for lock in locks for entry in _entries(lock) if entry["path"] == "data"}
     return sorted(md5 for md5 in found if md5 and md5.endswith(".dir"))
 
 
 def _feature_objects(workspace: Workspace) -> Iterator[tuple[str, str]]:
     """(path, hash) of every feature file that a dvc.lock names or named."""
-    locks = [yaml.safe_load(text) for text in _lock_texts(workspace)]
+    locks = [parse_yaml(text) for text in _lock_texts(workspace)]
     found = {
         (entry["path"], entry["md5"])
         for lock in locks
