@@ -12,8 +12,9 @@ import yaml
 from eccl.errors import ConfigError
 from eccl.training.arms import ArmTable, Naming, load_arms
 from eccl.workspace import shipped
+from eccl.yaml_text import parse_yaml
 
-SHIPPED: dict[str, Any] = yaml.safe_load((shipped("experiments") / "arms.yaml").read_text())
+SHIPPED: dict[str, Any] = parse_yaml((shipped("experiments") / "arms.yaml").read_text())
 
 
 def read(folder: Path, content: dict[str, Any]) -> ArmTable:

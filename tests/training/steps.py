@@ -11,6 +11,7 @@ import yaml
 from eccl.store.files import sha256_file
 from eccl.training.__main__ import main
 from eccl.workspace import Workspace
+from eccl.yaml_text import parse_yaml
 
 Copy = Callable[[Workspace], Workspace]
 
@@ -25,7 +26,7 @@ def train(workspace: Workspace, *arguments: str) -> int:
 
 def change_params(workspace: Workspace, **changes: Any) -> None:
     """Set ``section.key`` of the preset in use."""
-    content = yaml.safe_load(workspace.params_file.read_text())
+    content = parse_yaml(workspace.params_file.read_text())
     for path, value in changes.items():
         place = content["presets"][content["preset"]]
         *folders, last = path.split(".")

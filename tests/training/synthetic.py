@@ -13,6 +13,7 @@ import yaml
 from eccl.store.arrays import cine_specs, ecg_specs, prepare_array, write_shard
 from eccl.store.parts import data_version, part_path, write_parquet
 from eccl.workspace import Workspace
+from eccl.yaml_text import parse_yaml
 
 FIRST_EID = 9_000_101
 FIELDS = tuple(range(24100, 24106))
@@ -24,7 +25,7 @@ WINDOW = 112
 
 def tiny_params(**changes: Any) -> dict[str, Any]:
     """tiny.yaml as params.yaml's content; `changes` are ``section.key=value`` within its preset."""
-    content: dict[str, Any] = yaml.safe_load(TINY.read_text())
+    content: dict[str, Any] = parse_yaml(TINY.read_text())
     for path, value in changes.items():
         place: Any = content["presets"]["tiny"]
         *folders, last = path.split(".")

@@ -15,6 +15,7 @@ import yaml
 from eccl.training.arms import ArmTable, changes_of, choose_naming, load_arms
 from eccl.training.config import load_params
 from eccl.workspace import shipped
+from eccl.yaml_text import parse_yaml
 
 SEED = 43
 PRESETS = ("demo", "cpu", "small", "paper")
@@ -32,7 +33,7 @@ def flat(content: Any, path: str = "") -> dict[str, Any]:
 
 @functools.cache
 def shipped_yaml(name: str) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(shipped(name).read_text())
+    content: dict[str, Any] = parse_yaml(shipped(name).read_text())
     return content
 
 

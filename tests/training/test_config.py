@@ -15,6 +15,7 @@ from eccl.models.specs import CmrEncoderSpec, EcgEncoderSpec
 from eccl.training.config import TASKS, load_params
 from eccl.training.filling import from_mapping
 from eccl.workspace import shipped
+from eccl.yaml_text import parse_yaml
 from tests.training.synthetic import tiny_params
 
 
@@ -25,7 +26,7 @@ def written(folder: Path, content: Any) -> Path:
 
 
 def shipped_params(folder: Path, preset: str) -> Path:
-    content = yaml.safe_load(shipped("params.yaml").read_text())
+    content = parse_yaml(shipped("params.yaml").read_text())
     return written(folder, {**content, "preset": preset})
 
 

@@ -20,6 +20,7 @@ from eccl.training.planning import TRAINING_STAGES, check_training, choose_train
 from eccl.training.runs import load_run
 from eccl.training.sampling import epoch_batches
 from eccl.workspace import Workspace, shipped
+from eccl.yaml_text import parse_yaml
 from tests.training.steps import Copy, change_params
 
 runner = CliRunner()
@@ -84,7 +85,7 @@ def test_only_attention_matrices_are_left_out_of_memory() -> None:
 
 
 def test_a_live_teacher_costs_its_own_forward_pass(tmp_path: Path) -> None:
-    content = yaml.safe_load(shipped("params.yaml").read_text())
+    content = parse_yaml(shipped("params.yaml").read_text())
     costs = {}
     for mode in ("cached", "live"):
         content["presets"]["small"]["align"]["teacher"] = mode
@@ -198,7 +199,7 @@ def test_a_preset_is_written_where_dvc_reads_it(
     trained: Workspace, copy_of: Copy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace = copy_of(trained)
-    content = yaml.safe_load(workspace.params_file.read_text())
+    content = parse_yaml(workspace.params_file.read_text())
     content["presets"]["other"] = content["presets"]["tiny"]
     workspace.params_file.write_text(yaml.safe_dump(content))
     started: list[dict[str, object]] = []
@@ -210,4 +211,4 @@ def test_a_preset_is_written_where_dvc_reads_it(
     assert done.exit_code == 0, done.output
     assert started == [{"stages": ["align"]}]
     assert load_params(workspace.params_file).name == "other"
-    assert content["presets"] == yaml.safe_load(workspace.params_file.read_text())["presets"]
+    assert content["presets"] == parse_yaml(workspace.params_file.read_text())["presets"]
