@@ -110,8 +110,14 @@ def estimate_pretrain_ecg(preset: Preset, data: TrainSet, devices: int = 1) -> S
     )
 
 
-def estimate_pretrain_cmr(preset: Preset, task: str, targets: int, data: TrainSet, devices: int = 1) -> StageEstimate:
-    """Cost of one CMR encoder and of its teacher cache."""
+Steps = dict[tuple[str, int], tuple[float, float, float]]
+"""Kind of stage and number of parameters -> :func:`count_step`, for stages of one preset."""
+
+
+def estimate_pretrain_cmr(
+    preset: Preset, task: str, targets: int, data: TrainSet, devices: int = 1, known: Steps | None = None
+) -> StageEstimate:
+    """Cost of one CMR encoder and of its teacher cache; `known` holds what was counted for another disease."""
     config = preset.pretrain_cmr
     module = _on_meta(lambda: SupervisedTask(Supervised(CmrEncoder(config.encoder), targets), task))
     size = config.encoder.image_size
@@ -131,11 +137,14 @@ def estimate_pretrain_cmr(preset: Preset, task: str, targets: int, data: TrainSe
         devices,
         views=1 + config.teacher_views,
         attention=frozenset({side**2 + 1} if config.encoder.kind == "vit" else ()),
+        known=known,
     )
 
 
-def estimate_align(preset: Preset, task: str, targets: int, data: TrainSet, devices: int = 1) -> StageEstimate:
-    """Cost of one alignment, with the teacher that the preset names."""
+def estimate_align(
+    preset: Preset, task: str, targets: int, data: TrainSet, devices: int = 1, known: Steps | None = None
+) -> StageEstimate:
+    """Cost of one alignment, with the teacher that the preset names; `known` holds what was counted for another disease."""
     config, spec = preset.align, preset.pretrain_ecg.encoder
     has_teacher = config.contrastive_weight > 0
     width = _on_meta(lambda: CmrEncoder(preset.pretrain_cmr.encoder)).feature_dim if has_teacher else None
@@ -162,6 +171,7 @@ def estimate_align(preset: Preset, task: str, targets: int, data: TrainSet, devi
         attention=frozenset({spec.patches + 1}),
         drop_last=True,
         extra=_live_teacher(preset) if has_teacher and config.teacher == "live" else 0.0,
+        known=known,
     )
 
 
@@ -235,9 +245,13 @@ def _estimate(
     attention: frozenset[int] = frozenset(),
     drop_last: bool = False,
     extra: float = 0.0,
+    known: Steps | None = None,
 ) -> StageEstimate:
-    step, forward, activations = count_step(module, inputs, attention)
     parameters = sum(one.numel() for one in module.parameters() if one.requires_grad)
+    key, known = (stage.partition("@")[0], parameters), {} if known is None else known
+    if key not in known:  # the networks of two diseases are the same
+        known[key] = count_step(module, inputs, attention)
+    step, forward, activations = known[key]
     batches = batches_per_epoch(data, config.batch_size, negatives_per_case, drop_last=drop_last)
     steps = -(-batches // config.accumulate)
     shown = batches * config.batch_size * config.epochs

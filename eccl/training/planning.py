@@ -14,6 +14,7 @@ from eccl.errors import ConfigError, WorkspaceError
 from eccl.training.config import TASKS, TrainingParams, check_devices, load_params
 from eccl.training.estimate import (
     StageEstimate,
+    Steps,
     TrainSet,
     estimate_align,
     estimate_pretrain_cmr,
@@ -125,6 +126,7 @@ def plan_training(workspace: Workspace | None, request: TrainingRequest) -> Trai
     """
     counts = _count(workspace, request.params) or _paper_counts()
     preset, devices, found = request.params.preset, request.runtime.devices, []
+    known: Steps = {}
     for stage in request.stages:
         name, _, task = stage.partition("@")
         data = counts.sets[stage]
@@ -133,7 +135,7 @@ def plan_training(workspace: Workspace | None, request: TrainingRequest) -> Trai
         else:
             targets = counts.traits if task == TRAITS else 1
             estimate = estimate_pretrain_cmr if name == "pretrain_cmr" else estimate_align
-            found.append(estimate(preset, task, targets, data, devices))
+            found.append(estimate(preset, task, targets, data, devices, known))
     return TrainingPlanTable(counts.source, tuple(found))
 
 
