@@ -95,8 +95,9 @@ def test_two_processes_have_the_loss_and_the_gradient_of_one(tmp_path: Path, tas
     torch.testing.assert_close(loss, whole.detach()) if task != "mae" else None  # its share's own loss
     for name, one in single.named_parameters():
         if one.grad is not None:
+            # Sums in another order: processors differ from each other by a tenth of this, a wrong share by half of a gradient.
             torch.testing.assert_close(
-                gradients[name], one.grad, rtol=1e-4, atol=1e-6, msg=lambda text, n=name: f"{n}: {text}"
+                gradients[name], one.grad, rtol=1e-3, atol=1e-5, msg=lambda text, n=name: f"{n}: {text}"
             )
 
 
