@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Knows plain values only, like ``yaml.safe_load``, and is six times as fast."""
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 def parse_yaml(text: str) -> Any:
@@ -16,6 +16,17 @@ def parse_yaml(text: str) -> Any:
     Raises
     ------
     yaml.YAMLError
-        It is not YAML.
+        It is not YAML, or a mapping has a key twice: the second would silently stand for both.
     """
-    return yaml.load(text, Loader=LOADER)
+    return yaml.load(text, Loader=_Loader)
+
+
+class _Loader(_Parser):  # type: ignore[misc]
+    """Plain values only, like ``yaml.SafeLoader``."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE]
+        if len(set(keys)) < len(keys):
+            twice = sorted({key for key in keys if keys.count(key) > 1})
+            raise yaml.YAMLError(f"line {node.start_mark.line + 1} and below have {', '.join(twice)} twice")
+        return super().construct_mapping(node, deep)

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from eccl.cards.markdown import bullets
 from eccl.errors import ConfigError
-from eccl.training.arms import choose_naming, describe_variant, load_arms
+from eccl.training.arms import choose_naming, describe_variant, load_arms, tell_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +82,5 @@ def tell_arm(record: Mapping[str, Any], note: ArmNote | None) -> str:
 
 
 def _value(value: Any) -> str:
-    """A value as the table writes it; what is taken from elsewhere in the preset by its place there."""
-    if isinstance(value, Mapping) and set(value) == {"use"}:
-        return f"`{value['use']}` of the preset"
-    told = yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("...\n").strip()
-    return f"`{told}`"
+    is_elsewhere = isinstance(value, Mapping) and set(value) == {"use"}
+    return f"`{tell_value(value)}`{' of the preset' if is_elsewhere else ''}"

@@ -9,10 +9,10 @@ import yaml
 
 from eccl.cards.arm import ArmNote, tell_arm
 from eccl.cards.evidence import Evidence
-from eccl.cards.limits import RULES, SPLITS, known_limits
+from eccl.cards.limits import RULES, known_limits
 from eccl.cards.markdown import bullets, table
 from eccl.cards.results import case_count, tell_performance
-from eccl.evaluation.conventions import LONG_NAMES
+from eccl.evaluation.conventions import LONG_NAMES, SPLITS
 from eccl.evaluation.suppression import count_text, hide_small
 
 _TRAITS = "82 traits of heart and aorta"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from eccl.cards.evidence import READS_CINE, Evidence
+from eccl.evaluation.conventions import SPLITS
 from eccl.evaluation.suppression import SMALLEST_GROUP, is_score_told
 
-SPLITS = {"train": "train", "val": "validation", "test": "test"}
 RULES = {"mean_r": "mean R", "auc": "AUC", "mean_r_auc": "mean of mean R and mean AUC", "loss": "loss"}
 """What chose the epoch, or a probe's penalty, on validation; where none of these did, nothing was known there."""
 _DEFINITIONS = {

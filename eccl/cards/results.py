@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from eccl.cards.evidence import Evidence
-from eccl.cards.limits import SPLITS
 from eccl.cards.markdown import DASH, bracket, plain, table
 from eccl.cards.performance import Group, Scores
+from eccl.evaluation.conventions import SPLITS
 from eccl.evaluation.suppression import SMALLEST_GROUP, count_text, hide_small, is_score_told
 from eccl.inference.calibration import CONFIDENCE_Z
 

@@ -57,16 +57,21 @@ def table1(
     from eccl.experiments.jobs import list_jobs
     from eccl.experiments.pipeline import open_table
     from eccl.experiments.resolve import check_jobs
+    from eccl.training.twins import find_twins
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     table = open_table(place)
     jobs = list_jobs(table, _names(arms), _names(group), _names(tasks), _numbers(seeds))
     preset = check_jobs(place.params_file, table, jobs)
-    twins = _twins(place, table, jobs)
+    twins = find_twins(place.params_file, table, {job.variant for job in jobs})
     if dry_run:
         plan = _plan(place, table, jobs, preset, twins)
-        typer.echo(json.dumps(_plan_dict(plan), indent=1) if as_json else _plan_text(plan, verbose))
+        typer.echo(
+            json.dumps(_plan_dict(plan), indent=1)
+            if as_json
+            else _plan_text(plan, verbose, _twins_text(table, twins, preset))
+        )
         return
     if twins:
         _warn(_twins_text(table, twins, preset))
@@ -111,14 +116,6 @@ def _require_reason(place: Workspace, table: ArmTable, jobs: Sequence[Job]) -> N
         )
 
 
-def _twins(place: Workspace, table: ArmTable, jobs: Sequence[Job]) -> list[str]:
-    """Arms among the jobs that are the reference itself under the preset."""
-    from eccl.training.twins import find_twins
-
-    asked = {job.variant for job in jobs}
-    return [arm for arm in find_twins(place.params_file, table) if arm in asked]
-
-
 def _twins_text(table: ArmTable, twins: Sequence[str], preset: str) -> str:
     return f"under preset {preset}, arm {' and '.join(twins)} changes nothing: its runs are those of {table.reference}"
 
@@ -148,7 +145,6 @@ class _Plan:
     variants: Sequence[VariantPlan]
     seconds: float | None
     twins: Sequence[str]
-    twins_text: str
 
 
 def _plan(place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str, twins: Sequence[str]) -> _Plan:
@@ -161,7 +157,7 @@ def _plan(place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str, t
     durations = open_durations(place, preset)
     variants = summarise(table, jobs, reasons, durations)
     left = durations.left([job for job, _ in stale])
-    return _Plan(jobs, reasons, variants, left, twins, _twins_text(table, twins, preset) if twins else "")
+    return _Plan(jobs, reasons, variants, left, twins)
 
 
 def _plan_dict(plan: _Plan) -> dict[str, Any]:
@@ -174,7 +170,7 @@ def _plan_dict(plan: _Plan) -> dict[str, Any]:
     }
 
 
-def _plan_text(plan: _Plan, is_verbose: bool) -> str:
+def _plan_text(plan: _Plan, is_verbose: bool, twins_text: str) -> str:
     if is_verbose:
         lines = [f"{job.run:<42} {plan.reasons.get(job.run, 'up to date')}" for job in plan.jobs]
     else:
@@ -184,7 +180,7 @@ def _plan_text(plan: _Plan, is_verbose: bool) -> str:
             for one in plan.variants
         ]
     time = "their time is not known yet" if plan.seconds is None else f"about {_clock(plan.seconds)}"
-    lines += [plan.twins_text] if plan.twins_text else []
+    lines += [twins_text] if plan.twins else []
     return "\n".join([*lines, f"{len(plan.jobs)} jobs, {len(plan.reasons)} to run: {time}; nothing was trained"])
 
 

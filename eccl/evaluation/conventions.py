@@ -9,5 +9,9 @@ LONG_NAMES = {
     "I48": "atrial fibrillation",
     "I50": "heart failure",
 }
+SCORED_SPLITS = ("val", "test")
+"""Splits that no network learns from, in the order of the tables."""
+SPLITS = {"train": "training", "val": "validation", "test": "test"}
+"""Splits in words."""
 SIGNIFICANT = 0.05
 """q below which a difference is marked."""

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from eccl.config import Params, load_params
+from eccl.evaluation.conventions import SCORED_SPLITS
 from eccl.evaluation.figure_traits import draw_traits
 from eccl.evaluation.opened import scored_runs
 from eccl.evaluation.own_table import build_table, to_markdown
@@ -23,8 +24,6 @@ from eccl.store.gate import require_green
 from eccl.training.runs import run_name
 from eccl.training.targets import TRAITS
 from eccl.workspace import Workspace
-
-SPLITS = ("val", "test")
 
 
 def evaluate(workspace: Workspace) -> str:
@@ -39,7 +38,7 @@ def evaluate(workspace: Workspace) -> str:
     gate = require_green(workspace)
     instances = tuple(params.presets[params.preset]["evaluation"]["instances"])
     codes, definition = params.cohort.diseases, params.cohort.label_definition
-    truths = [read_truth(workspace, split, instances, codes, definition) for split in SPLITS]
+    truths = [read_truth(workspace, split, instances, codes, definition) for split in SCORED_SPLITS]
     traits = pl.concat([score_traits(workspace, arm, truth, instances) for arm in ARMS for truth in truths])
     diseases = [
         score_disease(workspace, arm, code, truth, instances) for arm in ARMS for truth in truths for code in codes
@@ -53,7 +52,7 @@ def evaluate(workspace: Workspace) -> str:
             "n": int(mine["n"].max() or 0),  # type: ignore[arg-type]
         }
         for arm in ARMS
-        for split in SPLITS
+        for split in SCORED_SPLITS
         for mine in [traits.filter((pl.col("arm") == arm.name) & (pl.col("split") == split))]
     ]
     table = build_table(diseases, rows)

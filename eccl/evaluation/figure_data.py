@@ -18,7 +18,6 @@ from eccl.models.scores import pearson_per_trait
 from eccl.store.database import empty_table
 from eccl.store.materialized import is_covered
 from eccl.store.parts import data_version
-from eccl.store.run_names import training_command
 from eccl.training.arms import Arm, ArmTable, scored_run
 from eccl.training.runs import RECORD, Run, load_run, run_name
 from eccl.training.targets import TRAITS
@@ -157,26 +156,23 @@ def find_runs(scene: Scene, arm: Arm, task: str, view: str) -> list[Run]:
         found = [load_run(scene.workspace, name) for name in some if _is_usable(scene, name, view)]
         if found:
             return found
-    if scene.selection is not None:
-        raise FeatureError(
-            f"{names[0]} is not in the frozen selection; {how_to_add(scene, [arm.key], task, table.seeds[:1])}"
-        )
-    raise FeatureError(
-        f"{arm.title} has no finished run for {task} on the data as they are; run `{training_command(names[0])}`"
-    )
+    why = "is not in the frozen selection" if scene.selection else "is not finished on the data as they are"
+    raise FeatureError(f"{arm.title}: {names[0]} {why}; {how_to_train(scene, [arm.key], task, table.seeds[:1])}")
 
 
-def how_to_add(scene: Scene, arms: Sequence[str], task: str, seeds: Sequence[int]) -> str:
-    """How runs get into a table that was scored before: what a call asks for is all that its table holds."""
-    chosen = f"--arms {','.join(arms)} --tasks {task} --seeds {','.join(map(str, seeds))}"
-    entries = () if scene.selection is None else scene.selection.runs.values()
+def how_to_train(scene: Scene, arms: Sequence[str], task: str, seeds: Sequence[int]) -> str:
+    """What to run for arms without a run, in words.
+
+    Of a table that was scored, what a call asks for is all that the next one holds: the others are named, too.
+    """
+    chosen = f"eccl table1 --arms {','.join(arms)} --tasks {task} --seeds {','.join(map(str, seeds))} --train-only"
+    if scene.selection is None:
+        return f"run `{chosen}`"
+    entries = scene.selection.runs.values()
     known = {str(entry["variant"]) for entry in entries} | set(arms)
     whole = ",".join(key for key in scene.table.arms if key in known)
     all_seeds = ",".join(map(str, sorted({int(entry["seed"]) for entry in entries} | set(seeds))))
-    return (
-        f"train it (`eccl table1 {chosen} --train-only`), then score it with the others "
-        f'(`eccl table1 --arms {whole} --seeds {all_seeds} --again "REASON"`)'
-    )
+    return f'train it (`{chosen}`), then score it with the others (`eccl table1 --arms {whole} --seeds {all_seeds} --again "REASON"`)'
 
 
 def read_rows(scene: Scene, run: str, view: str, code: str | None = None) -> pl.DataFrame:

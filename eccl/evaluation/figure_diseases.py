@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from eccl.evaluation.conventions import NAMES
+from eccl.evaluation.conventions import NAMES, SPLITS
 from eccl.evaluation.figure_data import (
     MISSING,
     Panel,
@@ -23,7 +23,7 @@ from eccl.evaluation.figure_data import (
 )
 from eccl.evaluation.figure_maps import map_umap
 from eccl.evaluation.projection_before import look_before
-from eccl.evaluation.style import GREY, SMALL, SPLITS, VERMILION, drawing, save, say
+from eccl.evaluation.style import GREY, SMALL, VERMILION, drawing, save, say
 from eccl.training.runs import Run
 
 if TYPE_CHECKING:

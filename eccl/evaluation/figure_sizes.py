@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from eccl.evaluation.conventions import SPLITS
 from eccl.evaluation.figure_data import (
     MISSING,
     Panel,
     Scene,
     empty_panel,
     find_runs,
-    how_to_add,
+    how_to_train,
     make_points,
     trait_r,
 )
-from eccl.evaluation.style import BLUE, GREY, SMALL, SPLITS, drawing, letter, save, say
+from eccl.evaluation.style import BLUE, GREY, SMALL, drawing, letter, save, say
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.scores import mean_defined
 from eccl.models.specs import EcgEncoderSpec
@@ -80,10 +81,7 @@ def _remedy(scene: Scene, lacking: list[str], points: list[_Point]) -> str:
     # The workspace's own runs, which may stand in for the reference, have no seed of the table.
     found = {load_run(scene.workspace, point.run).record.get("seed") for point in points}
     seeds = [seed for seed in scene.table.seeds if seed in found] or list(scene.table.seeds)
-    if scene.selection is not None:
-        return how_to_add(scene, lacking, TRAITS, seeds)
-    chosen = f"--arms {','.join(lacking)} --tasks {TRAITS} --seeds {','.join(map(str, seeds))}"
-    return f"run `eccl table1 {chosen} --train-only`"
+    return how_to_train(scene, lacking, TRAITS, seeds)
 
 
 def _panel(name: str, points: list[_Point], missing: str, split: str) -> Panel:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from eccl.evaluation.conventions import SPLITS
 from eccl.evaluation.figure_data import (
     MISSING,
     Panel,
@@ -23,7 +24,7 @@ from eccl.evaluation.figure_data import (
 from eccl.evaluation.figure_maps import map_tsne
 from eccl.evaluation.projection_before import look_before
 from eccl.evaluation.retrieval import ranks_of_own, summarise
-from eccl.evaluation.style import GREY, LIGHT_GREY, NORMAL, SERIES, SMALL, SPLITS, drawing, letter, save, say
+from eccl.evaluation.style import GREY, LIGHT_GREY, NORMAL, SERIES, SMALL, drawing, letter, save, say
 from eccl.training.runs import Run
 from eccl.training.targets import TRAITS
 

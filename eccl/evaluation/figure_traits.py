@@ -12,9 +12,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from eccl.evaluation.conventions import SPLITS
 from eccl.evaluation.figure_data import MISSING, Panel, Scene, empty_panel, find_runs, make_points, trait_r
 from eccl.evaluation.figure_maps import FEWEST
-from eccl.evaluation.style import COLOURS, GREY, LIGHT_GREY, SERIES, SMALL, SPLITS, drawing, save, say
+from eccl.evaluation.style import COLOURS, GREY, LIGHT_GREY, SERIES, SMALL, drawing, save, say
 from eccl.training.arms import Arm
 from eccl.training.targets import TRAITS
 

@@ -9,7 +9,7 @@ from typing import Any
 from eccl.evaluation.arm_runs import CANDIDATES, COLUMNS, DISEASES, TRAITS, competes
 from eccl.evaluation.arm_scores import main_metric
 from eccl.evaluation.comparison import SCORED
-from eccl.training.arms import TASKS, Arm, ArmTable
+from eccl.training.arms import TASKS, Arm, ArmTable, tell_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ def choose_recipe(table: ArmTable, rows: Sequence[Mapping[str, Any]]) -> Recipe 
 def describe_changes(table: ArmTable, arm: Arm) -> list[str]:
     """What an arm changes against the reference, a line per key of the preset."""
     reference = table.arms[table.reference]
-    lines = [f"`{arm.stage}.{key}: {_plain(value)}`" for key, value in arm.changes.items()]
+    lines = [f"`{arm.stage}.{key}: {tell_value(value)}`" for key, value in arm.changes.items()]
     for stage, part in arm.parts.items():
         if reference.parts.get(stage) == part:
             continue
         own = table.parts.get(stage, {}).get(part, {})
-        lines += [f"`{stage}.{key}: {_plain(value)}`" for key, value in own.items()] or [
+        lines += [f"`{stage}.{key}: {tell_value(value)}`" for key, value in own.items()] or [
             f"`{stage}` trained as `{part}`"
         ]
     lines += [f"no `{stage}`" for stage in reference.parts if stage not in arm.parts and arm.stage == reference.stage]
@@ -104,7 +104,3 @@ def _overall(scores: Mapping[str, float]) -> float:
     halves = [sum(diseases) / len(diseases)] if diseases else []
     halves += [scores[TRAITS]] if TRAITS in scores else []
     return sum(halves) / len(halves)
-
-
-def _plain(value: Any) -> str:
-    return str(value["use"]) if isinstance(value, dict) and "use" in value else str(value)

@@ -27,9 +27,6 @@ COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK)
 SERIES = {"ECG": BLUE, "CMR": ORANGE, "ECCL": BLUE, "CMR_Sup": ORANGE}
 """The ECG and what reads it are blue, the CMR and what reads it are orange, in every figure."""
 
-SPLITS = {"train": "training", "val": "validation", "test": "test"}
-"""Splits in words."""
-
 SMALL, NORMAL, LARGE = 6.0, 7.0, 8.0
 """Points: dense tick labels; axis labels, ticks and legends; titles and panel letters."""
 

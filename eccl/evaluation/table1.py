@@ -21,6 +21,7 @@ from eccl.evaluation.arm_runs import DISEASES, Cell, list_cells
 from eccl.evaluation.arm_scores import SplitScores, main_metric, score_split
 from eccl.evaluation.bootstrap import RESAMPLES
 from eccl.evaluation.comparison import compare
+from eccl.evaluation.conventions import SCORED_SPLITS
 from eccl.evaluation.looks import read_looks
 from eccl.evaluation.predictions import read_truth
 from eccl.evaluation.recipes import best_by_column
@@ -37,7 +38,6 @@ from eccl.training.arms import ArmTable
 from eccl.training.twins import find_twins
 from eccl.workspace import Workspace
 
-SPLITS = ("val", "test")
 TABLES = {"scores": "table1_scores", "traits": "table1_traits", "rows": "table1_rows", "retrieval": "retrieval"}
 """File in reports/table1 -> table of the store."""
 
@@ -78,10 +78,11 @@ def write_table1(
     cells = _finished_cells(table, seeds, done, len(asked))
     scope = _scope(workspace)
     selection = freeze(workspace, asked, scope, again)
-    truths = [read_truth(workspace, split, scope.instances, DISEASES, scope.label_definition) for split in SPLITS]
+    truths = [
+        read_truth(workspace, split, scope.instances, DISEASES, scope.label_definition) for split in SCORED_SPLITS
+    ]
     splits = [score_split(workspace, selection, cells, truth, resamples) for truth in truths]
-    variants = {cell.arm.key for cell in cells}
-    twins = [arm for arm in find_twins(workspace.params_file, table) if arm in variants]
+    twins = find_twins(workspace.params_file, table, {cell.arm.key for cell in cells})
     compared = compare(table, seeds, {job.run for job in asked}, set(selection.runs), splits, twins)
     rows = _mark(table, compared, scope)
     retrieval = [row for split in splits for row in split.retrieval]

@@ -78,7 +78,7 @@ def _draw_column(axes: Axes, table: ArmTable, arms: Sequence[Arm], column: str, 
     if reference["mean"] is not None:
         axes.axvline(reference["mean"], color=style.LIGHT_GREY, linewidth=1.2, zorder=0)
     axes.axvline(CHANCE[metric], color=style.GREY, linewidth=0.6, linestyle=":", zorder=0)
-    axes.set_title(NAMES[column] if column != TRAITS else "Traits")
+    axes.set_title(NAMES[column])
     axes.set_xlabel(_label(column, reference))
 
 

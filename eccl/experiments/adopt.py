@@ -13,7 +13,7 @@ import yaml
 from eccl.errors import ConfigError
 from eccl.experiments.pipeline import LineDumper
 from eccl.store.files import replace_file
-from eccl.training.arms import KEY, TASKS, Arm, ArmTable, choose_naming, settings_of
+from eccl.training.arms import KEY, TASKS, Arm, ArmTable, choose_naming, settings_of, tell_value
 from eccl.training.config import TrainingParams, change_preset, label_problems, load_params, read_params, resolve_params
 from eccl.yaml_text import parse_yaml
 
@@ -118,16 +118,10 @@ def _stage_problems(params: TrainingParams) -> list[str]:
 
 
 def _write_block(name: str, base: str, arm: str, changes: Mapping[str, Any], preset: Mapping[str, Any]) -> str:
-    told = "; ".join(f"{key}: {_plain(value)}" for key, value in changes.items())
+    told = "; ".join(f"{key}: {tell_value(value)}" for key, value in changes.items())
     head = f"# Preset {base} with what arm {arm} of experiments/arms.yaml changes: {told}\n"
     body = yaml.dump({name: preset}, Dumper=LineDumper, sort_keys=False, default_flow_style=None, width=10_000)
     return head + body
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Mapping) and set(value) == {"use"}:
-        return str(value["use"])
-    return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("...\n").strip()
 
 
 def _insert(text: str, block: str) -> str:

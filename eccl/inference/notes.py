@@ -57,6 +57,8 @@ def note_on_cloud(recordings: int) -> str | None:
     """Why nothing is said of an embedding, from the validation recordings behind it."""
     if recordings >= FEWEST_RECORDINGS:
         return None
+    if not recordings:
+        return f"found too few training recordings, or none for validation, to compare with; expected at least {FEWEST_RECORDINGS} of each"
     return f"found {_count(recordings)} validation recordings to compare with, expected at least {FEWEST_RECORDINGS}"
 
 

@@ -172,16 +172,18 @@ class Predictor:
         for _, rows in by_run:  # each in the order of the recordings
             known = int(rows["validation_recordings"][0] or 0)
             compared.append((rows["p"].cast(pl.Float64).fill_null(float("nan")).to_numpy(), known))
-        power = note_on_power(self.power)
-        notes = [note_on_recording(self.known.get(one.file_sha256), power) for one in recordings]
-        together = _together(compared, len(recordings))
+        power = self.power
+        told = note_on_power(power)
+        notes = [note_on_recording(self.known.get(one.file_sha256), told) for one in recordings]
+        together = _together(compared, power, len(recordings))
         return pl.DataFrame({**columns, **together, "note": pl.Series(notes, dtype=pl.String)})
 
 
-def _together(compared: Sequence[tuple[NDArray[np.float64], int]], recordings: int) -> dict[str, pl.Series]:
+def _together(
+    compared: Sequence[tuple[NDArray[np.float64], int]], power: Power, recordings: int
+) -> dict[str, pl.Series]:
     """One verdict from p-values of several comparisons and the validation recordings behind each; few ones do not count."""
     counted = [(p, known) for p, known in compared if known >= FEWEST_RECORDINGS]
-    power = Power.of(known for _, known in counted)
     p = combine(np.stack([one for one, _ in counted], axis=1)) if counted else np.full(recordings, np.nan)
     return {
         "p": pl.Series(p).fill_nan(None),

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from eccl.errors import ConfigError
-from eccl.yaml_text import LOADER
+from eccl.yaml_text import parse_yaml
 
 TASKS = ("traits", "I21", "I42", "I48", "I50")
 GROUPS = ("table", "beyond", "figure_2b")
@@ -125,7 +125,7 @@ def load_arms(path: Path) -> ArmTable:
         Lists everything that does not fit together.
     """
     try:
-        content = yaml.load(path.read_text(), _NoKeyTwice)
+        content = parse_yaml(path.read_text())
     except OSError:
         raise ConfigError(f"no experiment table at {path}; copy experiments/arms.yaml from the project") from None
     except yaml.YAMLError as error:
@@ -210,6 +210,13 @@ def describe_variant(table: ArmTable, naming: Naming) -> dict[str, Any]:
     }
 
 
+def tell_value(value: Any) -> str:
+    """A changed value as the table writes it; of one that is taken from elsewhere in the preset, its place there."""
+    if isinstance(value, Mapping) and set(value) == {"use"}:
+        return str(value["use"])
+    return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("...\n").strip()
+
+
 def part_problems(arm: Arm, start_from: str | None, has_contrast: bool | None) -> list[str]:
     """Parts that an arm of stage align lacks, and parts that it names and does not use; empty if there are none.
 
@@ -234,19 +241,6 @@ def part_problems(arm: Arm, start_from: str | None, has_contrast: bool | None) -
         for stage, (is_needed, why) in uses.items()
         if not is_needed and stage in arm.parts
     ]
-
-
-class _NoKeyTwice(LOADER):  # type: ignore[misc]
-    """Refuses a key that a mapping has already: the second would silently stand for both."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        names = [self.construct_object(key, deep=True) for key in keys]
-        twice = sorted({str(name) for name in names if names.count(name) > 1})
-        if twice:
-            raise yaml.YAMLError(f"line {node.start_mark.line + 1} and below have {', '.join(twice)} twice")
-        found: dict[Any, Any] = super().construct_mapping(node, deep)
-        return found
 
 
 def _seeds(found: Any, problems: list[str]) -> tuple[int, ...]:

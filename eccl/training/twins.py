@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +10,23 @@ from eccl.training.arms import Arm, ArmTable, changes_of, choose_naming
 from eccl.training.config import TrainingParams, read_params, resolve_params
 
 
-def find_twins(params_file: Path, table: ArmTable) -> list[str]:
+def find_twins(params_file: Path, table: ArmTable, among: Collection[str] | None = None) -> list[str]:
     """Keys of the arms that are the reference itself under the chosen preset, in the table's order.
 
     Their runs have the same numbers at the same seed; a difference of 0 says nothing of what the arm is named after.
+
+    Parameters
+    ----------
+    among
+        Arms that are asked about; None is all.
     """
     content = read_params(params_file)
     reference = table.arms[table.reference]
     own = _resolved(content, table, reference)
     if own is None:
         return []
-    return [
-        arm.key
-        for arm in table.arms.values()
-        if arm.key != table.reference and _is_alike(arm, reference) and _resolved(content, table, arm) == own
-    ]
+    others = [arm for key, arm in table.arms.items() if key != table.reference and (among is None or key in among)]
+    return [arm.key for arm in others if _is_alike(arm, reference) and _resolved(content, table, arm) == own]
 
 
 def _is_alike(arm: Arm, reference: Arm) -> bool:

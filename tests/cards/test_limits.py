@@ -152,10 +152,10 @@ def test_few_cases_are_a_limit(cases: int, is_small: bool) -> None:
 @pytest.mark.parametrize(
     ("counts", "row"),
     [
-        ({"cases": 12, "known": 60, "visits": 80}, "| train | 80 | 60 | 12 |"),
-        ({"cases": 9, "known": 60, "visits": 60}, "| train | 60 | 60 | <10 |"),
-        ({"cases": 55, "known": 60, "visits": 60}, "| train | 60 | 60 | hidden |"),  # five without it
-        ({"cases": 12, "known": 60, "visits": 63}, "| train | 63 | hidden | 12 |"),  # three whose label is undecided
+        ({"cases": 12, "known": 60, "visits": 80}, "| training | 80 | 60 | 12 |"),
+        ({"cases": 9, "known": 60, "visits": 60}, "| training | 60 | 60 | <10 |"),
+        ({"cases": 55, "known": 60, "visits": 60}, "| training | 60 | 60 | hidden |"),  # five without it
+        ({"cases": 12, "known": 60, "visits": 63}, "| training | 63 | hidden | 12 |"),  # three whose label is undecided
     ],
 )
 def test_small_counts_of_a_split_are_not_told(counts: dict[str, int], row: str) -> None:

@@ -177,7 +177,7 @@ def test_what_is_missing_is_said_and_the_rest_is_drawn(place: Workspace, drawn: 
         f"eccl table1 --arms eccl --tasks {code} --seeds 42 --train-only`" for code in ("I21", "I42", "I48")
     ]
     svg = (place.reports / "figures" / "figure_2d.svg").read_text()
-    assert "no finished" in svg
+    assert "not finished" in svg
     assert "large_vit" in (place.reports / "figures" / "figure_2b.svg").read_text()
 
 
@@ -297,7 +297,7 @@ def test_verb_names_files_and_lacks_and_draws_the_same_bytes_again(place: Worksp
     before = {path: path.read_bytes() for path in drawn.paths}
     result = run_verb(place, "--json")
     assert result.exit_code == 1
-    assert "figure 2d: ECCL has no finished run for I21" in result.stderr
+    assert "figure 2d: ECCL: align-I21.eccl.s42 is not finished" in result.stderr
     answer = json.loads(result.stdout)
     assert answer["files"][0] == "reports/figures/figure_2a.png"
     assert set(answer["missing"]) == {"2b", "2d"}
@@ -309,7 +309,7 @@ def test_verb_lists_runs_without_drawing(copy: Workspace) -> None:
     result = run_verb(copy, "--dry-run")
     assert result.exit_code == 0
     assert "figure 2a: align-traits.eccl.s42, align-traits.eccl.s43\n" in result.stdout
-    assert "lacks: larger has no finished run" in result.stdout
+    assert "lacks: larger: align-traits.large_vit.s42 is not finished" in result.stdout
     assert not (copy.reports / "figures").exists()
     listed = list_runs(copy, table_of(copy))
     assert listed["2c"][0][-1] == "pretrain_cmr-traits.swin.s43"

@@ -157,3 +157,10 @@ def test_a_spec_comes_back_from_its_plain_values() -> None:
     assert from_mapping(CmrEncoderSpec, copy.deepcopy(plain), "encoder") == CmrEncoderSpec()
     with pytest.raises(ConfigError, match=r"encoder.wide: unknown key"):
         from_mapping(CmrEncoderSpec, {**plain, "wide": 1}, "encoder")
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    text = yaml.safe_dump(tiny_params())
+    (tmp_path / "params.yaml").write_text(text + "preset: tiny\n")
+    with pytest.raises(ConfigError, match=r"params.yaml is not YAML: line 1 and below have preset twice"):
+        load_params(tmp_path / "params.yaml")

@@ -23,7 +23,8 @@ from eccl.errors import ConfigError
 from eccl.evaluation.associations.forest import draw_forest
 from eccl.evaluation.associations.participants import DAYS_PER_YEAR, Participants, choose_participants, follow
 from eccl.evaluation.associations.regression import Fit, fit_hazard, fit_linear, fit_logistic
-from eccl.evaluation.associations.table import SPLITS, keep_current, put_beside, read_other_split, to_table
+from eccl.evaluation.associations.table import keep_current, put_beside, read_other_split, to_table
+from eccl.evaluation.conventions import SCORED_SPLITS
 from eccl.evaluation.opened import choose_split
 from eccl.evaluation.predictions import Truth, predicted_disease, predicted_traits, read_predictions, read_truth
 from eccl.store.gate import require_green
@@ -111,8 +112,10 @@ def associate(workspace: Workspace, split: str | None = None) -> Associations:
     LockedError
         Somebody else writes to the workspace.
     """
-    if split is not None and split not in SPLITS:
-        raise ConfigError(f"associations are computed on {' or '.join(SPLITS)}, found {split!r}; choose one of them")
+    if split is not None and split not in SCORED_SPLITS:
+        raise ConfigError(
+            f"associations are computed on {' or '.join(SCORED_SPLITS)}, found {split!r}; choose one of them"
+        )
     gate = require_green(workspace)
     params = load_params(workspace.params_file)
     instances = tuple(params.presets[params.preset]["evaluation"]["instances"])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from eccl.evaluation.associations.regression import PROPORTIONAL
-from eccl.evaluation.conventions import NAMES, SIGNIFICANT
-from eccl.evaluation.style import BLUE, GREY, LARGE, LIGHT_GREY, NORMAL, SMALL, SPLITS, drawing, letter, save, say
+from eccl.evaluation.conventions import NAMES, SIGNIFICANT, SPLITS
+from eccl.evaluation.style import BLUE, GREY, LARGE, LIGHT_GREY, NORMAL, SMALL, drawing, letter, save, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

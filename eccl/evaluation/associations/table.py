@@ -8,10 +8,9 @@ from typing import Any
 import polars as pl
 
 from eccl.evaluation.associations.regression import adjust
+from eccl.evaluation.conventions import SCORED_SPLITS
 from eccl.store.database import create_tables, fill_table, memory
 
-SPLITS = ("val", "test")
-"""Splits that have rows, in the table's order."""
 REGRESSION = ("analysis", "outcome", "predictor")
 SOURCE = ("run", "run_id", "data_version", "definition")
 """What two splits' rows of one regression have in common, or one of them is out of date."""
@@ -56,7 +55,7 @@ def keep_current(others: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
 def put_beside(*tables: pl.DataFrame) -> pl.DataFrame:
     """Rows of all splits, split by split."""
     rows = pl.concat(tables)
-    return pl.concat([rows.filter(pl.col("split") == split) for split in SPLITS])
+    return pl.concat([rows.filter(pl.col("split") == split) for split in SCORED_SPLITS])
 
 
 def _add_q(table: pl.DataFrame) -> pl.DataFrame:
