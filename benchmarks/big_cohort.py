@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from eccl.data.database import empty_table
 from eccl.quality.engine import Engine
 from eccl.quality.frames import load_frame, set_variables
 from eccl.quality.parameters import read_parameters
 from eccl.quality.suites import load_suites
 from eccl.quality.tables import open_tables
-from eccl.store.database import empty_table
 from eccl.workspace import Workspace, shipped
 
 ROWS = 500_000

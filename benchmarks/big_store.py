@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from eccl.store import database
-from eccl.store.features import write_features
-from eccl.store.parts import data_version, part_path, write_parquet
-from eccl.ukb.dictionary import fields_frame, load_dictionary
+from eccl.data import database
+from eccl.data.parts import data_version, part_path, write_parquet
+from eccl.features.files import write_features
+from eccl.readers.tables.dictionary import fields_frame, load_dictionary
 from eccl.workspace import Workspace, shipped
 
 VISITS = 41_519

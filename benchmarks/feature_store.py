@@ -22,9 +22,9 @@ import polars as pl
 import eccl
 from benchmarks.big_store import FIRST, TASKS, VISITS, add_run, copy_with_sync, filled, make_workspace
 from benchmarks.measure import Row, median_pair, median_seconds
-from eccl.store import database
-from eccl.store.feature_store import FeatureStore
-from eccl.store.publish import publish
+from eccl.data import database
+from eccl.features.store import FeatureStore
+from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
 
 PEERS = os.environ.get("ECCL_PEERS_PYTHON")
@@ -138,7 +138,7 @@ def _nearest_in_sql(
 
 
 def _search(matrix: Any, query: Any, reference: Callable[[], Any]) -> tuple[float, float]:
-    from eccl.store.nearest import top
+    from eccl.features.nearest import top
 
     return median_pair(lambda: top(matrix, query, 10, "inner_product"), reference, 31)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.big_cohort import ROWS, time_suites, write_big_cohort
 from benchmarks.measure import Row
-from eccl.store.parts import read_table, table_files
+from eccl.data.parts import read_table, table_files
 from eccl.workspace import Workspace
 
 SHOWN_FROM = 1_000  # rows; smaller tables are over before a clock can tell

@@ -29,12 +29,12 @@ import numpy as np
 from benchmarks.measure import origin, write_table
 from benchmarks.raw_cohort import link_raw, make_recordings
 from eccl.ingest.run import run_ingest
-from eccl.store.initialise import init_workspace
+from eccl.versioning.initialise import init_workspace
 from eccl.workspace import Workspace
 
 STEPS = (1_000, 4_000, 16_000, 41_519)
 FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "ingest-growth.svg"
-_ROLES = {"eccl.ingest.reading": "reader", "multiprocessing.spawn": "worker"}
+_ROLES = {"eccl.ingest.reader.process": "reader", "multiprocessing.spawn": "worker"}
 
 
 @dataclass

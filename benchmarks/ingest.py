@@ -22,16 +22,16 @@ from numpy.typing import NDArray
 from benchmarks.measure import Row, median_pair
 from benchmarks.raw_cohort import link_raw, make_recordings
 from eccl.config import Params
-from eccl.ingest.guard import ReaderProcess
+from eccl.data import arrays
 from eccl.ingest.modality import modalities
+from eccl.ingest.reader.supervisor import ReaderProcess
 from eccl.ingest.run import run_ingest
+from eccl.readers.ecg.cardiosoft import read_ecg_xml
 from eccl.signal.baseline import remove_baseline
 from eccl.signal.beats import choose_period
 from eccl.signal.quality import measure_quality
 from eccl.simulate import SimulationConfig, simulate_cohort
-from eccl.store import arrays
-from eccl.store.initialise import init_workspace
-from eccl.ukb.ecg_xml import read_ecg_xml
+from eccl.versioning.initialise import init_workspace
 from eccl.workspace import Workspace
 
 SHARD = arrays.ecg_specs(1024)[0].shard_rows
@@ -65,7 +65,7 @@ def parser_memory(plain: Path, full: Path) -> Row:
 
 def _added_memory(path: Path, warm: Path) -> float:
     program = (
-        "import re, sys\nfrom eccl.ukb.ecg_xml import read_ecg_xml\n"
+        "import re, sys\nfrom eccl.readers.ecg.cardiosoft import read_ecg_xml\n"
         "field = lambda name: int(re.search(name + r':\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1e3\n"
         "read_ecg_xml(open(sys.argv[2], 'rb').read())\ncontent = open(sys.argv[1], 'rb').read()\n"
         "open('/proc/self/clear_refs', 'w').write('5')\nbefore = field('VmRSS')\nread_ecg_xml(content)\n"
@@ -171,7 +171,7 @@ def random_reads(spec: arrays.ArraySpec, records: NDArray[np.generic], batch: in
         for peer, work in peers.items():
             ours, theirs = median_pair(lambda: opened.read(rows).result(), work, 15)
             config = f"{spec.name}, {batch} of {len(records)} in random order"
-            found.append(Row("random batch", "eccl.store.open_array", peer, ours, theirs, "s", config))
+            found.append(Row("random batch", "eccl.data.open_array", peer, ours, theirs, "s", config))
         return found
 
 

@@ -23,22 +23,22 @@ import torch
 import yaml
 
 from benchmarks.measure import origin, write_table
+from eccl.data.parts import read_table
 from eccl.evaluation.reconstruction import score_reconstruction
 from eccl.evaluation.scoring import ARMS, mean_r, score_disease, score_traits
+from eccl.features.files import read_features
 from eccl.models.mae import MaskedAutoencoder
 from eccl.quality.gate import run_gate
 from eccl.simulate import SimulationConfig
 from eccl.simulate.direct import simulate_into
-from eccl.store.features import read_features
-from eccl.store.initialise import init_workspace
-from eccl.store.parts import read_table
-from eccl.training.augment import scale_ecg
-from eccl.training.config import AlignConfig
+from eccl.training.inputs.augment import scale_ecg
+from eccl.training.inputs.sources import ResidentArray
+from eccl.training.inputs.visits import recording_visits
 from eccl.training.runs import load_run, load_weights
 from eccl.training.session import Session, open_session
-from eccl.training.sources import ResidentArray
+from eccl.training.settings.config import AlignConfig
 from eccl.training.stages import align, pretrain_cmr, pretrain_ecg
-from eccl.training.visits import recording_visits
+from eccl.versioning.initialise import init_workspace
 from eccl.workspace import MARKER, Workspace
 
 PRESET = "study"

@@ -15,10 +15,10 @@ from statsmodels.tsa.seasonal import seasonal_decompose
 from zarr.codecs import BloscCodec
 
 from benchmarks.measure import Row, median_seconds
+from eccl.data import arrays
+from eccl.readers.ecg.cardiosoft import read_ecg_xml
 from eccl.signal.baseline import remove_baseline
 from eccl.simulate import SimulationConfig, simulate_cohort
-from eccl.store import arrays
-from eccl.ukb.ecg_xml import read_ecg_xml
 
 
 def baseline(ecg: NDArray[np.int16]) -> Row:
@@ -49,7 +49,7 @@ def parse(content: bytes) -> Row:
     theirs = median_seconds(naive, 5)
     return Row(
         "ECG XML",
-        "eccl.ukb.read_ecg_xml",
+        "eccl.readers.read_ecg_xml",
         "ElementTree + int()",
         ours,
         theirs,
@@ -71,7 +71,7 @@ def random_reads(ecg: NDArray[np.int16]) -> Row:
         ours = median_seconds(lambda: arrays.read_rows(data, spec.name, batch), 5)
         theirs = median_seconds(lambda: array.oindex[batch], 3)
     return Row(
-        "random batch of 128 ECGs", "eccl.store.read_rows", "zarr-python oindex", ours, theirs, "s", "shard of 512"
+        "random batch of 128 ECGs", "eccl.data.read_rows", "zarr-python oindex", ours, theirs, "s", "shard of 512"
     )
 
 

@@ -24,13 +24,19 @@ from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.mae import MaskedAutoencoder
 from eccl.models.projection import Aligned, Supervised
-from eccl.training.augment import augment_ecg, draw_views, sample_cine, scale_ecg
-from eccl.training.config import Preset, load_params
-from eccl.training.estimate import PEAK_FLOPS, TrainSet, estimate_align, estimate_pretrain_cmr, estimate_pretrain_ecg
-from eccl.training.frozen import FrozenEncoder
-from eccl.training.runtime import Runtime, RuntimeConfig
-from eccl.training.tasks import AlignTask, SupervisedTask
-from eccl.training.visits import CineGeometry
+from eccl.training.cost.estimate import (
+    PEAK_FLOPS,
+    TrainSet,
+    estimate_align,
+    estimate_pretrain_cmr,
+    estimate_pretrain_ecg,
+)
+from eccl.training.inputs.augment import augment_ecg, draw_views, sample_cine, scale_ecg
+from eccl.training.inputs.visits import CineGeometry
+from eccl.training.loop.frozen import FrozenEncoder
+from eccl.training.loop.runtime import Runtime, RuntimeConfig
+from eccl.training.loop.tasks import AlignTask, SupervisedTask
+from eccl.training.settings.config import Preset, load_params
 from eccl.workspace import shipped
 
 STAGES = ("pretrain_ecg", "pretrain_cmr", "align", "align live")

@@ -14,21 +14,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.measure import Row, median_pair, median_seconds
+from eccl.data.arrays import ArraySpec, cine_specs, ecg_specs, prepare_array, write_shard
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.losses import masked_mse
 from eccl.models.mae import MaskedAutoencoder
 from eccl.models.projection import Aligned, Supervised
 from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, DecoderSpec, EcgEncoderSpec, MaskingSpec
-from eccl.store.arrays import ArraySpec, cine_specs, ecg_specs, prepare_array, write_shard
-from eccl.training.augment import augment_ecg, draw_views, sample_cine, scale_ecg
-from eccl.training.config import load_params
-from eccl.training.frozen import FrozenEncoder
-from eccl.training.runtime import Runtime
-from eccl.training.sampling import disease_groups, epoch_batches
-from eccl.training.sources import ResidentArray, StreamedArray
-from eccl.training.tasks import AlignTask, SupervisedTask
-from eccl.training.visits import CineGeometry
+from eccl.training.inputs.augment import augment_ecg, draw_views, sample_cine, scale_ecg
+from eccl.training.inputs.sampling import disease_groups, epoch_batches
+from eccl.training.inputs.sources import ResidentArray, StreamedArray
+from eccl.training.inputs.visits import CineGeometry
+from eccl.training.loop.frozen import FrozenEncoder
+from eccl.training.loop.runtime import Runtime
+from eccl.training.loop.tasks import AlignTask, SupervisedTask
+from eccl.training.settings.config import load_params
 from eccl.workspace import shipped
 
 from timm.models.vision_transformer import Block, VisionTransformer  # isort: skip

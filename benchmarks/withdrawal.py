@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 from benchmarks.big_store import FIRST, SHARD_ROWS, TASKS, VISITS, add_run, make_workspace
 from benchmarks.measure import Row
 from eccl.config import load_params
+from eccl.data.arrays import checksum, prepare_array, read_rows, write_shard
+from eccl.data.parts import part_path, read_table, write_parquet
 from eccl.ingest.modality import modalities
 from eccl.ingest.run import run_ingest
+from eccl.publishing.publish import publish
 from eccl.simulate import SimulationConfig, simulate_cohort
-from eccl.store.arrays import checksum, prepare_array, read_rows, write_shard
-from eccl.store.initialise import init_workspace
-from eccl.store.parts import part_path, read_table, write_parquet
-from eccl.store.publish import publish
+from eccl.versioning.initialise import init_workspace
 from eccl.withdrawal.run import withdraw
 from eccl.workspace import Workspace
 

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eccl.store.feature_store import FeatureStore
+    from eccl.features.store import FeatureStore
 
 __all__ = ["FeatureStore", "__version__", "open"]
 
@@ -33,7 +33,7 @@ for _name, _value in {
 
 def __getattr__(name: str) -> Any:
     if name in {"open", "FeatureStore"}:
-        from eccl.store import feature_store
+        from eccl.features import store as feature_store
 
         return feature_store.open_store if name == "open" else feature_store.FeatureStore
     raise AttributeError(f"module 'eccl' has no attribute {name!r}")

@@ -25,7 +25,7 @@ def main(name: str, parameters: str) -> int:
     if name not in NAMES:
         print(f"no flow {name}; there are {', '.join(NAMES)}", file=sys.stderr)
         return 2
-    from flows.parameters import read_parameters
+    from flows.support.parameters import read_parameters
 
     try:
         _run(name, read_parameters(name, json.loads(parameters)).model_dump(exclude_unset=True))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.hooks import HOOKS
 from flows.ingest import ingest
-from flows.parameters import RawPlace, Workers, WorkspacePath, described
-from flows.policy import step, timeout_s
 from flows.publish import publish
+from flows.support.hooks import HOOKS
+from flows.support.parameters import RawPlace, Workers, WorkspacePath, described
+from flows.support.policy import step, timeout_s
+from flows.support.redaction import discreet
 from flows.train import train
-from flows.words import discreet
 
 
 @flow(name="cohort", timeout_seconds=timeout_s("cohort"), **HOOKS)

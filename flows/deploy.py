@@ -24,7 +24,7 @@ from prefect.exceptions import ObjectNotFound
 
 from eccl.errors import EcclError, FlowError
 from eccl.workspace import find_workspace
-from flows.policy import GPU_TAG, checkout_tag
+from flows.support.policy import GPU_TAG, checkout_tag
 
 POOLS = {"eccl": 4, "gpu": 1}
 NIGHTLY = "ingest/nightly"

@@ -10,13 +10,14 @@ from prefect.cache_policies import NO_CACHE
 from eccl.ingest.batch import BatchResult
 from eccl.ingest.report import IngestReport
 from eccl.ingest.run import session
-from eccl.store import versions
+from eccl.versioning import versions
 from eccl.workspace import find_workspace
-from flows.artifacts import show_ingest
-from flows.console import counts_table, progress, say
-from flows.hooks import HOOKS
-from flows.mapping import mapped
-from flows.parameters import (
+from flows.publish import publish
+from flows.support.artifacts import show_ingest
+from flows.support.console import counts_table, progress, say
+from flows.support.hooks import HOOKS
+from flows.support.mapping import mapped
+from flows.support.parameters import (
     Address,
     RawPlace,
     Repair,
@@ -27,10 +28,9 @@ from flows.parameters import (
     described,
     read_parameters,
 )
-from flows.policy import IO_RETRIES, checkout_tag, one_dvc_command, retry_io, step, timeout_s
-from flows.publish import publish
+from flows.support.policy import IO_RETRIES, checkout_tag, one_dvc_command, retry_io, step, timeout_s
+from flows.support.redaction import discreet
 from flows.validate import validate
-from flows.words import discreet
 
 
 @flow(name="ingest-files", timeout_seconds=timeout_s("ingest"), **HOOKS)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from prefect import flow
 
-from eccl.store.publish import publish as publish_store
+from eccl.publishing.publish import publish as publish_store
 from eccl.workspace import find_workspace
-from flows.artifacts import show_release
-from flows.console import say
-from flows.hooks import HOOKS
-from flows.parameters import WorkspacePath, described
-from flows.policy import timeout_s
-from flows.words import discreet
+from flows.support.artifacts import show_release
+from flows.support.console import say
+from flows.support.hooks import HOOKS
+from flows.support.parameters import WorkspacePath, described
+from flows.support.policy import timeout_s
+from flows.support.redaction import discreet
 
 
 @flow(name="publish", timeout_seconds=timeout_s("publish"), **HOOKS)

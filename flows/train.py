@@ -8,16 +8,16 @@ from prefect import flow
 from rich.progress import Progress
 
 from eccl.errors import FlowError
-from eccl.store.gate import require_green
-from eccl.store.versions import record_runs
+from eccl.versioning.gate import require_green
+from eccl.versioning.versions import record_runs
 from eccl.workspace import find_workspace
-from flows.artifacts import show_training
-from flows.console import progress, say
-from flows.dvc import has_changes, list_stages, run_stage
-from flows.hooks import HOOKS
-from flows.parameters import Stages, WorkspacePath, described
-from flows.policy import GPU_TAG, timeout_s
-from flows.words import discreet
+from flows.support.artifacts import show_training
+from flows.support.console import progress, say
+from flows.support.dvc import has_changes, list_stages, run_stage
+from flows.support.hooks import HOOKS
+from flows.support.parameters import Stages, WorkspacePath, described
+from flows.support.policy import GPU_TAG, timeout_s
+from flows.support.redaction import discreet
 
 OTHER_FLOWS = ("validate", "publish")
 WITHOUT_GPU = ("evaluate",)

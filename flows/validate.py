@@ -6,16 +6,16 @@ import json
 
 from prefect import flow
 
+from eccl.data.parts import data_version
 from eccl.errors import FlowError, GateError
-from eccl.store.parts import data_version
 from eccl.workspace import find_workspace
-from flows.artifacts import show_gate
-from flows.console import say
-from flows.dvc import run_stage
-from flows.hooks import HOOKS
-from flows.parameters import WorkspacePath, described
-from flows.policy import timeout_s
-from flows.words import discreet
+from flows.support.artifacts import show_gate
+from flows.support.console import say
+from flows.support.dvc import run_stage
+from flows.support.hooks import HOOKS
+from flows.support.parameters import WorkspacePath, described
+from flows.support.policy import timeout_s
+from flows.support.redaction import discreet
 
 
 @flow(name="validate", timeout_seconds=timeout_s("validate"), **HOOKS)

@@ -8,19 +8,19 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from eccl.errors import WithdrawalError
-from eccl.store.versions import record_withdrawals
+from eccl.versioning.versions import record_withdrawals
 from eccl.withdrawal import purge as purging
 from eccl.withdrawal import run
 from eccl.workspace import find_workspace
-from flows.artifacts import show_withdrawal
-from flows.console import say
-from flows.hooks import HOOKS
 from flows.ingest import record
-from flows.parameters import Purge, RawFolder, WithdrawalList, WorkspacePath, described
-from flows.policy import checkout_tag, one_dvc_command, step, timeout_s
 from flows.publish import publish
+from flows.support.artifacts import show_withdrawal
+from flows.support.console import say
+from flows.support.hooks import HOOKS
+from flows.support.parameters import Purge, RawFolder, WithdrawalList, WorkspacePath, described
+from flows.support.policy import checkout_tag, one_dvc_command, step, timeout_s
+from flows.support.redaction import discreet
 from flows.validate import validate
-from flows.words import discreet
 
 
 @flow(name="withdraw", timeout_seconds=timeout_s("withdraw"), **HOOKS)

@@ -18,8 +18,8 @@ import polars as pl
 
 from eccl.ingest.run import run_ingest
 from eccl.simulate import SimulationConfig, simulate_cohort
-from eccl.store.repository import run_dvc, run_git
-from eccl.store.versions import DVC_FILE, record_version
+from eccl.versioning.repository import run_dvc, run_git
+from eccl.versioning.versions import DVC_FILE, record_version
 from eccl.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]

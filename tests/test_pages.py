@@ -12,8 +12,8 @@ from types import ModuleType
 
 import pytest
 
-from eccl.store.feature_store import open_store
-from eccl.store.publish import publish
+from eccl.features.store import open_store
+from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from eccl.store.feature_store import open_store
-from eccl.store.parts import data_version
-from eccl.store.publish import publish
-from eccl.store.versions import list_versions
+from eccl.data.parts import data_version
+from eccl.features.store import open_store
+from eccl.publishing.publish import publish
+from eccl.versioning.versions import list_versions
 from eccl.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]

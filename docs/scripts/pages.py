@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from eccl.commands.output import render_table
-from eccl.store import database
-from eccl.store.build import fill_store
-from eccl.store.feature_store import FeatureStore, open_store
-from eccl.ukb.dictionary import fields_frame, load_dictionary
+from eccl.data import database
+from eccl.features.store import FeatureStore, open_store
+from eccl.publishing.build import fill_store
+from eccl.readers.tables.dictionary import fields_frame, load_dictionary
 from eccl.workspace import Workspace, shipped
 
 DOCS = Path(__file__).resolve().parents[1]

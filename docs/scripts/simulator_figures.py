@@ -23,12 +23,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from eccl.simulate import HeartState, measure_traits
-from eccl.simulate.dipole import beat_of
-from eccl.simulate.ecg import LEADS, RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg, record_ecg
-from eccl.simulate.heart import from_columns
+from eccl.simulate.ecg.dipole import beat_of
+from eccl.simulate.ecg.render import LEADS, RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg, record_ecg
+from eccl.simulate.heart.physiology import DISEASES
+from eccl.simulate.heart.population import draw_columns
+from eccl.simulate.heart.state import from_columns
 from eccl.simulate.information import TRAIT_GROUPS, ecg_features, group_means, mask_features
-from eccl.simulate.physiology import DISEASES
-from eccl.simulate.population import draw_columns
 
 Floats = NDArray[np.float64]
 FIGURES = Path(__file__).resolve().parents[1] / "figures"

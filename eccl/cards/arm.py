@@ -9,7 +9,7 @@ from typing import Any
 
 from eccl.cards.markdown import bullets
 from eccl.errors import ConfigError
-from eccl.training.arms import choose_naming, describe_variant, load_arms, tell_value
+from eccl.training.settings.arms import choose_naming, describe_variant, load_arms, tell_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class ArmNote:
     Parameters
     ----------
     description
-        See :func:`eccl.training.arms.describe_variant`; None where neither the run nor the table knows.
+        See :func:`eccl.training.settings.arms.describe_variant`; None where neither the run nor the table knows.
     is_recorded
         Whether the run itself says so; otherwise it is what the table says today.
     """

@@ -9,7 +9,7 @@ import polars as pl
 
 from eccl.cards.performance import Scores, read_groups, score_disease, score_traits
 from eccl.config import load_params
-from eccl.evaluation.opened import look_up
+from eccl.data.parts import data_version, read_table
 from eccl.evaluation.predictions import (
     Truth,
     predicted_disease,
@@ -17,13 +17,13 @@ from eccl.evaluation.predictions import (
     read_predictions,
     read_truth,
 )
-from eccl.evaluation.selection import Selection, read_selected
+from eccl.evaluation.test_split.access import look_up
+from eccl.evaluation.test_split.selection import Selection, read_selected
+from eccl.features.files import runs_of
 from eccl.inference.reference import RunReference, label_definition, validation_reference
-from eccl.store.features import runs_of
-from eccl.store.parts import data_version, read_table
-from eccl.training.arms import TASKS
-from eccl.training.describe import codes_of
+from eccl.training.outputs.compute_features import codes_of
 from eccl.training.runs import Run
+from eccl.training.settings.arms import TASKS
 from eccl.workspace import Workspace
 
 READS_CINE = "pretrain_cmr"
@@ -58,7 +58,7 @@ class Evidence:
 def gather(workspace: Workspace, run: Run) -> Evidence | None:
     """Score a run on validation and, where that split was opened for it, on test; None where it predicts nothing.
 
-    The test split is never opened by a card: it is read where :mod:`eccl.evaluation.opened` says that it is open for the run's
+    The test split is never opened by a card: it is read where :mod:`eccl.evaluation.test_split.access` says that it is open for the run's
     very weights.
 
     Raises

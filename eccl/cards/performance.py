@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from eccl.data.parts import read_table, table_files
 from eccl.evaluation.bootstrap import draw_resamples, interval, resampled_auc, resampled_mean_r
 from eccl.evaluation.disease_metrics import score_logits
 from eccl.evaluation.predictions import Truth
 from eccl.evaluation.suppression import hide_small, is_score_told
 from eccl.evaluation.trait_metrics import score_trait
 from eccl.models.scores import mean_defined, pearson_per_trait, roc_auc
-from eccl.store.parts import read_table, table_files
 from eccl.workspace import Workspace
 
 Float = NDArray[np.float64]

@@ -9,13 +9,13 @@ from typing import Any
 from eccl.cards.arm import read_arm
 from eccl.cards.card import write_card
 from eccl.cards.evidence import gather
+from eccl.data.files import replace_file
+from eccl.data.parts import data_version
+from eccl.data.run_records import run_records
 from eccl.errors import FeatureError
 from eccl.evaluation.suppression import is_simulated
 from eccl.inference.predict import tainted_runs
-from eccl.store.files import replace_file
-from eccl.store.parts import data_version
-from eccl.store.run_records import run_records
-from eccl.store.tombstones import require_no_pending_withdrawal
+from eccl.ledger.tombstones import require_no_pending_withdrawal
 from eccl.training.runs import RECORD, load_run
 from eccl.workspace import Workspace
 

@@ -6,9 +6,9 @@ import pyarrow as pa
 
 from eccl.cohort.splits import assign_splits
 from eccl.config import CohortParams
+from eccl.data import database
+from eccl.data.parts import read_table, table_files
 from eccl.errors import ConfigError
-from eccl.store import database
-from eccl.store.parts import read_table, table_files
 from eccl.workspace import Workspace
 
 DERIVED = ("splits", "labels", "pairs", "exclusions")

@@ -10,9 +10,10 @@ import typer
 import eccl
 
 VERBS = (
-    "demo", "init", "simulate", "ingest", "quarantine", "withdraw", "validate", "status", "doctor", "train",
-    "table1", "adopt", "figures", "associations", "card", "predict", "materialize", "publish", "sql", "features",
-    "similar", "lineage", "versions", "releases", "stage",
+    "cohort.demo", "cohort.init", "cohort.simulate", "cohort.ingest", "cohort.quarantine", "cohort.withdraw",
+    "cohort.validate", "operations.status", "operations.doctor", "models.train", "study.table1", "study.adopt",
+    "study.figures", "study.associations", "models.card", "models.predict", "models.materialize", "store.publish",
+    "store.sql", "store.features", "store.similar", "store.lineage", "store.versions", "store.releases", "models.stage",
 )  # fmt: skip
 """Modules of this package that register a verb each, in the order of `eccl --help`."""
 

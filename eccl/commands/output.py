@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
-    from eccl.store.feature_store import FeatureStore
+    from eccl.features.store import FeatureStore
     from eccl.workspace import Workspace
 
 
@@ -46,7 +46,7 @@ def show(
         typer.echo(render(frame, output, rows), nl=False)
         return
     from eccl.errors import WorkspaceError
-    from eccl.store.exports import record_export
+    from eccl.ledger.exports import record_export
 
     if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
         raise WorkspaceError(f"{out.parent} is no folder that can be written to; give --out a file in one that is")

@@ -8,8 +8,8 @@ import duckdb
 import typer
 
 from eccl.commands.output import Output, render
-from eccl.store.database import schema_sql
-from eccl.store.feature_store import FeatureStore
+from eccl.data.database import schema_sql
+from eccl.features.store import FeatureStore
 
 _HELP = "Read-only. End a query with a semicolon; .tables, .describe TABLE, .format table|csv|json, .quit"
 

@@ -11,18 +11,18 @@ from typing import Any
 import polars as pl
 
 from eccl.config import Params, load_params
+from eccl.data.files import aside, replace_file
 from eccl.evaluation.conventions import SCORED_SPLITS
-from eccl.evaluation.figure_traits import draw_traits
-from eccl.evaluation.opened import scored_runs
 from eccl.evaluation.own_table import build_table, to_markdown
 from eccl.evaluation.predictions import read_truth
 from eccl.evaluation.scoring import ARMS, mean_r, score_disease, score_traits
 from eccl.evaluation.suppression import is_simulated
-from eccl.store.features import read_features
-from eccl.store.files import aside, replace_file
-from eccl.store.gate import require_green
+from eccl.evaluation.test_split.access import scored_runs
+from eccl.evaluation.trait_figure import draw_traits
+from eccl.features.files import read_features
+from eccl.training.inputs.targets import TRAITS
 from eccl.training.runs import run_name
-from eccl.training.targets import TRAITS
+from eccl.versioning.gate import require_green
 from eccl.workspace import Workspace
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from eccl.data.parts import data_version, read_table
+from eccl.data.run_names import is_of_experiment, training_command
 from eccl.errors import FeatureError
-from eccl.store.feature_views import KEYS, declared_view
-from eccl.store.features import read_features
-from eccl.store.materialized import is_covered, read_all_features
-from eccl.store.parts import data_version, read_table
-from eccl.store.run_names import is_of_experiment, training_command
+from eccl.features.files import read_features
+from eccl.features.materialized import is_covered, read_all_features
+from eccl.features.views import KEYS, declared_view
+from eccl.training.inputs.targets import TRAITS
 from eccl.workspace import Workspace
 
 Float = NDArray[np.float64]
@@ -190,3 +191,18 @@ def _require_covered(workspace: Workspace, view: str, run: str, current: str) ->
                 f"{run} was trained on another data version ({origin['data_version']}) than the workspace holds ({current}); run "
                 f"{later}`{training_command(run)}`"
             )
+
+
+def count_visits(truth: Truth, column: str) -> dict[str, int | None]:
+    """Visits with a known target, cases among them, and the participants behind them."""
+    if column == TRAITS:
+        is_known, cases = ~np.isnan(truth.traits).all(axis=1), None
+    else:
+        is_known = ~np.isnan(truth.labels[column])
+        cases = int(np.nansum(truth.labels[column]))
+    return {"n": int(is_known.sum()), "cases": cases, "participants": len(np.unique(truth.eid[is_known]))}
+
+
+def none(value: float) -> float | None:
+    """A score as it is stored: null where it is not defined."""
+    return None if np.isnan(value) else float(value)

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from eccl.evaluation.arm_scores import count_visits, none
 from eccl.evaluation.disease_metrics import score_logits
-from eccl.evaluation.predictions import Truth, predicted_disease, predicted_traits, read_predictions
+from eccl.evaluation.predictions import Truth, count_visits, none, predicted_disease, predicted_traits, read_predictions
 from eccl.evaluation.trait_metrics import score_each
 from eccl.models.scores import mean_defined
-from eccl.training.targets import TRAITS
+from eccl.training.inputs.targets import TRAITS
 from eccl.workspace import Workspace
 
 

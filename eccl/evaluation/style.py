@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eccl.store.files import replace_file
+from eccl.data.files import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow.compute as pc
 
-from eccl.store.parts import read_table, table_files
+from eccl.data.parts import read_table, table_files
 from eccl.workspace import Workspace
 
 SMALLEST_GROUP = 10

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from eccl.data.run_records import run_records
 from eccl.errors import FeatureError
-from eccl.store.run_records import run_records
-from eccl.training.arms import OWN, TASKS
 from eccl.training.runs import RECORD, Run, load_run
+from eccl.training.settings.arms import OWN, TASKS
 from eccl.workspace import Workspace
 
 READS_ECG = ("align", "probe")

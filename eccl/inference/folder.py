@@ -21,11 +21,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from eccl.data.files import aside, told_when_full
 from eccl.errors import ReconcileError, WorkspaceError
 from eccl.inference.notes import note_on_power
 from eccl.inference.predict import DISEASE, EMBEDDING, RECORDING, TRAIT, Predictor
 from eccl.inference.reading import Reader, Refusal
-from eccl.store.files import aside, told_when_full
 
 BLOCK = 256
 """Files that are read, described and written together: a gigabyte of memory, however many there are."""

@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from eccl.data.run_names import training_command
 from eccl.errors import FeatureError, VersionError
 from eccl.models.projection import Aligned
-from eccl.store.run_names import training_command
-from eccl.training.describe import Tables, describe_recordings, predictions, scaler_of
+from eccl.training.inputs.visits import Visits
+from eccl.training.loop.runtime import Runtime, RuntimeConfig
+from eccl.training.outputs.compute_features import Tables, describe_recordings, predictions, scaler_of
+from eccl.training.outputs.rows import vectors_of
 from eccl.training.runs import Run, RunIdentity, load_run
-from eccl.training.runtime import Runtime, RuntimeConfig
 from eccl.training.stages import align, probe
-from eccl.training.views import vectors_of
-from eccl.training.visits import Visits
 from eccl.workspace import Workspace
 
 Int = NDArray[np.int64]
 
 
 class HeldArray:
-    """Recordings in memory as the networks' source of records (:class:`eccl.training.sources.Source`).
+    """Recordings in memory as the networks' source of records (:class:`eccl.training.inputs.sources.Source`).
 
     Parameters
     ----------

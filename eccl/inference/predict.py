@@ -16,7 +16,9 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from eccl.data.parts import read_table, table_files
 from eccl.evaluation.suppression import hide_small
+from eccl.features.views import KEYS
 from eccl.inference.distribution import FEWEST_RECORDINGS, Power, Range, combine, judge
 from eccl.inference.network import LoadedRun, open_run
 from eccl.inference.notes import (
@@ -37,13 +39,11 @@ from eccl.inference.reference import (
     quality_ranges,
     run_reference,
 )
-from eccl.store.feature_views import KEYS
-from eccl.store.parts import read_table, table_files
-from eccl.store.tombstones import require_no_pending_withdrawal
-from eccl.store.withdrawals import read_certificates
-from eccl.training.describe import Tables
+from eccl.ledger.certificates import read_certificates
+from eccl.ledger.tombstones import require_no_pending_withdrawal
+from eccl.training.loop.runtime import RuntimeConfig
+from eccl.training.outputs.compute_features import Tables
 from eccl.training.runs import Run
-from eccl.training.runtime import RuntimeConfig
 from eccl.workspace import Workspace
 
 TRAIT, DISEASE, EMBEDDING, RECORDING = "trait_prediction", "disease_prediction", "ecg_embedding", "recording"

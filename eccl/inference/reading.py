@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from eccl.config import Params
 from eccl.errors import Reason, Rejected, SourceError, WorkerError, WorkspaceError
-from eccl.ingest.discover import RawFile, numbers_in
 from eccl.ingest.modality import Modality, modalities
-from eccl.ingest.raw_files import Entry, LocalFiles
-from eccl.ingest.source import RawSource
+from eccl.ingest.raw.discover import RawFile, numbers_in
+from eccl.ingest.raw.raw_files import Entry, LocalFiles
+from eccl.ingest.raw.source import RawSource
+from eccl.ledger.tombstones import Tombstones
 from eccl.remedies import remedy
-from eccl.store.tombstones import Tombstones
 
 NOBODY = Tombstones()
 CLEAN = "ecg.zarr/clean"

@@ -11,16 +11,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from eccl.config import load_params
+from eccl.data.parts import read_table, table_files
 from eccl.evaluation.suppression import SMALLEST_GROUP
+from eccl.features.files import runs_of
+from eccl.features.materialized import read_all_features
 from eccl.inference.calibration import Platt, conformal_margin, fewest_residuals, fit_platt
 from eccl.inference.distribution import FEWEST_RECORDINGS, Cloud, Range
-from eccl.store.features import runs_of
-from eccl.store.materialized import read_all_features
-from eccl.store.parts import read_table, table_files
+from eccl.training.inputs.targets import disease_labels, trait_values
+from eccl.training.inputs.visits import Visits, recording_visits
+from eccl.training.outputs.rows import vectors_of
 from eccl.training.runs import Run
-from eccl.training.targets import disease_labels, trait_values
-from eccl.training.views import vectors_of
-from eccl.training.visits import Visits, recording_visits
 from eccl.workspace import Workspace
 
 Float = NDArray[np.float64]

@@ -14,16 +14,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from eccl.config import Params
+from eccl.data.arrays import find_damaged, read_rows, write_shard
+from eccl.data.database import conform, write_if_changed
+from eccl.data.parts import part_path
+from eccl.data.slots import CHECKSUM_OF_ARRAY
 from eccl.errors import ChecksumError, Reason, Rejected, SourceError, WorkerError
 from eccl.ingest.modality import Modality, Record, modalities
 from eccl.ingest.plan import Batch, Item, quarantine_path
-from eccl.ingest.seen import UNREADABLE
-from eccl.ingest.source import Source
+from eccl.ingest.raw.known_files import UNREADABLE
+from eccl.ingest.raw.source import Source
 from eccl.remedies import remedy
-from eccl.store.arrays import find_damaged, read_rows, write_shard
-from eccl.store.database import conform, write_if_changed
-from eccl.store.parts import part_path
-from eccl.store.slots import CHECKSUM_OF_ARRAY
 
 
 @dataclass(frozen=True, slots=True)

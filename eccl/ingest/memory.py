@@ -7,9 +7,9 @@ from math import prod
 
 import numpy as np
 
+from eccl.data.memory import available_memory
 from eccl.errors import ConfigError
 from eccl.ingest.modality import Modality
-from eccl.store.memory import available_memory
 
 # Measured (benchmarks/results/growth.csv): a worker's peak over its imports is 2.6 times the arrays of its batch, which are held
 # as records, as a block, and as what the codec makes of them. Worker and reader process are 190 and 150 MB before.

@@ -1,6 +1,6 @@
 """What differs between ECG and cine: arrays, table, and how a typed recording or study becomes a record.
 
-Everything else is shared. A reader has two steps: from a raw file to what :mod:`eccl.ukb` makes of it, and from there
+Everything else is shared. A reader has two steps: from a raw file to what :mod:`eccl.readers` makes of it, and from there
 to a record; the second one also serves recordings that were never a file.
 """
 
@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eccl.config import CineParams, IngestParams, LimitParams, Params
+from eccl.data.arrays import ArraySpec, checksum, cine_specs, ecg_specs
 from eccl.errors import Reason, Rejected
 from eccl.image.cine import CineOptions, PreparedCine, prepare_cine
 from eccl.image.segmentation import Segmentation, find_segmentation, read_segmentation
+from eccl.readers.cine.study import SaxSlice, ZipLimits, open_sax_zip
+from eccl.readers.ecg.cardiosoft import EcgRecord, read_ecg_xml
 from eccl.signal.baseline import remove_baseline
 from eccl.signal.beats import choose_period
 from eccl.signal.quality import measure_quality
-from eccl.store.arrays import ArraySpec, checksum, cine_specs, ecg_specs
-from eccl.ukb.ecg_xml import EcgRecord, read_ecg_xml
-from eccl.ukb.sax_dicom import SaxSlice, ZipLimits, open_sax_zip
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class EcgReader:
 
 
 class ShortAxisStudy(Protocol):
-    """What a record needs of a study; :class:`eccl.ukb.sax_dicom.SaxStudy` says what each of these means."""
+    """What a record needs of a study; :class:`eccl.readers.cine.study.SaxStudy` says what each of these means."""
 
     @property
     def slices(self) -> Sequence[SaxSlice]: ...

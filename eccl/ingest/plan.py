@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from eccl.ingest.discover import RawFile
+from eccl.data.parts import part_path, read_files, table_files
 from eccl.ingest.modality import Modality
-from eccl.ingest.seen import SeenFiles
-from eccl.store.parts import part_path, read_files, table_files
+from eccl.ingest.raw.discover import RawFile
+from eccl.ingest.raw.known_files import SeenFiles
 
 
 @dataclass(frozen=True, slots=True)

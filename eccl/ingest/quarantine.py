@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from eccl.store.parts import read_table, table_files
+from eccl.data.parts import read_table, table_files
 from eccl.workspace import Workspace
 
 _SCHEMA = {"kind": pl.String, "reason": pl.String, "detail": pl.String, "remedy": pl.String, "path": pl.String}

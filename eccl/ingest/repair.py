@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from eccl.data.arrays import find_damaged, mend_metadata
+from eccl.data.parts import read_files, table_files
+from eccl.data.slots import SLOTS
 from eccl.ingest.modality import Modality
-from eccl.store.arrays import find_damaged, mend_metadata
-from eccl.store.parts import read_files, table_files
-from eccl.store.slots import SLOTS
 
 
 def mend_arrays(data: Path, modality: Modality) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from eccl.errors import ReconcileError
 from eccl.ingest.batch import BatchResult
-from eccl.ingest.discover import Discovery
 from eccl.ingest.plan import Plan
+from eccl.ingest.raw.discover import Discovery
 from eccl.ingest.tabular import TabularReport
 
 

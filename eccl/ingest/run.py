@@ -22,22 +22,22 @@ from pathlib import Path
 
 from eccl.cohort.derive import derive_cohort
 from eccl.config import Params, load_params
+from eccl.data.arrays import prepare_array
+from eccl.data.files import sweep
+from eccl.data.lock import writing
+from eccl.data.parts import data_version
 from eccl.errors import Reason, ReconcileError, WorkerError, WorkspaceError
 from eccl.ingest.batch import BatchResult, ingest_batch
-from eccl.ingest.discover import Discovery, leave_out
 from eccl.ingest.memory import fitting_workers
 from eccl.ingest.modality import Modality, modalities
 from eccl.ingest.plan import Batch, Plan, make_plan, taken_rows
+from eccl.ingest.raw.discover import Discovery, leave_out
+from eccl.ingest.raw.known_files import SeenFiles
+from eccl.ingest.raw.source import Source, to_source
 from eccl.ingest.repair import damaged_slots, mend_arrays
 from eccl.ingest.report import IngestReport, reconcile
-from eccl.ingest.seen import SeenFiles
-from eccl.ingest.source import Source, to_source
 from eccl.ingest.tabular import ingest_tables
-from eccl.store.arrays import prepare_array
-from eccl.store.files import sweep
-from eccl.store.lock import writing
-from eccl.store.parts import data_version
-from eccl.store.tombstones import Tombstones, require_no_pending_withdrawal
+from eccl.ledger.tombstones import Tombstones, require_no_pending_withdrawal
 from eccl.workspace import Workspace
 
 Progress = Callable[[int, int], None]
@@ -248,7 +248,7 @@ def run_ingest(
     ----------
     raw
         Folder with XML, zip and table files, in any layout; a URL of one (``s3://bucket/raw``); or a
-        :class:`eccl.ingest.source.Source`.
+        :class:`eccl.ingest.raw.source.Source`.
     workers
         Processes that commit batches; with 1, this one does.
     retry

@@ -13,17 +13,17 @@ import pyarrow as pa
 
 from eccl import __version__
 from eccl.config import LimitParams
+from eccl.data import database
+from eccl.data.files import replace_file, sha256_bytes, sha256_file
+from eccl.data.parts import read_table as read_part_table
+from eccl.data.parts import table_files
 from eccl.errors import Reason, Rejected, SourceError, WorkspaceError
-from eccl.ingest.discover import Discovery, Unplaced, numbers_in
-from eccl.ingest.raw_files import Entry, RawFiles
+from eccl.ingest.raw.discover import Discovery, Unplaced, numbers_in
+from eccl.ingest.raw.raw_files import Entry, RawFiles
+from eccl.ledger.tombstones import Tombstones
+from eccl.readers.tables import export as exports
+from eccl.readers.tables.dictionary import Dictionary, fields_frame, load_dictionary
 from eccl.remedies import remedy
-from eccl.store import database
-from eccl.store.files import replace_file, sha256_bytes, sha256_file
-from eccl.store.parts import read_table as read_part_table
-from eccl.store.parts import table_files
-from eccl.store.tombstones import Tombstones
-from eccl.ukb import tables as exports
-from eccl.ukb.dictionary import Dictionary, fields_frame, load_dictionary
 
 TABLES = ("participants", "visits", "traits", "diagnoses", "fields")
 

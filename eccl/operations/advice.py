@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from eccl.data.run_names import training_command
 from eccl.operations.state import Status
-from eccl.store.run_names import training_command
 
 
 def advise(status: Status) -> Status:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from dataclasses import dataclass
 
-from eccl.store.lock import read_note
+from eccl.data.lock import read_note
 from eccl.workspace import Workspace
 
 

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from eccl.config import Params
+from eccl.data.memory import available_memory
 from eccl.ingest.memory import worker_bytes
 from eccl.ingest.modality import modalities
+from eccl.ledger.releases import read_ledger
 from eccl.operations.checks import Check, ok, problem, warning
-from eccl.store.memory import available_memory
-from eccl.store.releases import read_ledger
 from eccl.workspace import Workspace
 
 GB = 1024**3

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from eccl.errors import VersionError, WithdrawalError
+from eccl.ledger.tombstones import KEY_NAME, KEY_VARIABLE, Tombstones, tombstones_path
 from eccl.operations.checks import Check, ok, problem, warning
 from eccl.operations.locks import read_lock
-from eccl.store.repository import has_git, run_dvc, run_git
-from eccl.store.tombstones import KEY_NAME, KEY_VARIABLE, Tombstones, tombstones_path
-from eccl.store.versions import default_remote
+from eccl.versioning.repository import has_git, run_dvc, run_git
+from eccl.versioning.versions import default_remote
 from eccl.workspace import Workspace
 
 REMOTE_SECONDS = 20

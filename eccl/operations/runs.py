@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from eccl.data.parts import TABLE_OF_MODALITY, read_table, table_files
+from eccl.data.run_names import is_of_experiment
+from eccl.data.run_records import run_records
 from eccl.errors import ChecksumError
-from eccl.store.feature_views import computed_views
-from eccl.store.features import runs_of
-from eccl.store.materialized import is_covered, read_all_features
-from eccl.store.parts import TABLE_OF_MODALITY, read_table, table_files
-from eccl.store.run_names import is_of_experiment
-from eccl.store.run_records import run_records
+from eccl.features.files import runs_of
+from eccl.features.materialized import is_covered, read_all_features
+from eccl.features.views import computed_views
 from eccl.workspace import Workspace
 
 

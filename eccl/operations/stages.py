@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from eccl.errors import VersionError
-from eccl.store.repository import run_dvc
-from eccl.store.versions import DVC_FILE, default_remote
+from eccl.versioning.repository import run_dvc
+from eccl.versioning.versions import DVC_FILE, default_remote
 from eccl.workspace import Workspace
 
 

@@ -8,18 +8,18 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from eccl.data.parts import data_version, read_table, table_files
+from eccl.data.run_names import training_command
 from eccl.errors import ChecksumError, EcclError
 from eccl.ingest.quarantine import count_refusals, read_refusals
+from eccl.ledger.releases import LATEST, read_ledger
+from eccl.ledger.tombstones import journal_path
 from eccl.operations.advice import advise
 from eccl.operations.locks import read_lock
 from eccl.operations.runs import ExperimentState, read_experiments, read_runs
 from eccl.operations.stages import changed_stages, is_pushed, remote_name
 from eccl.operations.state import DataState, GateState, Interruption, Refusal, Status
-from eccl.quality.product_tables import count_leftovers
-from eccl.store.parts import data_version, read_table, table_files
-from eccl.store.releases import LATEST, read_ledger
-from eccl.store.run_names import training_command
-from eccl.store.tombstones import journal_path
+from eccl.quality.product.tables import count_leftovers
 from eccl.workspace import Workspace
 
 
@@ -76,7 +76,7 @@ def _version(workspace: Workspace) -> str | None:
 
 
 def _read_data(workspace: Workspace, version: str | None, rows: Mapping[str, int], quick: bool) -> DataState:
-    from eccl.store.versions import list_versions
+    from eccl.versioning.versions import list_versions
 
     if version is None:
         return DataState()
@@ -94,7 +94,7 @@ def _read_data(workspace: Workspace, version: str | None, rows: Mapping[str, int
 
 def _count_rows(workspace: Workspace) -> tuple[dict[str, int], list[str]]:
     """Rows by table from the files' footers, superseded ones included; and tables that cannot be read."""
-    from eccl.store.database import COHORT_TABLES
+    from eccl.data.database import COHORT_TABLES
 
     rows: dict[str, int] = {}
     unreadable: list[str] = []

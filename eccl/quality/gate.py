@@ -15,7 +15,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from eccl.data.files import aside, sha256_file
+from eccl.data.parts import data_version, write_parquet
 from eccl.errors import ConfigError, GateError, WorkspaceError
+from eccl.ledger.withdrawn_check import require_nobody_returned
 from eccl.quality.engine import Engine
 from eccl.quality.frames import load_frame, set_variables
 from eccl.quality.parameters import GateParameters, read_parameters
@@ -23,9 +26,6 @@ from eccl.quality.results import CRITICAL, GateReport, ValidationRow, count_fail
 from eccl.quality.suites import Suite, load_suites
 from eccl.quality.summary import render_summary
 from eccl.quality.tables import check_schemas, open_tables
-from eccl.store.files import aside, sha256_file
-from eccl.store.parts import data_version, write_parquet
-from eccl.store.returned import require_nobody_returned
 from eccl.workspace import Workspace
 
 

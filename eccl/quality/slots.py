@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import random
 
+from eccl.data.arrays import verify_rows
+from eccl.data.parts import read_table, table_files
+from eccl.data.slots import SLOTS
 from eccl.errors import ChecksumError
 from eccl.quality.results import CRITICAL, ValidationRow
-from eccl.store.arrays import verify_rows
-from eccl.store.parts import read_table, table_files
-from eccl.store.slots import SLOTS
 from eccl.workspace import Workspace
 
 CHECKED = tuple((slots.table, array, column) for slots in SLOTS for array, column in slots.arrays.items())

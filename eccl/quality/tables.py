@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from eccl.data.parts import table_files
 from eccl.errors import ChecksumError, SchemaError
 from eccl.quality.results import CRITICAL, ValidationRow
-from eccl.store.parts import table_files
 from eccl.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 def open_tables(workspace: Workspace) -> duckdb.DuckDBPyConnection:
     """Open an in-memory database with one view per cohort table, straight over its Parquet files.
 
-    `eccl.store.database.connect_data` fills tables with keys and NOT NULL, and refuses what breaks them; the gate's
+    `eccl.data.database.connect_data` fills tables with keys and NOT NULL, and refuses what breaks them; the gate's
     task is to say what is broken, so it reads the files as they are, superseded rows included. A table without a file
     is there, empty. The caller closes the connection.
     """
-    from eccl.store.database import COHORT_TABLES, create_tables, memory
+    from eccl.data.database import COHORT_TABLES, create_tables, memory
 
     connection = memory()
     for table in COHORT_TABLES:
@@ -37,13 +37,13 @@ def open_tables(workspace: Workspace) -> duckdb.DuckDBPyConnection:
 
 def check_schemas(workspace: Workspace) -> list[ValidationRow]:
     """Check that every table fits its DDL: columns, types, keys, NOT NULL. One row per table."""
-    from eccl.store.database import COHORT_TABLES
+    from eccl.data.database import COHORT_TABLES
 
     return [_check_schema(workspace, table) for table in COHORT_TABLES]
 
 
 def _check_schema(workspace: Workspace, table: str) -> ValidationRow:
-    from eccl.store.database import connect_data
+    from eccl.data.database import connect_data
 
     problem = None
     try:

@@ -8,13 +8,13 @@
 
 from __future__ import annotations
 
-from eccl.simulate.cine import render_cine
+from eccl.simulate.cine.render import render_cine
 from eccl.simulate.cohort import Participant, Visit, draw_cohort
 from eccl.simulate.config import SimulationConfig
-from eccl.simulate.ecg import render_ecg
-from eccl.simulate.heart import HeartState
-from eccl.simulate.simulation import CorruptionCount, SimulationSummary, simulate_cohort
-from eccl.simulate.traits import measure_traits
+from eccl.simulate.ecg.render import render_ecg
+from eccl.simulate.files.simulation import CorruptionCount, SimulationSummary, simulate_cohort
+from eccl.simulate.heart.state import HeartState
+from eccl.simulate.heart.traits import measure_traits
 
 __all__ = [
     "CorruptionCount",

@@ -7,10 +7,10 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from eccl.simulate import physiology as ph
 from eccl.simulate.config import SimulationConfig
-from eccl.simulate.heart import HeartState, from_columns
-from eccl.simulate.population import age_columns, draw_columns
+from eccl.simulate.heart import physiology as ph
+from eccl.simulate.heart.population import age_columns, draw_columns
+from eccl.simulate.heart.state import HeartState, from_columns
 
 FIRST_EID = 9_000_000
 EID_SPAN = 900_000

@@ -8,7 +8,7 @@ import numpy as np
 
 from eccl.simulate.cohort import STREAM_PLAN, Participant, draw_cohort
 from eccl.simulate.config import SimulationConfig
-from eccl.simulate.corruption import Modality, PlannedCorruption, plan_corruptions
+from eccl.simulate.files.corruption import Modality, PlannedCorruption, plan_corruptions
 
 
 @dataclass(frozen=True, slots=True, eq=False)

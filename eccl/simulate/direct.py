@@ -5,7 +5,7 @@
     summary, report = simulate_into(Path("raw"), config, workspace, workers=16)
 
 The tables are written to a raw folder and ingested as any export. Recordings and studies are built in memory as the
-readers of :mod:`eccl.ukb` would give them back, and only the slices that the ingest asks for are rendered, so the arrays
+readers of :mod:`eccl.readers` would give them back, and only the slices that the ingest asks for are rendered, so the arrays
 and every measured column are those of raw files. What describes a file describes its recipe instead.
 
 A workspace belongs to one cohort. Which recipe fills it is noted in ``.eccl/simulated`` before the first array is written.
@@ -24,22 +24,22 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from eccl.data.files import replace_file
+from eccl.data.lock import writing
+from eccl.data.parts import PARTED, table_files
 from eccl.errors import ConfigError
-from eccl.ingest.discover import Discovery, RawFile, discover
 from eccl.ingest.modality import EcgReader, Modality, Record
-from eccl.ingest.raw_files import LocalFiles
+from eccl.ingest.raw.discover import Discovery, RawFile, discover
+from eccl.ingest.raw.raw_files import LocalFiles
 from eccl.ingest.report import IngestReport
 from eccl.ingest.run import run_ingest
 from eccl.simulate.cohort import Participant, Visit
-from eccl.simulate.cohort_files import draw_cine_file, draw_ecg_file, file_path, raw_bytes, visit_modalities
 from eccl.simulate.cohort_plan import CohortPlan, plan_cohort
 from eccl.simulate.config import SimulationConfig
-from eccl.simulate.corruption import Modality as Kind
+from eccl.simulate.files.cohort_files import draw_cine_file, draw_ecg_file, file_path, raw_bytes, visit_modalities
+from eccl.simulate.files.corruption import Modality as Kind
+from eccl.simulate.files.simulation import SimulationSummary, plan_simulation, simulate_tables
 from eccl.simulate.read_back import SimulatedStudy, to_recording
-from eccl.simulate.simulation import SimulationSummary, plan_simulation, simulate_tables
-from eccl.store.files import replace_file
-from eccl.store.lock import writing
-from eccl.store.parts import PARTED, table_files
 from eccl.workspace import Workspace
 
 PROOF_NAME = "simulated"  # in .eccl: the hash of the recipe that fills the workspace

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from eccl.simulate.cardiac_cycle import emptying
-from eccl.simulate.contours import slice_contours
-from eccl.simulate.ecg import LEADS, MEDIAN_R_INDEX, RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg
-from eccl.simulate.ecg_measurements import measure
-from eccl.simulate.heart import HeartState
-from eccl.simulate.physiology import Floats
+from eccl.simulate.ecg.measurements import measure
+from eccl.simulate.ecg.render import LEADS, MEDIAN_R_INDEX, RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg
+from eccl.simulate.heart.cardiac_cycle import emptying
+from eccl.simulate.heart.contours import slice_contours
+from eccl.simulate.heart.physiology import Floats
+from eccl.simulate.heart.state import HeartState
 
 # Leads whose amplitudes are read, per wave: what Sokolow, Cornell, the axes and the usual criteria look at.
 R_LEADS = ("I", "aVL", "aVF", "V1", "V2", "V4", "V5", "V6")

@@ -1,4 +1,4 @@
-"""What the readers of :mod:`eccl.ukb` would make of simulated files, without the files.
+"""What the readers of :mod:`eccl.readers` would make of simulated files, without the files.
 
 Equal to the last digit: numbers that a file holds as rounded text are rounded here, and slices are planned by the
 reader's own rules.
@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.uid import MRImageStorage
 
-from eccl.simulate.cine import SLICE_STEP_MM, Scan
-from eccl.simulate.cohort_files import EcgFile
-from eccl.simulate.ecg import RESOLUTION_UV
-from eccl.simulate.ecg_measurements import measure
-from eccl.simulate.sax_zip import (
+from eccl.readers.cine.frames import trigger_step_ms
+from eccl.readers.cine.headers import FrameHeader, normalise_series
+from eccl.readers.cine.series import choose_stack
+from eccl.readers.cine.slices import plan_stack
+from eccl.readers.cine.study import SaxSlice
+from eccl.readers.ecg.cardiosoft import SAMPLE_RATE_HZ, EcgMeasurements, EcgRecord, measure_identity_error
+from eccl.simulate.cine.dicom_zip import (
     INLINE_VF_FRAMES,
     MANUFACTURER,
     MODEL,
@@ -25,16 +27,14 @@ from eccl.simulate.sax_zip import (
     stored_spacing_mm,
     trigger_text,
 )
-from eccl.ukb.ecg_xml import SAMPLE_RATE_HZ, EcgMeasurements, EcgRecord, measure_identity_error
-from eccl.ukb.sax_dicom import SaxSlice
-from eccl.ukb.sax_frames import trigger_step_ms
-from eccl.ukb.sax_headers import FrameHeader, normalise_series
-from eccl.ukb.sax_series import choose_stack
-from eccl.ukb.sax_slices import plan_stack
+from eccl.simulate.cine.render import SLICE_STEP_MM, Scan
+from eccl.simulate.ecg.measurements import measure
+from eccl.simulate.ecg.render import RESOLUTION_UV
+from eccl.simulate.files.cohort_files import EcgFile
 
 
 def to_recording(file: EcgFile) -> EcgRecord:
-    """What the reader of :mod:`eccl.ukb.ecg_xml` makes of a simulated ECG's file."""
+    """What the reader of :mod:`eccl.readers.ecg.cardiosoft` makes of a simulated ECG's file."""
     marks = measure(file.ecg)
     signal = (file.ecg.strip.astype(np.int32) * RESOLUTION_UV).astype(np.int16)
     return EcgRecord(
@@ -68,7 +68,7 @@ def to_recording(file: EcgFile) -> EcgRecord:
 
 
 class SimulatedStudy:
-    """What :class:`eccl.ukb.sax_dicom.SaxStudy` would say of a scan's zip; slices are rendered when they are read."""
+    """What :class:`eccl.readers.cine.study.SaxStudy` would say of a scan's zip; slices are rendered when they are read."""
 
     manifest_status = "agrees"
     excluded_files = INLINE_VF_FRAMES

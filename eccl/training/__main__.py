@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from eccl.errors import EcclError
-from eccl.training.config import ALL, TASKLESS, TASKS
+from eccl.training.settings.config import ALL, TASKLESS, TASKS
 from eccl.workspace import find_workspace
 
 STAGES = ("pretrain_ecg", "pretrain_cmr", "pretrain_cmae", "align", "probe")
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         workspace = find_workspace(options.workspace)
         # Imported after the arguments are known to be good: torch and timm cost seconds.
-        from eccl.training.runtime import runtime_from_environment
+        from eccl.training.loop.runtime import runtime_from_environment
         from eccl.training.session import open_session
 
         flags = {name: getattr(options, name) for name in ("devices", "precision", "compile", "arrays")}

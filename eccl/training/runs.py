@@ -20,11 +20,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from eccl.data.files import aside, sha256_file
+from eccl.data.run_names import training_command
 from eccl.errors import VersionError, WorkspaceError
-from eccl.store.files import aside, sha256_file
-from eccl.store.gate import GateStatus
-from eccl.store.run_names import training_command
-from eccl.training.arms import OWN, Naming
+from eccl.training.settings.arms import OWN, Naming
+from eccl.versioning.gate import GateStatus
 from eccl.workspace import Workspace
 
 WEIGHTS = "weights.safetensors"
@@ -40,7 +40,7 @@ class RunIdentity:
     variant, seed
         Arm or part and seed within an experiment; None for the workspace's own stages.
     arm
-        What the arm or part was when it was trained, see :func:`eccl.training.arms.describe_variant`; None for the
+        What the arm or part was when it was trained, see :func:`eccl.training.settings.arms.describe_variant`; None for the
         workspace's own stages, and absent from records that are older than this key. Decides nothing: the run id does not
         know it.
     """

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from eccl.errors import ConfigError
-from eccl.store.gate import GateStatus, require_green
-from eccl.training.arms import OWN, Naming, changes_of, choose_naming, describe_variant, load_arms
-from eccl.training.config import ALL, TASKLESS, TASKS, TrainingParams, check_devices, load_params
-from eccl.training.runtime import Runtime, RuntimeConfig
+from eccl.training.loop.runtime import Runtime, RuntimeConfig
+from eccl.training.settings.arms import OWN, Naming, changes_of, choose_naming, describe_variant, load_arms
+from eccl.training.settings.config import ALL, TASKLESS, TASKS, TrainingParams, check_devices, load_params
+from eccl.versioning.gate import GateStatus, require_green
 from eccl.workspace import Workspace
 
 

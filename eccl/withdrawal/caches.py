@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
-from eccl.store.files import replace_file
+from eccl.data.files import replace_file
 from eccl.withdrawal.journal import Plan
 from eccl.withdrawal.rows import ids_in
 from eccl.workspace import Workspace

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from eccl import __version__
-from eccl.store.exports import Export, list_exports, redact_exports
-from eccl.store.files import replace_file
-from eccl.store.parts import data_version
-from eccl.store.slots import SLOTS
-from eccl.store.withdrawals import Certificate, certificates_folder, read_certificate
+from eccl.data.files import replace_file
+from eccl.data.parts import data_version
+from eccl.data.slots import SLOTS
+from eccl.ledger.certificates import Certificate, certificates_folder, read_certificate
+from eccl.ledger.exports import Export, list_exports, redact_exports
 from eccl.withdrawal.data import touched
 from eccl.withdrawal.journal import Counts, Plan
 from eccl.withdrawal.plan import count_arrays, count_features, count_releases, count_tables

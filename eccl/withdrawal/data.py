@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from eccl.data.arrays import ArraySpec, checksum, open_array, read_rows, write_shard
+from eccl.data.database import write_if_changed, write_table
+from eccl.data.parts import PARTED, part_path, table_files
+from eccl.data.slots import SLOTS
 from eccl.errors import ChecksumError
-from eccl.store.arrays import ArraySpec, checksum, open_array, read_rows, write_shard
-from eccl.store.database import write_if_changed, write_table
-from eccl.store.parts import PARTED, part_path, table_files
-from eccl.store.slots import SLOTS
 from eccl.withdrawal.journal import Plan
 from eccl.withdrawal.rows import without
 from eccl.workspace import Workspace

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eccl import __version__
-from eccl.store.feature_views import computed_views
-from eccl.store.features import runs_of
-from eccl.store.files import TEMPORARY_PREFIX
-from eccl.store.materialized import FOLDER, WITHDRAWAL, is_covered, list_materializations, write_materialization
-from eccl.store.parts import TABLE_OF_MODALITY, data_version, read_table, table_files, write_parquet
-from eccl.store.run_records import run_records
+from eccl.data.files import TEMPORARY_PREFIX
+from eccl.data.parts import TABLE_OF_MODALITY, data_version, read_table, table_files, write_parquet
+from eccl.data.run_records import run_records
+from eccl.features.files import runs_of
+from eccl.features.materialized import FOLDER, WITHDRAWAL, is_covered, list_materializations, write_materialization
+from eccl.features.views import computed_views
 from eccl.withdrawal.journal import Plan
 from eccl.withdrawal.rows import without
 from eccl.workspace import Workspace

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
+from eccl.data.files import aside
 from eccl.errors import WithdrawalError
-from eccl.store.files import aside
-from eccl.store.tombstones import journal_path
+from eccl.ledger.tombstones import journal_path
 from eccl.withdrawal.rows import Select
 from eccl.workspace import Workspace
 

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from eccl.data.database import COHORT_TABLES
+from eccl.data.parts import data_version, table_files
+from eccl.data.slots import SLOTS
 from eccl.errors import Rejected, WorkspaceError
-from eccl.store.database import COHORT_TABLES
-from eccl.store.parts import data_version, table_files
-from eccl.store.slots import SLOTS
-from eccl.store.withdrawals import certificates_folder
-from eccl.ukb.withdrawals import read_withdrawals
+from eccl.ledger.certificates import certificates_folder
+from eccl.readers.tables.withdrawal_lists import read_withdrawals
 from eccl.withdrawal.features import covered_runs, feature_files, report_files
 from eccl.withdrawal.journal import Counts, Plan
 from eccl.withdrawal.raw import RawTraces, find_raw

@@ -18,15 +18,15 @@ from typing import IO, Any
 
 import pyarrow.parquet as pq
 
+from eccl.data.arrays import open_array
+from eccl.data.lock import writing
+from eccl.data.parts import table_files
+from eccl.data.slots import SLOTS
 from eccl.errors import VersionError
-from eccl.store.arrays import open_array
-from eccl.store.lock import writing
-from eccl.store.parts import table_files
-from eccl.store.repository import run_git
-from eccl.store.slots import SLOTS
-from eccl.store.tombstones import Tombstones, require_no_pending_withdrawal
-from eccl.store.versions import DVC_FILE, default_remote, list_versions
-from eccl.store.withdrawals import Certificate, read_certificates
+from eccl.ledger.certificates import Certificate, read_certificates
+from eccl.ledger.tombstones import Tombstones, require_no_pending_withdrawal
+from eccl.versioning.repository import run_git
+from eccl.versioning.versions import DVC_FILE, default_remote, list_versions
 from eccl.withdrawal.certificate import write_certificate
 from eccl.withdrawal.rows import Select, count_theirs
 from eccl.workspace import Workspace

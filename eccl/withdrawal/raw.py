@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from eccl.data.files import aside
 from eccl.errors import Rejected, WorkspaceError
-from eccl.store.files import aside
-from eccl.ukb.names import is_withdrawal_list, parse_bulk_name
-from eccl.ukb.table_headers import find_id_column, split_header
+from eccl.readers.names import is_withdrawal_list, parse_bulk_name
+from eccl.readers.tables.headers import find_id_column, split_header
 from eccl.withdrawal.rows import Select, ids_in
 
 TABLE_SUFFIXES = {".csv", ".tab", ".tsv", ".txt"}

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from eccl.data.files import sweep
+from eccl.data.lock import writing
 from eccl.errors import WithdrawalError
-from eccl.store.files import sweep
-from eccl.store.lock import writing
-from eccl.store.tombstones import Tombstones, journal_path, require_no_pending_withdrawal
-from eccl.store.withdrawals import Certificate
+from eccl.ledger.certificates import Certificate
+from eccl.ledger.tombstones import Tombstones, journal_path, require_no_pending_withdrawal
 from eccl.withdrawal.caches import empty_caches
 from eccl.withdrawal.certificate import certify
 from eccl.withdrawal.data import delete_slots, empty_parts, empty_shards, empty_tables

@@ -23,14 +23,14 @@ from pathlib import Path
 
 import duckdb
 
+from eccl.data.arrays import read_rows
+from eccl.data.database import memory
+from eccl.data.slots import SLOTS
 from eccl.errors import WithdrawalError
-from eccl.store.arrays import read_rows
-from eccl.store.database import memory
-from eccl.store.exports import list_exports
-from eccl.store.sample import FOLDER as SAMPLE
-from eccl.store.slots import SLOTS
-from eccl.store.tombstones import KEY_NAME, journal_path
-from eccl.ukb.names import is_withdrawal_list
+from eccl.ledger.exports import list_exports
+from eccl.ledger.tombstones import KEY_NAME, journal_path
+from eccl.readers.names import is_withdrawal_list
+from eccl.versioning.sample import FOLDER as SAMPLE
 from eccl.withdrawal.raw import is_bulk_of_others
 from eccl.withdrawal.rows import Select, ids_in
 from eccl.withdrawal.stores import opened

@@ -14,12 +14,12 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from eccl.data.database import memory
+from eccl.data.files import TEMPORARY_PREFIX, aside
 from eccl.errors import WithdrawalError
-from eccl.store.database import memory
-from eccl.store.feature_views import quote
-from eccl.store.files import TEMPORARY_PREFIX, aside
-from eccl.store.publish import ROW_GROUP
-from eccl.store.releases import note_redaction
+from eccl.features.views import quote
+from eccl.ledger.releases import note_redaction
+from eccl.publishing.publish import ROW_GROUP
 from eccl.withdrawal.journal import Plan
 from eccl.withdrawal.rows import Select, ids_in
 from eccl.workspace import Workspace

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from eccl.store.parts import read_table, table_files
-from eccl.store.run_records import run_records
+from eccl.data.parts import read_table, table_files
+from eccl.data.run_records import run_records
 from eccl.workspace import Workspace
 
 HOW = {"train": "trained", "val": "selected"}

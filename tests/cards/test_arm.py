@@ -10,7 +10,7 @@ import yaml
 
 from eccl.cards.arm import read_arm, tell_arm
 from eccl.errors import ConfigError
-from eccl.training.arms import choose_naming, describe_variant, load_arms
+from eccl.training.settings.arms import choose_naming, describe_variant, load_arms
 from eccl.workspace import shipped
 
 SEED = 42

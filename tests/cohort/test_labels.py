@@ -11,8 +11,8 @@ import pytest
 
 from eccl.cohort.derive import derive_cohort
 from eccl.config import CohortParams
-from eccl.store import database
-from eccl.store.parts import read_table
+from eccl.data import database
+from eccl.data.parts import read_table
 from eccl.workspace import Workspace
 
 NEVER, BEFORE, AFTER_SOON, AFTER_LATE, UNDATED, BOTH, DEAD = range(9_000_001, 9_000_008)

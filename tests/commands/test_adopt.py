@@ -10,8 +10,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from eccl.commands import adopt
-from eccl.training.config import choose_preset, load_params
+from eccl.commands.study import adopt
+from eccl.training.settings.config import choose_preset, load_params
 from eccl.workspace import Workspace, shipped
 
 

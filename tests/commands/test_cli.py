@@ -118,7 +118,7 @@ def test_ingest_publishes_what_analysts_can_query_before_any_model(raw_cohort: P
 
 
 def test_sql_forms(ingested: Workspace, tmp_path: Path) -> None:
-    from eccl.store.publish import publish
+    from eccl.publishing.publish import publish
 
     publish(ingested)
     table = run("sql", "SELECT * FROM fields ORDER BY field_id", "--rows", "2", cwd=ingested.root)

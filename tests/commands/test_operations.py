@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eccl.store.initialise import init_workspace
+from eccl.versioning.initialise import init_workspace
 from eccl.workspace import Workspace
 from tests.store.runs import copy_workspace, finish_every_run
 

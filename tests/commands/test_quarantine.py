@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from eccl.commands.app import app
+from eccl.data.parts import read_table
 from eccl.ingest.run import run_ingest
-from eccl.store.parts import read_table
 from eccl.workspace import Workspace
 
 

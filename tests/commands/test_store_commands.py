@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import eccl
-from eccl.store.publish import publish
+from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
 from tests.commands.test_cli import run
 from tests.store.runs import copy_workspace, finish_every_run

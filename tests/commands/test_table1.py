@@ -11,15 +11,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from eccl.commands import table1
+from eccl.commands.study import table1
 from eccl.errors import ConfigError, LockedError, SplitError
-from eccl.experiments.run import hold
+from eccl.study.scheduler.run import hold
 from eccl.workspace import Workspace
-from tests.experiments.workspace import versioned_workspace
+from tests.study.workspace import versioned_workspace
 
 PROGRAM = """
 import typer
-from eccl.commands import table1
+from eccl.commands.study import table1
 from eccl.errors import EcclError
 
 app = typer.Typer()

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from eccl.data.parts import read_table
 from eccl.ingest.report import IngestReport
 from eccl.ingest.run import run_ingest
-from eccl.store.parts import read_table
 from eccl.workspace import Workspace, shipped
 from tests.dirty import cine_cases, ecg_cases, hostile_zips, list_cases, table_cases
 from tests.dirty.cine_cases import clean_study

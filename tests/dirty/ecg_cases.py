@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from eccl.errors import Reason
-from eccl.simulate.corruption import corrupt_ecg
+from eccl.simulate.files.corruption import corrupt_ecg
 from tests.dirty.cases import Case, accepted, flagged, refused
 
 Edit = Callable[[bytes], bytes]

@@ -15,7 +15,7 @@ import numpy as np
 from pydicom.uid import JPEG2000Lossless
 
 from eccl.errors import Reason
-from eccl.simulate.sax_zip import Member, compress_member
+from eccl.simulate.cine.dicom_zip import Member, compress_member
 from tests.dirty.cases import Case, accepted, flagged, refused, repaired
 from tests.dirty.cine_cases import Frames, dicoms, each, pack, recoded, with_files
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from eccl.config import Params
+from eccl.data.arrays import verify_rows
 from eccl.errors import Reason, SchemaError, WorkspaceError
 from eccl.ingest.run import plan_ingest, run_ingest
+from eccl.readers.tables.dictionary import Dictionary
+from eccl.readers.tables.withdrawal_lists import read_withdrawals
 from eccl.remedies import remedy
-from eccl.store.arrays import verify_rows
-from eccl.ukb.dictionary import Dictionary
-from eccl.ukb.withdrawals import read_withdrawals
 from tests.dirty import ecg_cases, list_cases, table_cases
 from tests.dirty.cases import Case
 from tests.dirty.conftest import CINE_EID, CINES, ECG_EID, TABLE_EID, TABLES, VISITS_EID, Ingested, new_workspace

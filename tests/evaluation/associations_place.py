@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from eccl.store import database
-from eccl.store.features import write_features
-from eccl.store.parts import data_version
+from eccl.data import database
+from eccl.data.parts import data_version
+from eccl.features.files import write_features
 from eccl.workspace import Workspace, shipped
 
 FIRST = 9_000_000

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from statsmodels.formula.api import logit, ols, phreg
 from typer.testing import CliRunner
 
+from eccl.data.parts import data_version
 from eccl.errors import ConfigError, FeatureError, SplitError
 from eccl.evaluation.associations.associate import associate
 from eccl.evaluation.associations.participants import choose_participants, follow
 from eccl.evaluation.associations.regression import adjust, fit_hazard, fit_linear, fit_logistic
-from eccl.evaluation.opened import choose_split
 from eccl.evaluation.predictions import read_truth
-from eccl.store.parts import data_version
+from eccl.evaluation.test_split.access import choose_split
 from eccl.workspace import Workspace, shipped
 from tests.evaluation.associations_place import FIELDS, FIRST, LAST, PEOPLE, VISIT, make_place, write
 
@@ -141,7 +141,7 @@ def test_training_visits_and_absent_runs_are_refused(place: Workspace, tmp_path:
 def call(place: Workspace, *arguments: str) -> Any:
     import typer
 
-    from eccl.commands.associations import register
+    from eccl.commands.study.associations import register
 
     app = typer.Typer()
     app.callback()(lambda: None)

@@ -10,15 +10,15 @@ import duckdb
 import polars as pl
 import pytest
 
-from eccl.commands.associations import _other_split
+from eccl.commands.study.associations import _other_split
+from eccl.data import database
+from eccl.data.lock import writing
 from eccl.errors import LockedError
 from eccl.evaluation.associations.associate import associate
 from eccl.evaluation.associations.forest import draw_forest
 from eccl.evaluation.associations.table import keep_current
-from eccl.store import database
-from eccl.store.build import fill_store
-from eccl.store.features import write_features
-from eccl.store.lock import writing
+from eccl.features.files import write_features
+from eccl.publishing.build import fill_store
 from eccl.workspace import Workspace
 from tests.evaluation.associations_place import LAST, make_place
 

@@ -12,13 +12,13 @@ import pytest
 from scipy.stats import pearsonr
 from sklearn.metrics import average_precision_score, brier_score_loss, r2_score, roc_auc_score
 
+from eccl.data import database
+from eccl.data.parts import data_version
 from eccl.errors import FeatureError
 from eccl.evaluation.evaluate import evaluate
-from eccl.evaluation.opened import look_up
-from eccl.store import database
-from eccl.store.features import write_features
-from eccl.store.materialized import write_materialization
-from eccl.store.parts import data_version
+from eccl.evaluation.test_split.access import look_up
+from eccl.features.files import write_features
+from eccl.features.materialized import write_materialization
 from eccl.workspace import Workspace, shipped
 
 FIELDS = (24100, 24103)

@@ -8,9 +8,9 @@ import duckdb
 import numpy as np
 import pytest
 
+from eccl.data import database
 from eccl.evaluation import retrieval
 from eccl.evaluation.retrieval import ranks_of_own, summarise
-from eccl.store import database
 
 
 def unit(values: np.ndarray) -> np.ndarray:

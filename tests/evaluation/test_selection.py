@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from eccl.data.parts import data_version
 from eccl.errors import FeatureError, SplitError, VersionError
-from eccl.evaluation.looks import looks_file, read_looks
-from eccl.evaluation.selection import Scope, freeze, read_selected, read_selection, selection_file
-from eccl.store.parts import data_version
-from tests.evaluation.arms_place import Place
+from eccl.evaluation.test_split.access_log import looks_file, read_looks
+from eccl.evaluation.test_split.selection import Scope, freeze, read_selected, read_selection, selection_file
+from tests.study.arms_place import Place
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from eccl.data.arrays import find_damaged
+from eccl.data.parts import read_files, read_table, table_files
+from eccl.data.slots import CHECKSUM_OF_ARRAY
 from eccl.ingest.run import run_ingest
-from eccl.store.arrays import find_damaged
-from eccl.store.parts import read_files, read_table, table_files
-from eccl.store.publish import publish
-from eccl.store.slots import CHECKSUM_OF_ARRAY
+from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
 from tests.conftest import tree_of
 from tests.faults.harness import Damage, Scenario, answer_of, make_workspace

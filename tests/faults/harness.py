@@ -26,11 +26,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import eccl
+from eccl.data.arrays import find_damaged
+from eccl.data.files import TEMPORARY_PREFIX
+from eccl.data.parts import data_version, read_files, table_files
+from eccl.data.slots import CHECKSUM_OF_ARRAY
 from eccl.ingest.run import run_ingest
-from eccl.store.arrays import find_damaged
-from eccl.store.files import TEMPORARY_PREFIX
-from eccl.store.parts import data_version, read_files, table_files
-from eccl.store.slots import CHECKSUM_OF_ARRAY
 from eccl.workspace import Workspace, shipped
 from tests.conftest import Tree, tree_of
 
@@ -44,7 +44,7 @@ INGEST = (
 )
 ECCL = "from eccl.commands import main; main()"
 
-WORKER, READER = "multiprocessing.spawn", "eccl.ingest.reading"
+WORKER, READER = "multiprocessing.spawn", "eccl.ingest.reader.process"
 VICTIMS = ("group", "parent", "worker", "reader")
 
 Answer = tuple[str, tuple[int, ...]]

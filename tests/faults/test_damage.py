@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from eccl.data.parts import read_table, table_files
 from eccl.errors import ChecksumError, EcclError
 from eccl.ingest.run import run_ingest
 from eccl.quality.slots import check_slots
-from eccl.store.parts import read_table, table_files
 from eccl.workspace import Workspace
 from tests.conftest import tree_of
 from tests.faults.conftest import damage_of, flip, truncate

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from eccl.data.lock import writing
 from eccl.errors import LockedError
 from eccl.ingest.run import run_ingest
-from eccl.store.lock import writing
 from tests.conftest import tree_of
 from tests.faults.harness import ECCL, Scenario, begin, count_changes, needs_proc, start, wait_for
 

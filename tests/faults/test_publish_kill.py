@@ -14,10 +14,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from eccl.data.files import TEMPORARY_PREFIX
 from eccl.ingest.run import run_ingest
-from eccl.store.files import TEMPORARY_PREFIX
-from eccl.store.publish import publish
-from eccl.store.releases import read_ledger
+from eccl.ledger.releases import read_ledger
+from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
 from tests.faults.harness import ECCL, LONG, Answer, Scenario, answer_of, begin, needs_proc, wait_for
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from eccl.data.parts import read_table, table_files
 from eccl.ingest.report import IngestReport
 from eccl.ingest.run import run_ingest, session
-from eccl.store.parts import read_table, table_files
 from eccl.workspace import Workspace
 from tests.faults.harness import ECCL, INGEST, ROOT, check_instant, check_nothing_lost, make_workspace
 

@@ -13,11 +13,11 @@ from typing import Any, cast
 import pytest
 
 from eccl.config import LimitParams
+from eccl.data.parts import table_files
 from eccl.errors import EcclError, Reason, Rejected
-from eccl.ingest.guard import ReaderProcess
 from eccl.ingest.modality import Modality, Record
+from eccl.ingest.reader.supervisor import ReaderProcess
 from eccl.ingest.run import run_ingest
-from eccl.store.parts import table_files
 from tests.faults import hostile
 from tests.faults.harness import ROOT, Scenario, begin, check_complete, members, needs_proc
 
@@ -106,7 +106,7 @@ PARENT = """
 import sys
 from pathlib import Path
 from eccl.config import LimitParams
-from eccl.ingest.guard import ReaderProcess
+from eccl.ingest.reader.supervisor import ReaderProcess
 from tests.faults import hostile
 reader = ReaderProcess(LimitParams(seconds_per_file=60))
 print(reader.read(Path(sys.argv[1]), hostile.Hostile(hostile.answer)).columns["pid"], flush=True)

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from eccl.data.parts import data_version
 from eccl.ingest.run import run_ingest
-from eccl.store.initialise import init_workspace
-from eccl.store.parts import data_version
+from eccl.versioning.initialise import init_workspace
 from eccl.workspace import Workspace
 from tests.conftest import tree_of
 from tests.flows.server import Server, shared_server

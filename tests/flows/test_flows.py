@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from eccl.data.parts import data_version
 from eccl.errors import FlowError, GateError
-from eccl.store.initialise import init_workspace
-from eccl.store.parts import data_version
+from eccl.versioning.initialise import init_workspace
 from eccl.workspace import Workspace
 from flows.train import choose_stages
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from eccl.errors import GateError
-from flows.hooks import HOOKS
+from flows.support.hooks import HOOKS
 from tests.flows.server import Server
 
 ID = str(9_000_017)

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from eccl.data.lock import writing
 from eccl.errors import FlowError, LockedError
 from eccl.ingest.plan import Batch
-from eccl.store.lock import writing
 from eccl.workspace import Workspace
-from flows import mapping
-from flows.mapping import Fenced, mapped
+from flows.support import mapping
+from flows.support.mapping import Fenced, mapped
 from tests.conftest import tree_of
 from tests.flows.server import Server
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from eccl.errors import ConfigError
 from flows.__main__ import MODULES, NAMES
-from flows.parameters import FLOWS, IngestParameters, Parameters, read_parameters
+from flows.support.parameters import FLOWS, IngestParameters, Parameters, read_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 

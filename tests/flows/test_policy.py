@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from eccl.errors import ConfigError, FlowError, GateError, LockedError, ReconcileError, SourceError
-from flows.policy import checkout_tag, is_worth_retrying, one_dvc_command, timeout_s
-from flows.words import discreet, without_ids
+from flows.support.policy import checkout_tag, is_worth_retrying, one_dvc_command, timeout_s
+from flows.support.redaction import discreet, without_ids
 from tests.flows.server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys, time
 from pathlib import Path
-from flows.policy import one_dvc_command
+from flows.support.policy import one_dvc_command
 with one_dvc_command(Path(sys.argv[1]), "dvc repro align"):
     print("held", flush=True)
     time.sleep(600)
@@ -31,8 +31,8 @@ SLOW = """
 import sys
 from pathlib import Path
 from prefect import flow
-from flows.dvc import run_stage
-from flows.policy import step
+from flows.support.dvc import run_stage
+from flows.support.policy import step
 
 @flow(timeout_seconds=900)
 def inner() -> None:
@@ -73,7 +73,7 @@ def test_only_input_and_output_is_tried_again(error: BaseException, wanted: bool
 def test_prefect_tries_again_with_longer_and_longer_waits(error: Exception, runs: int, prefect_server: Server) -> None:
     from prefect import flow
 
-    from flows.mapping import ingest_batch
+    from flows.support.mapping import ingest_batch
 
     assert callable(ingest_batch.retry_condition_fn)
     assert ingest_batch.retry_delay_seconds == [10, 20, 40]
@@ -118,7 +118,7 @@ def test_the_server_keeps_stages_with_one_tag_apart(prefect_server: Server, tmp_
     from prefect import flow, get_client
 
     from flows.deploy import make_limits
-    from flows.policy import GPU_TAG
+    from flows.support.policy import GPU_TAG
 
     with get_client(sync_client=True) as client:
         for _ in range(2):  # again, it changes nothing
@@ -184,7 +184,7 @@ def test_hours_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_every_flow_that_can_be_deployed_has_a_limit_and_tells_when_it_fails() -> None:
     from flows.__main__ import NAMES
-    from flows.hooks import tell_failure
+    from flows.support.hooks import tell_failure
     from tests.flows.test_parameters import flow_of
 
     for name in NAMES:

@@ -13,7 +13,7 @@ from pathlib import Path
 import atheris
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-with atheris.instrument_imports(include=["eccl.ukb", "pydicom.filereader", "pydicom.fileutil", "zipfile"]):
+with atheris.instrument_imports(include=["eccl.readers", "pydicom.filereader", "pydicom.fileutil", "zipfile"]):
     from tests.fuzz import targets
 
 from tests.fuzz import seeds

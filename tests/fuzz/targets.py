@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 
 from eccl.errors import Reason, Rejected, SchemaError
-from eccl.ukb.dictionary import Dictionary, load_dictionary
-from eccl.ukb.ecg_xml import LEADS, SAMPLES, read_ecg_xml
-from eccl.ukb.sax_dicom import ZipLimits, open_sax_zip
-from eccl.ukb.tables import (
+from eccl.readers.cine.study import ZipLimits, open_sax_zip
+from eccl.readers.ecg.cardiosoft import LEADS, SAMPLES, read_ecg_xml
+from eccl.readers.tables.dictionary import Dictionary, load_dictionary
+from eccl.readers.tables.export import (
     VALUES_SCHEMA,
     find_misaligned,
     pair_codes_with_dates,
@@ -25,7 +25,7 @@ from eccl.ukb.tables import (
     traits_from,
     visits_from,
 )
-from eccl.ukb.withdrawals import read_withdrawals
+from eccl.readers.tables.withdrawal_lists import read_withdrawals
 
 LIMITS = ZipLimits(max_members=500, max_member_bytes=1 << 20, max_total_bytes=8 << 20, max_matrix=64)
 DICTIONARY = load_dictionary()

@@ -8,11 +8,11 @@ from pathlib import Path
 import polars as pl
 import yaml
 
+from eccl.data.parts import read_table
 from eccl.simulate import SimulationConfig
-from eccl.simulate.cohort_files import raw_bytes
 from eccl.simulate.cohort_plan import plan_cohort
 from eccl.simulate.direct import simulate_into
-from eccl.store.parts import read_table
+from eccl.simulate.files.cohort_files import raw_bytes
 from eccl.training.__main__ import main
 from eccl.workspace import Workspace
 from tests.training.synthetic import tiny_params, write_gate

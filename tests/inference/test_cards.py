@@ -8,9 +8,9 @@ import pytest
 
 from eccl.cards.evidence import gather
 from eccl.cards.write import cards_folder, write_cards
+from eccl.data.parts import data_version, read_table
 from eccl.errors import FeatureError
-from eccl.evaluation.selection import selection_file
-from eccl.store.parts import data_version, read_table
+from eccl.evaluation.test_split.selection import selection_file
 from eccl.training.runs import load_run
 from eccl.workspace import Workspace
 

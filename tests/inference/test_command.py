@@ -13,7 +13,7 @@ import polars as pl
 from typer.testing import CliRunner
 
 from eccl.commands.app import app
-from eccl.store.tombstones import Tombstones
+from eccl.ledger.tombstones import Tombstones
 from eccl.training.runs import load_run
 from eccl.workspace import Workspace
 from tests.training.synthetic import FIRST_EID

@@ -16,8 +16,8 @@ from eccl.inference.choose import choose_runs
 from eccl.inference.distribution import FEWEST_RECORDINGS, OUTSIDE_P, Power, fewest_for
 from eccl.inference.predict import Predictor
 from eccl.inference.reference import FEWEST_VISITS, MEASURES
-from eccl.training.arms import TASKS
-from eccl.training.runtime import RuntimeConfig
+from eccl.training.loop.runtime import RuntimeConfig
+from eccl.training.settings.arms import TASKS
 from eccl.workspace import Workspace
 from tests.inference.test_predict import read
 

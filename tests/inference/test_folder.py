@@ -12,7 +12,7 @@ from eccl.inference.choose import choose_runs
 from eccl.inference.folder import FILES, predict_folder
 from eccl.inference.predict import Predictor
 from eccl.inference.reading import Reader
-from eccl.training.runtime import RuntimeConfig
+from eccl.training.loop.runtime import RuntimeConfig
 from eccl.workspace import Workspace
 from tests.inference.test_predict import read
 

@@ -11,18 +11,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from eccl.config import load_params
+from eccl.data.parts import read_table, table_files, write_parquet
 from eccl.errors import FeatureError, VersionError, WithdrawalError, WorkspaceError
+from eccl.features.files import read_features
 from eccl.inference.choose import choose_runs
 from eccl.inference.distribution import FEWEST_RECORDINGS
 from eccl.inference.predict import Predictions, Predictor
 from eccl.inference.reading import Reader, Recording
 from eccl.inference.reference import first_visits, run_reference
-from eccl.store.features import read_features
-from eccl.store.parts import read_table, table_files, write_parquet
-from eccl.store.tombstones import journal_path
+from eccl.ledger.tombstones import journal_path
+from eccl.training.inputs.visits import recording_visits
+from eccl.training.loop.runtime import RuntimeConfig
 from eccl.training.runs import load_run
-from eccl.training.runtime import RuntimeConfig
-from eccl.training.visits import recording_visits
 from eccl.workspace import Workspace
 
 Files = tuple[Path, pl.DataFrame]

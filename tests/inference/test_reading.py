@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 
 from eccl.config import Params, load_params
+from eccl.data.arrays import read_rows
 from eccl.errors import Reason, Rejected, WorkspaceError
 from eccl.inference.reading import Reader, Recording, Refusal
 from eccl.ingest.modality import Record, modalities
-from eccl.simulate.corruption import ECG_CORRUPTIONS, corrupt_ecg
-from eccl.store.arrays import read_rows
+from eccl.simulate.files.corruption import ECG_CORRUPTIONS, corrupt_ecg
 from eccl.workspace import Workspace
 
 Files = tuple[Path, pl.DataFrame]

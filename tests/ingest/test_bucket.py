@@ -13,10 +13,10 @@ import pytest
 from s3fs import S3FileSystem
 
 from eccl.errors import SourceError, WorkspaceError
-from eccl.ingest.raw_files import BucketFiles, to_raw_files
+from eccl.ingest.raw.raw_files import BucketFiles, to_raw_files
 from eccl.ingest.run import run_ingest, session
-from eccl.store.initialise import init_workspace
-from eccl.store.versions import push_version
+from eccl.versioning.initialise import init_workspace
+from eccl.versioning.versions import push_version
 from eccl.workspace import Workspace
 from tests.conftest import tree_of
 from tests.s3 import Bucket, serve_s3

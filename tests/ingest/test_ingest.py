@@ -10,11 +10,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from eccl.data import arrays
+from eccl.data.lock import writing
+from eccl.data.parts import read_table, table_files
 from eccl.errors import ChecksumError, ConfigError, LockedError, WorkspaceError
 from eccl.ingest.run import run_ingest, session
-from eccl.store import arrays
-from eccl.store.lock import writing
-from eccl.store.parts import read_table, table_files
 from eccl.workspace import Workspace
 from tests.conftest import tree_of
 

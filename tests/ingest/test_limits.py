@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from eccl.config import Params
+from eccl.data import memory
 from eccl.errors import ConfigError, Reason, WorkspaceError
-from eccl.ingest.discover import discover
 from eccl.ingest.memory import fitting_workers, worker_bytes
 from eccl.ingest.modality import modalities
-from eccl.ingest.raw_files import LocalFiles, to_raw_files
-from eccl.store import memory
+from eccl.ingest.raw.discover import discover
+from eccl.ingest.raw.raw_files import LocalFiles, to_raw_files
 
 
 def test_what_is_no_file_is_unreadable(tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from eccl.data.arrays import ecg_specs, prepare_array, read_rows, write_shard
+from eccl.data.lock import writing
+from eccl.data.parts import read_table
 from eccl.errors import SourceError, WorkspaceError
-from eccl.ingest import source as sources
-from eccl.ingest.raw_files import LocalFiles
+from eccl.ingest.raw import source as sources
+from eccl.ingest.raw.raw_files import LocalFiles
 from eccl.ingest.run import run_ingest, session
-from eccl.store.arrays import ecg_specs, prepare_array, read_rows, write_shard
-from eccl.store.lock import writing
-from eccl.store.parts import read_table
 from eccl.workspace import Workspace
 from tests.conftest import tree_of
 
@@ -57,7 +57,7 @@ def test_a_table_that_cannot_be_read_tonight_is_read_tomorrow(
     filled: Workspace, raw_cohort: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = tree_of(filled.data)
-    from eccl.ukb import tables
+    from eccl.readers.tables import export as tables
 
     right = tables.read_table
 

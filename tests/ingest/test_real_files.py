@@ -13,9 +13,9 @@ import numpy as np
 import pydicom
 import pytest
 
+from eccl.data.arrays import read_rows
+from eccl.data.parts import read_table
 from eccl.ingest.run import run_ingest
-from eccl.store.arrays import read_rows
-from eccl.store.parts import read_table
 from eccl.workspace import Workspace
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from eccl.store.initialise import init_workspace
-from eccl.store.parts import data_version
-from eccl.store.repository import run_git
-from eccl.store.versions import record_version
+from eccl.data.parts import data_version
+from eccl.versioning.initialise import init_workspace
+from eccl.versioning.repository import run_git
+from eccl.versioning.versions import record_version
 from eccl.workspace import Workspace
 from tests.store.runs import copy_workspace
 

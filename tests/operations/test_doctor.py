@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from eccl.config import Params, load_params
+from eccl.data.lock import writing
+from eccl.ledger.tombstones import KEY_NAME, Tombstones
 from eccl.operations.checks import OK, PROBLEM, WARNING
 from eccl.operations.doctor import examine, is_fit
 from eccl.operations.machine import GB, check_clock, check_disk, check_memory, check_open_files
 from eccl.operations.places import check_key, check_lock, check_remote, check_server, hide_credentials
-from eccl.store.initialise import init_workspace
-from eccl.store.lock import writing
-from eccl.store.repository import run_git
-from eccl.store.tombstones import KEY_NAME, Tombstones
+from eccl.versioning.initialise import init_workspace
+from eccl.versioning.repository import run_git
 from eccl.workspace import Workspace, shipped
 
 

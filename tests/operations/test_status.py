@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from eccl.data.lock import writing
+from eccl.data.parts import data_version, read_table
 from eccl.operations.locks import read_lock
 from eccl.operations.stages import is_pushed, remote_name
 from eccl.operations.status import read_status
-from eccl.store.lock import writing
-from eccl.store.parts import data_version, read_table
-from eccl.store.publish import publish
-from eccl.store.repository import run_dvc
+from eccl.publishing.publish import publish
+from eccl.versioning.repository import run_dvc
 from eccl.workspace import Workspace
 from tests.store.runs import finish_every_run, finish_run
 
@@ -109,7 +109,7 @@ def test_a_held_lock_names_its_holder_and_a_stale_one_is_known(place: Workspace)
         assert (found.is_held, found.is_stale, found.what, found.pid) == (True, False, "publish", os.getpid())
     assert not read_lock(place).is_held
     code = (
-        "import sys, time, pathlib; from eccl.store.lock import writing\n"
+        "import sys, time, pathlib; from eccl.data.lock import writing\n"
         "with writing(pathlib.Path(sys.argv[1]), 'ingest'): print('in', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(place.state)], stdout=subprocess.PIPE, text=True) as holder:

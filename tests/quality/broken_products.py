@@ -13,8 +13,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from eccl.store import database
-from eccl.store.parts import read_table
+from eccl.data import database
+from eccl.data.parts import read_table
 from eccl.workspace import Workspace
 
 

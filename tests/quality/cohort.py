@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from eccl.store.database import COHORT_TABLES
+from eccl.data.database import COHORT_TABLES
 from eccl.workspace import Workspace, shipped
 
 PARTICIPANTS = 60

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from eccl.data import database
+from eccl.data.parts import read_table
 from eccl.errors import ConfigError, GateError
 from eccl.quality.gate import run_gate
 from eccl.quality.slots import check_slots
-from eccl.store import database
-from eccl.store.gate import require_green
-from eccl.store.parts import read_table
+from eccl.versioning.gate import require_green
 from eccl.workspace import Workspace
 
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from eccl.quality.gate import run_gate
-from eccl.quality.product import check_product
+from eccl.quality.product.check import check_product
 from eccl.quality.results import GateReport
 from eccl.quality.suites import load_suites
 from eccl.workspace import Workspace

@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from eccl.data.parts import data_version, read_table
 from eccl.errors import WorkspaceError
-from eccl.quality.findings import Finding, Node, draw
-from eccl.quality.product import check_product
-from eccl.quality.product_arrays import check_arrays
-from eccl.quality.product_features import check_features
-from eccl.quality.product_models import check_models, check_releases
-from eccl.quality.product_tables import check_files, check_gate, check_tables, check_withdrawals
-from eccl.store.parts import data_version, read_table
+from eccl.quality.product.arrays import check_arrays
+from eccl.quality.product.check import check_product
+from eccl.quality.product.features import check_features
+from eccl.quality.product.findings import Finding, Node, draw
+from eccl.quality.product.models import check_models, check_releases
+from eccl.quality.product.tables import check_files, check_gate, check_tables, check_withdrawals
 from eccl.workspace import Workspace
 from tests.quality.broken_products import BROKEN, Broken, double, rewrite
 
@@ -97,7 +97,7 @@ def test_features_of_older_data_are_stale_and_not_wrong(place: Workspace) -> Non
 
 
 def test_vectors_are_read_in_batches(place: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eccl.quality.product_features.BATCH", 3)
+    monkeypatch.setattr("eccl.quality.product.features.BATCH", 3)
     file = place.features / "ecg_projection/align-I50.parquet"
     rewrite(file, lambda rows: (double(rows), rows.append(rows[-1]), rows.append(rows[-1])))
     [node] = [one for _, one in found_in(place, "features") if "norm" in one.what]

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from benchmarks.big_cohort import time_suites, write_big_cohort
+from eccl.data.database import COHORT_TABLES, empty_table
 from eccl.errors import ConfigError, GateError
 from eccl.quality.facts import FACTS
 from eccl.quality.frames import FRAMES
@@ -18,7 +19,6 @@ from eccl.quality.parameters import read_parameters
 from eccl.quality.results import RESULT_SCHEMA
 from eccl.quality.statements import read_statements
 from eccl.quality.suites import Suite, columns_of, dump_suite, load_suite, load_suites, suites_folder
-from eccl.store.database import COHORT_TABLES, empty_table
 from eccl.workspace import Workspace, shipped
 
 FILES = sorted(suites_folder().glob("*.json"))

@@ -6,9 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
-from eccl.store.files import sha256_file
-from eccl.store.parts import data_version
-from eccl.store.publish import publish
+from eccl.data.files import sha256_file
+from eccl.data.parts import data_version
+from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
 from tests.store.runs import copy_workspace, finish_every_run
 

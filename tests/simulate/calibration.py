@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 
 from eccl.simulate import HeartState, measure_traits
-from eccl.simulate.heart import from_columns
-from eccl.simulate.physiology import Columns, Floats
-from eccl.simulate.population import draw_columns
+from eccl.simulate.heart.physiology import Columns, Floats
+from eccl.simulate.heart.population import draw_columns
+from eccl.simulate.heart.state import from_columns
 
 TRAIT = {"LVEDV": 0, "LVESV": 1, "SV": 2, "EF": 3, "CO": 4, "LVM": 5, "RVEDV": 6, "RVSV": 8, "RVEF": 9}
 TRAIT |= {"LAmax": 10, "LAmin": 11, "RAmax": 14, "AAo": 18, "AAo dist": 20, "DAo dist": 23, "WT": 40}

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from eccl.simulate import HeartState, SimulationConfig, SimulationSummary, draw_cohort, simulate_cohort
-from eccl.simulate.physiology import Columns
-from eccl.simulate.population import draw_columns
+from eccl.simulate.heart.physiology import Columns
+from eccl.simulate.heart.population import draw_columns
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from eccl.simulate import measure_traits
-from eccl.simulate import physiology as ph
-from eccl.simulate.physiology import Columns, Floats
-from eccl.simulate.traits import BLOCKS
+from eccl.simulate.heart import physiology as ph
+from eccl.simulate.heart.physiology import Columns, Floats
+from eccl.simulate.heart.traits import BLOCKS
 from tests.simulate.calibration import People, draw_many, draw_people
 
 

@@ -15,13 +15,13 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from eccl.simulate.ecg import LEADS, RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg, record_ecg
-from eccl.simulate.ecg_measurements import measure
-from eccl.simulate.electrodes import INDEPENDENT_LEADS
-from eccl.simulate.heart import from_columns
+from eccl.simulate.ecg.electrodes import INDEPENDENT_LEADS
+from eccl.simulate.ecg.measurements import measure
+from eccl.simulate.ecg.render import LEADS, RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg, record_ecg
+from eccl.simulate.heart.physiology import Columns, Floats
+from eccl.simulate.heart.state import from_columns
+from eccl.simulate.heart.traits import TRAITS
 from eccl.simulate.information import ECG_FEATURES, TRAIT_GROUPS, ecg_features, group_means, mask_features
-from eccl.simulate.physiology import Columns, Floats
-from eccl.simulate.traits import TRAITS
 from tests.simulate.calibration import RECORDINGS, People, draw_many, draw_people
 
 

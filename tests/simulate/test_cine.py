@@ -8,11 +8,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, label
 
 from eccl.simulate import HeartState, render_cine
-from eccl.simulate.cardiac_cycle import emptying
-from eccl.simulate.cine import SLICE_STEP_MM, Scan, plan_scan, record_cine
-from eccl.simulate.contours import Contours, slice_contours
-from eccl.simulate.heart_paint import PolarGrid, cover, heart_window, limit_resolution
-from eccl.simulate.torso import image_plane
+from eccl.simulate.cine.heart_paint import PolarGrid, cover, heart_window, limit_resolution
+from eccl.simulate.cine.render import SLICE_STEP_MM, Scan, plan_scan, record_cine
+from eccl.simulate.cine.torso import image_plane
+from eccl.simulate.heart.cardiac_cycle import emptying
+from eccl.simulate.heart.contours import Contours, slice_contours
 
 
 def blood_pool_px(frames: np.ndarray, centre: tuple[float, float]) -> np.ndarray:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from eccl.simulate import HeartState
-from eccl.simulate import physiology as ph
-from eccl.simulate.cardiac_cycle import emptying, regular_beat, scanned_beats
-from eccl.simulate.contours import Contours, septal_flattening, slice_contours
-from eccl.simulate.heart import cavity_radius
+from eccl.simulate.heart import physiology as ph
+from eccl.simulate.heart.cardiac_cycle import emptying, regular_beat, scanned_beats
+from eccl.simulate.heart.contours import Contours, septal_flattening, slice_contours
+from eccl.simulate.heart.state import cavity_radius
 
 ED_ES = np.array([0.0, 1.0])
 

@@ -16,16 +16,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from eccl.data.lock import writing
+from eccl.data.parts import read_table, table_files
 from eccl.errors import ConfigError, LockedError
 from eccl.ingest.report import IngestReport
 from eccl.ingest.run import run_ingest
 from eccl.simulate import SimulationConfig, SimulationSummary, simulate_cohort
-from eccl.simulate.cohort_files import draw_cine_file
 from eccl.simulate.cohort_plan import plan_cohort
 from eccl.simulate.direct import SimulatedCohort, plan_simulation_into, simulate_into
-from eccl.simulate.simulation import plan_simulation, simulate_tables
-from eccl.store.lock import writing
-from eccl.store.parts import read_table, table_files
+from eccl.simulate.files.cohort_files import draw_cine_file
+from eccl.simulate.files.simulation import plan_simulation, simulate_tables
 from eccl.workspace import Workspace
 from tests.conftest import Tree, tree_of
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eccl.simulate import HeartState, electrodes, render_ecg
-from eccl.simulate.dipole import QRS_ONSET_MS, beat_of, ectopic_beat, evaluate, premature_atrial_beat
-from eccl.simulate.ecg import LEADS, Ecg, record_ecg
-from eccl.simulate.electrodes import DOWER, INVERSE_DOWER, electrode_noise, inverse_dower, lead_matrix
-from eccl.simulate.rhythm import draw_rhythm
+from eccl.simulate import HeartState, render_ecg
+from eccl.simulate.ecg.dipole import QRS_ONSET_MS, beat_of, ectopic_beat, evaluate, premature_atrial_beat
+from eccl.simulate.ecg.electrodes import DOWER, INVERSE_DOWER, electrode_noise, inverse_dower, lead_matrix
+from eccl.simulate.ecg.render import LEADS, Ecg, electrodes, record_ecg
+from eccl.simulate.ecg.rhythm import draw_rhythm
 
 
 @pytest.fixture(scope="module")

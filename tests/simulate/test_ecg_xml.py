@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from eccl.simulate import HeartState
-from eccl.simulate.ecg import Ecg, record_ecg
-from eccl.simulate.ecg_xml import EcgHeader, write_ecg_xml
+from eccl.simulate.ecg.cardiosoft import EcgHeader, write_ecg_xml
+from eccl.simulate.ecg.render import Ecg, record_ecg
 
 HEADER = EcgHeader(
     "481516234299", "XYZ", "1.2.3", datetime(2016, 5, 3, 9, 4, 7), True, 63, 1953, 176, 80.0, ("Normal",)
@@ -111,7 +111,7 @@ def test_structure_equals_a_real_file(xml: bytes, shared_data: Path) -> None:
 
 
 def test_the_reader_of_this_project_accepts_it(xml: bytes, ecg: Ecg) -> None:
-    reader = pytest.importorskip("eccl.ukb.ecg_xml", reason="the reader is not there yet")
+    reader = pytest.importorskip("eccl.readers.ecg.cardiosoft", reason="the reader is not there yet")
     record = reader.read_ecg_xml(xml)
     assert (record.signal_uv == 5 * ecg.strip.astype(int)).all()
     assert record.lead_identity_error_uv <= 2.5

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from eccl.simulate import HeartState, SimulationConfig, draw_cohort
-from eccl.simulate.contours import slice_contours
-from eccl.simulate.heart import cavity_radius, wall_geometry
-from eccl.simulate.physiology import DISEASES, MYOCARDIAL_DENSITY_G_PER_ML, PREVALENCE, Columns
-from eccl.simulate.population import age_columns, draw_columns
+from eccl.simulate.heart.contours import slice_contours
+from eccl.simulate.heart.physiology import DISEASES, MYOCARDIAL_DENSITY_G_PER_ML, PREVALENCE, Columns
+from eccl.simulate.heart.population import age_columns, draw_columns
+from eccl.simulate.heart.state import cavity_radius, wall_geometry
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -13,9 +13,9 @@ import pytest
 
 from eccl.errors import Rejected
 from eccl.simulate import HeartState
-from eccl.simulate.cine import Cine, record_cine
-from eccl.simulate.corruption import CINE_CORRUPTIONS, write_cine
-from eccl.simulate.sax_zip import INLINE_VF_SERIES, StudyHeader, study_members, write_zip
+from eccl.simulate.cine.dicom_zip import INLINE_VF_SERIES, StudyHeader, study_members, write_zip
+from eccl.simulate.cine.render import Cine, record_cine
+from eccl.simulate.files.corruption import CINE_CORRUPTIONS, write_cine
 
 HEADER = StudyHeader("ANONABCDEFGH", datetime(2015, 8, 30, 10, 2, 3), True, 63, 80.25, 1.756)
 
@@ -111,7 +111,7 @@ def test_equal_streams_give_equal_bytes(cine: Cine) -> None:
 
 @pytest.mark.parametrize(("kind", "expected"), [("none", "accepted"), *CINE_CORRUPTIONS.items()])
 def test_the_reader_of_this_project_does_what_is_expected(cine: Cine, kind: str, expected: str) -> None:
-    reader = pytest.importorskip("eccl.ukb.sax_dicom", reason="the reader is not there yet")
+    reader = pytest.importorskip("eccl.readers.cine.study", reason="the reader is not there yet")
     archive = write_cine(cine, HEADER, np.random.default_rng(8), None if kind == "none" else kind)
     try:
         with reader.open_sax_zip(io.BytesIO(archive)) as study:

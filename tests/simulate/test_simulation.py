@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from eccl.errors import ConfigError, Reason
 from eccl.simulate import SimulationConfig, SimulationSummary, simulate_cohort
 from eccl.simulate.cohort import draw_cohort
-from eccl.simulate.corruption import CINE_CORRUPTIONS, ECG_CORRUPTIONS, corrupt_ecg
+from eccl.simulate.files.corruption import CINE_CORRUPTIONS, ECG_CORRUPTIONS, corrupt_ecg
 from eccl.workspace import shipped
 
 Cohort = tuple[Path, SimulationSummary]
@@ -167,7 +167,7 @@ def test_expected_outcomes_name_known_reasons() -> None:
 
 @pytest.mark.parametrize(("kind", "expected"), ECG_CORRUPTIONS.items())
 def test_the_ecg_reader_does_what_is_expected(small_cohort: Cohort, kind: str, expected: str) -> None:
-    reader = pytest.importorskip("eccl.ukb.ecg_xml", reason="the reader is not there yet")
+    reader = pytest.importorskip("eccl.readers.ecg.cardiosoft", reason="the reader is not there yet")
     out, _ = small_cohort
     row = next(row for row in truth(out) if row["kind"] == "ecg" and row["corruption"] == "none")
     intact = next(out.rglob(f"{row['eid']}_20205_{row['instance']}_0.xml")).read_bytes()

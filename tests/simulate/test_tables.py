@@ -12,10 +12,10 @@ import pytest
 
 from eccl.simulate import HeartState, SimulationConfig, draw_cohort, measure_traits
 from eccl.simulate.cohort import person_rng
-from eccl.simulate.diagnoses import FIRST_OCCURRENCE, SPECIAL_DATES, Diagnoses, draw_diagnoses
-from eccl.simulate.physiology import DISEASES
-from eccl.simulate.tables import Row, participant_row, rap_csv, ukbconv_csv, withdrawal_list
-from eccl.simulate.traits import BLOCKS, FIELDS, FIRST_FIELD
+from eccl.simulate.files.diagnoses import FIRST_OCCURRENCE, SPECIAL_DATES, Diagnoses, draw_diagnoses
+from eccl.simulate.files.tables import Row, participant_row, rap_csv, ukbconv_csv, withdrawal_list
+from eccl.simulate.heart.physiology import DISEASES
+from eccl.simulate.heart.traits import BLOCKS, FIELDS, FIRST_FIELD
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +154,11 @@ def test_withdrawal_list_has_windows_lines_and_no_header() -> None:
 def test_the_readers_of_this_project_agree_on_both(
     people: list[tuple[int, Row, Diagnoses]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    tables = pytest.importorskip("eccl.ukb.tables", reason="the reader is not there yet")
-    merge = pytest.importorskip("eccl.ukb.table_merge", reason="the reader is not there yet")
-    dictionary = pytest.importorskip("eccl.ukb.dictionary", reason="the reader is not there yet").load_dictionary()
+    tables = pytest.importorskip("eccl.readers.tables.export", reason="the reader is not there yet")
+    merge = pytest.importorskip("eccl.readers.tables.merge", reason="the reader is not there yet")
+    dictionary = pytest.importorskip(
+        "eccl.readers.tables.dictionary", reason="the reader is not there yet"
+    ).load_dictionary()
     folder = tmp_path_factory.mktemp("tables")
     eids, rows = [p[0] for p in people], [p[1] for p in people]
     (folder / "a.csv").write_bytes(ukbconv_csv(eids, rows))

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import eccl
-from eccl.store.feature_store import FeatureStore
-from eccl.store.publish import publish
+from eccl.features.store import FeatureStore
+from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
 from tests.store.runs import copy_workspace, finish_every_run
 

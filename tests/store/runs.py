@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from eccl.store.feature_views import computed_views
-from eccl.store.features import write_features
-from eccl.store.parts import data_version, read_table
+from eccl.data.parts import data_version, read_table
+from eccl.features.files import write_features
+from eccl.features.views import computed_views
 from eccl.workspace import Workspace
 
 WIDTH = 8

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from eccl.data import arrays
 from eccl.errors import ConfigError
-from eccl.store import arrays
 
 SPEC = arrays.ArraySpec("ecg.zarr/raw", (12, 50), "int16", 8, {"unit": "uV"})
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from eccl.store.features import write_features
-from eccl.store.publish import publish
-from eccl.store.releases import read_ledger
+from eccl.features.files import write_features
+from eccl.ledger.releases import read_ledger
+from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
 from tests.store.runs import finish_every_run, view_rows
 
@@ -29,7 +29,7 @@ READER = """
 import json, sys, time
 from pathlib import Path
 import duckdb
-from eccl.store.feature_store import FeatureStore, open_store
+from eccl.features.store import FeatureStore, open_store
 root, way, stop = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 seen, rounds = {}, 0
 while not stop.exists() or not rounds:

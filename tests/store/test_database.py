@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 import eccl
+from eccl.data import database
 from eccl.errors import SchemaError, WorkspaceError
-from eccl.store import database
-from eccl.store.build import REPORT_TABLES
+from eccl.publishing.build import REPORT_TABLES
 from eccl.workspace import Workspace, shipped
 
 ALL_TABLES = sorted(path.stem for path in (shipped("schemas") / "tables").glob("*.sql"))

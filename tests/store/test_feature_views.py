@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from eccl.errors import ConfigError, FeatureError
-from eccl.store import feature_views
-from eccl.store.feature_store import FeatureStore
-from eccl.store.feature_views import declared_view, declared_views, label_definitions
+from eccl.features import views as feature_views
+from eccl.features.store import FeatureStore
+from eccl.features.views import declared_view, declared_views, label_definitions
 
 
 def test_the_registry_says_what_is_declared(store: FeatureStore) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from eccl.store.files import aside, replace_file, sweep
+from eccl.data.files import aside, replace_file, sweep
 
 
 def test_a_failed_write_leaves_the_previous_file_and_no_leftover(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 import pytest
 
 import eccl
+from eccl.data.parts import data_version, read_table, write_parquet
 from eccl.errors import FeatureError
-from eccl.store.feature_store import FeatureStore
-from eccl.store.parts import data_version, read_table, write_parquet
-from eccl.store.publish import publish
+from eccl.features.store import FeatureStore
+from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
 from tests.store.runs import WIDTH, finish_run
 

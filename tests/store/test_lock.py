@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from eccl.data.lock import writing
 from eccl.errors import LockedError
-from eccl.store.lock import writing
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from eccl.store.lock import writing
+from eccl.data.lock import writing
 with writing(Path(sys.argv[1]), "ingest"):
     print("held", flush=True)
     time.sleep(60)

@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from eccl.data.parts import data_version
 from eccl.errors import FeatureError, SchemaError
-from eccl.store import materialized
-from eccl.store.features import read_features
-from eccl.store.materialized import (
+from eccl.features import materialized
+from eccl.features.files import read_features
+from eccl.features.materialized import (
     FOLDER,
     is_covered,
     list_materializations,
@@ -22,7 +23,6 @@ from eccl.store.materialized import (
     remove_other_weights,
     write_materialization,
 )
-from eccl.store.parts import data_version
 from eccl.workspace import Workspace
 from tests.store.runs import WIDTH, finish_run, view_rows
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from eccl.errors import FeatureError
-from eccl.store.feature_store import FeatureStore
-from eccl.store.nearest import Matrix, top
+from eccl.features.nearest import Matrix, top
+from eccl.features.store import FeatureStore
 
 RNG = np.random.default_rng(5)
 

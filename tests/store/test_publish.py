@@ -10,11 +10,11 @@ import pyarrow.compute
 import pytest
 
 import eccl
-from eccl.store import database
-from eccl.store.arrays import checksum, read_rows
-from eccl.store.feature_views import computed_views
-from eccl.store.parts import data_version, read_table, write_parquet
-from eccl.store.publish import publish
+from eccl.data import database
+from eccl.data.arrays import checksum, read_rows
+from eccl.data.parts import data_version, read_table, write_parquet
+from eccl.features.views import computed_views
+from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
 from tests.store.runs import finish_run
 

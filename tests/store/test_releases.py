@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 import pytest
 
 import eccl
+from eccl.data.parts import data_version, read_table, write_parquet
 from eccl.errors import VersionError, WorkspaceError
-from eccl.store.diff import diff_releases
-from eccl.store.parts import data_version, read_table, write_parquet
-from eccl.store.publish import has_news, publish, retract
-from eccl.store.releases import note_redaction, open_release, promote, read_ledger
+from eccl.ledger.releases import note_redaction, open_release, promote, read_ledger
+from eccl.publishing.diff import diff_releases
+from eccl.publishing.publish import has_news, publish, retract
 from eccl.workspace import Workspace
 from tests.store.runs import finish_run
 
@@ -154,7 +154,7 @@ def test_a_killed_publication_leaves_no_release(place: Workspace, monkeypatch: p
     first = publish(place).release
     change_sex(place)
     with monkeypatch.context() as patch:
-        patch.setattr("eccl.store.publish.write_ledger", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("eccl.publishing.publish.write_ledger", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             publish(place)
     with eccl.open(place.root) as store, eccl.open(place.database) as copy:

@@ -9,8 +9,8 @@ from scipy.stats import pearsonr
 from sklearn.metrics import roc_auc_score
 
 import eccl
-from eccl.store.features import write_features
-from eccl.store.publish import publish
+from eccl.features.files import write_features
+from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
 from tests.store.runs import finish_every_run, view_rows
 
@@ -28,7 +28,7 @@ def scored(place: Workspace) -> Workspace:
 
 
 def place_version(place: Workspace) -> str:
-    from eccl.store.parts import data_version
+    from eccl.data.parts import data_version
 
     return data_version(place.data)[:12]
 

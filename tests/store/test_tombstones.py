@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eccl.errors import WithdrawalError
-from eccl.store.tombstones import Tombstones, journal_path, require_no_pending_withdrawal, tombstones_path
+from eccl.ledger.tombstones import Tombstones, journal_path, require_no_pending_withdrawal, tombstones_path
 from eccl.workspace import Workspace
 
 DAY = date(2026, 3, 1)

@@ -9,11 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from eccl.data import database
+from eccl.data.files import replace_file
+from eccl.data.parts import data_version
 from eccl.errors import GateError, VersionError
-from eccl.store import database, versions
-from eccl.store.files import replace_file
-from eccl.store.initialise import init_workspace
-from eccl.store.parts import data_version
+from eccl.versioning import versions
+from eccl.versioning.initialise import init_workspace
 from eccl.workspace import Workspace
 
 

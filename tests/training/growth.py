@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from eccl.store.arrays import cine_specs, ecg_specs, prepare_array, write_shard
-from eccl.store.parts import part_path, read_table, table_files, write_parquet
+from eccl.data.arrays import cine_specs, ecg_specs, prepare_array, write_shard
+from eccl.data.parts import part_path, read_table, table_files, write_parquet
 from eccl.workspace import Workspace
 from tests.training.synthetic import FIRST_EID, SHARD, WINDOW, write_gate
 

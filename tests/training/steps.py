@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from eccl.store.files import sha256_file
+from eccl.data.files import sha256_file
 from eccl.training.__main__ import main
 from eccl.workspace import Workspace
 from eccl.yaml_text import parse_yaml

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import yaml
 
-from eccl.store.arrays import cine_specs, ecg_specs, prepare_array, write_shard
-from eccl.store.parts import data_version, part_path, write_parquet
+from eccl.data.arrays import cine_specs, ecg_specs, prepare_array, write_shard
+from eccl.data.parts import data_version, part_path, write_parquet
 from eccl.workspace import Workspace
 from eccl.yaml_text import parse_yaml
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from eccl.errors import VersionError
+from eccl.features.files import read_features, runs_of
 from eccl.models.ecg_vit import POOLING_WEIGHTS
-from eccl.store.features import read_features, runs_of
-from eccl.training.arms import load_arms
-from eccl.training.backlog import views_of
-from eccl.training.config import DISEASES
+from eccl.training.backfill.missing_rows import views_of
+from eccl.training.outputs.rows import vectors_of
 from eccl.training.runs import RECORD, Run, load_run, select_prefix
 from eccl.training.session import open_session
+from eccl.training.settings.arms import load_arms
+from eccl.training.settings.config import DISEASES
 from eccl.training.stages import align, probe
-from eccl.training.views import vectors_of
 from eccl.workspace import Workspace, shipped
 from tests.training.steps import Copy, change_params, train
 from tests.training.synthetic import FIELDS, build_workspace

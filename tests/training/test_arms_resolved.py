@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from eccl.training.arms import ArmTable, changes_of, choose_naming, load_arms
-from eccl.training.config import load_params
+from eccl.training.settings.arms import ArmTable, changes_of, choose_naming, load_arms
+from eccl.training.settings.config import load_params
 from eccl.workspace import shipped
 from eccl.yaml_text import parse_yaml
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from eccl.training import resample
-from eccl.training.augment import CineView, clean_view, draw_views, sample_cine, stable_views
-from eccl.training.config import CineConfig
-from eccl.training.visits import CineGeometry
+from eccl.training.inputs import resample
+from eccl.training.inputs.augment import CineView, clean_view, draw_views, sample_cine, stable_views
+from eccl.training.inputs.visits import CineGeometry
+from eccl.training.settings.config import CineConfig
 
 TIGHT = CineConfig("box", 0.0, 146.0, 15.0, (0.8, 1.0), 0.0)
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from eccl.training.augment import augment_ecg, crop_ecg, scale_ecg
-from eccl.training.config import EcgAugmentConfig
+from eccl.training.inputs.augment import augment_ecg, crop_ecg, scale_ecg
+from eccl.training.settings.config import EcgAugmentConfig
 
 STILL = EcgAugmentConfig(5000, "pad", 0.0, 0.0, True, "lead_minmax")
 RAMP = (torch.arange(1, 5001) + 6000 * torch.arange(12)[:, None]).repeat(4, 1, 1)  # every sample tells where it was

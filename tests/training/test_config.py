@@ -12,8 +12,8 @@ import yaml
 
 from eccl.errors import ConfigError
 from eccl.models.specs import CmrEncoderSpec, EcgEncoderSpec
-from eccl.training.config import TASKS, load_params
-from eccl.training.filling import from_mapping
+from eccl.training.settings.config import TASKS, load_params
+from eccl.training.settings.parse import from_mapping
 from eccl.workspace import shipped
 from eccl.yaml_text import parse_yaml
 from tests.training.synthetic import tiny_params

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from eccl.training import curves as curves_module
-from eccl.training.curves import Curves, EpochLines
+from eccl.training.loop import curves as curves_module
+from eccl.training.loop.curves import Curves, EpochLines
 from eccl.training.runs import load_run
 from eccl.workspace import Workspace, shipped
 from tests.training.steps import Copy, bytes_below, train

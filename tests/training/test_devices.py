@@ -14,19 +14,19 @@ import torch
 from torch import Tensor, nn
 
 from eccl.errors import ConfigError
+from eccl.features.files import read_features
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.cross_modal_autoencoder import CrossModalAutoencoder
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.mae import MaskedAutoencoder
 from eccl.models.projection import Aligned, Supervised
 from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, CrossModalSpec, DecoderSpec, EcgEncoderSpec, MaskingSpec
-from eccl.store.features import read_features
-from eccl.training.config import load_params
+from eccl.training.loop.runtime import Runtime, RuntimeConfig, runtime_from_environment
+from eccl.training.loop.tasks import AlignTask, CrossModalTask, SupervisedTask
+from eccl.training.outputs.rows import vectors_of
 from eccl.training.runs import load_run
-from eccl.training.runtime import Runtime, RuntimeConfig, runtime_from_environment
 from eccl.training.session import open_session
-from eccl.training.tasks import AlignTask, CrossModalTask, SupervisedTask
-from eccl.training.views import vectors_of
+from eccl.training.settings.config import load_params
 from eccl.workspace import Workspace, shipped
 from tests.training.steps import Copy, change_params, train
 
@@ -42,7 +42,7 @@ NOTHING_DRAWN = {
 
 GRADIENTS = """
 import sys, numpy as np, torch
-from eccl.training.runtime import Runtime, RuntimeConfig
+from eccl.training.loop.runtime import Runtime, RuntimeConfig
 from tests.training.test_devices import task_and_batch
 runtime = Runtime(RuntimeConfig(devices=2)); runtime.launch()
 task, batch = task_and_batch(sys.argv[1], runtime.gather)
@@ -191,7 +191,7 @@ def test_a_compiled_network_is_saved_under_its_own_names(trained: Workspace, cop
 def test_threads_are_shared_out_unless_the_user_set_them(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
-    monkeypatch.setattr("eccl.training.runtime.count_cores", lambda: 8)
+    monkeypatch.setattr("eccl.training.loop.runtime.count_cores", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     Runtime(RuntimeConfig(devices=1))
     monkeypatch.setenv("OMP_NUM_THREADS", "3")

@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 from eccl.commands.app import app
 from eccl.errors import ConfigError
 from eccl.models.losses import masked_mse
-from eccl.training.config import TASKS, load_params
-from eccl.training.estimate import TrainSet, batches_per_epoch, count_step
-from eccl.training.planning import TRAINING_STAGES, check_training, choose_training_stages, plan_training
+from eccl.training.cost.estimate import TrainSet, batches_per_epoch, count_step
+from eccl.training.cost.planning import TRAINING_STAGES, check_training, choose_training_stages, plan_training
+from eccl.training.inputs.sampling import epoch_batches
 from eccl.training.runs import load_run
-from eccl.training.sampling import epoch_batches
+from eccl.training.settings.config import TASKS, load_params
 from eccl.workspace import Workspace, shipped
 from eccl.yaml_text import parse_yaml
 from tests.training.steps import Copy, change_params

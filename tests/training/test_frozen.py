@@ -8,7 +8,7 @@ from torch import nn
 
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.specs import CmrEncoderSpec
-from eccl.training.frozen import FrozenEncoder
+from eccl.training.loop.frozen import FrozenEncoder
 
 SPECS = [
     CmrEncoderSpec("swin", 28, 4, 7, 8, (1, 1), (1, 2), 0.3, 0.3, 0.3),

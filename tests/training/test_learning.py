@@ -14,12 +14,12 @@ from benchmarks.learning import beaten_mean, prepare
 from eccl.evaluation.reconstruction import interpolate_visible, mean_of_visible, score_reconstruction
 from eccl.models.mae import MaskedAutoencoder
 from eccl.models.specs import DecoderSpec, EcgEncoderSpec, MaskingSpec
-from eccl.training.augment import scale_ecg
+from eccl.training.inputs.augment import scale_ecg
+from eccl.training.inputs.sources import ResidentArray
+from eccl.training.inputs.visits import recording_visits
 from eccl.training.runs import load_run, load_weights
 from eccl.training.session import open_session
-from eccl.training.sources import ResidentArray
 from eccl.training.stages import pretrain_cmr, pretrain_ecg
-from eccl.training.visits import recording_visits
 from eccl.workspace import Workspace
 
 

@@ -16,25 +16,25 @@ import pyarrow as pa
 import pytest
 import torch
 
+from eccl.data.lock import writing
+from eccl.data.parts import data_version, part_path, read_table, write_parquet
 from eccl.errors import ConfigError, FeatureError, GateError, LockedError, VersionError, WithdrawalError, WorkspaceError
+from eccl.features.files import read_features
+from eccl.features.materialized import FOLDER, is_covered, list_materializations, read_all_features
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.projection import Supervised
-from eccl.store.features import read_features
-from eccl.store.lock import writing
-from eccl.store.materialized import FOLDER, is_covered, list_materializations, read_all_features
-from eccl.store.parts import data_version, part_path, read_table, write_parquet
-from eccl.training import complete
-from eccl.training import materialize as verb
-from eccl.training.augment import clean_view, scale_ecg
-from eccl.training.materialize import Outcome, choose_runs, materialize, plan_materialization
+from eccl.training.backfill import compute_rows as complete
+from eccl.training.backfill import materialize as verb
+from eccl.training.backfill.materialize import Outcome, choose_runs, materialize, plan_materialization
+from eccl.training.inputs.augment import clean_view, scale_ecg
+from eccl.training.inputs.sources import ResidentArray
+from eccl.training.inputs.teacher import load_cines
+from eccl.training.inputs.visits import Visits, cine_visits, recording_visits
+from eccl.training.loop.runtime import Runtime, RuntimeConfig
+from eccl.training.outputs.rows import vectors_of
 from eccl.training.runs import load_run, load_weights
-from eccl.training.runtime import Runtime, RuntimeConfig
 from eccl.training.session import open_session
-from eccl.training.sources import ResidentArray
 from eccl.training.stages import align
-from eccl.training.teacher import load_cines
-from eccl.training.views import vectors_of
-from eccl.training.visits import Visits, cine_visits, recording_visits
 from eccl.workspace import Workspace
 from tests.training.growth import NEW, SPLIT, add_visits
 from tests.training.steps import Copy, bytes_below, change_params, train
@@ -340,8 +340,8 @@ def test_a_cine_that_changed_twice_is_projected_as_it_is_now(trained: Workspace,
 
 KILLED = """
 import os, sys
-from eccl.store import materialized
-from eccl.training.materialize import materialize
+from eccl.features import materialized
+from eccl.training.backfill.materialize import materialize
 from eccl.workspace import Workspace
 true, calls = materialized.write_parquet, []
 def write(table, path):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eccl.training.resume import Checkpoint
+from eccl.training.loop.resume import Checkpoint
 from eccl.training.runs import load_run
 from eccl.training.stages import pretrain_cmr
 from eccl.workspace import Workspace

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from eccl.errors import VersionError, WorkspaceError
-from eccl.store.gate import GateStatus
-from eccl.training.arms import Naming
 from eccl.training.runs import Run, identify, load_parent, load_run, load_weights, run_name, save_run, select_prefix
+from eccl.training.settings.arms import Naming
+from eccl.versioning.gate import GateStatus
 from eccl.workspace import Workspace
 
 GREEN = GateStatus("green", "0" * 64, None, "abc")

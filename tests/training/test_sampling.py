@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eccl.training.sampling import batches, chunks, disease_groups, epoch_batches
+from eccl.training.inputs.sampling import batches, chunks, disease_groups, epoch_batches
 
 
 def labels_of(cases: int, controls: int, seed: int = 0) -> np.ndarray:

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from eccl.data.arrays import read_rows
 from eccl.errors import ConfigError, SplitError
-from eccl.store.arrays import read_rows
-from eccl.training import sources
-from eccl.training.runtime import Runtime, RuntimeConfig
+from eccl.training.inputs import sources
+from eccl.training.inputs.sources import GuardedSource, ResidentArray, StreamedArray, open_source
+from eccl.training.inputs.visits import Visits, recording_visits
+from eccl.training.loop.runtime import Runtime, RuntimeConfig
 from eccl.training.session import Session, open_session
-from eccl.training.sources import GuardedSource, ResidentArray, StreamedArray, open_source
 from eccl.training.stages import align, pretrain_cmr, pretrain_ecg
-from eccl.training.visits import Visits, recording_visits
 from eccl.workspace import Workspace
 from tests.training.steps import Copy, train
 

@@ -10,15 +10,15 @@ import pyarrow as pa
 import pytest
 import torch
 
+from eccl.data.parts import read_table, write_parquet
 from eccl.errors import ConfigError, FeatureError, GateError, VersionError
-from eccl.store.features import read_features
-from eccl.store.parts import read_table, write_parquet
-from eccl.training import sources
+from eccl.features.files import read_features
+from eccl.training.inputs import sources
+from eccl.training.inputs.sources import ResidentArray
+from eccl.training.inputs.visits import cine_visits, recording_visits
 from eccl.training.runs import load_run
 from eccl.training.session import open_session
-from eccl.training.sources import ResidentArray
 from eccl.training.stages import align, pretrain_cmr, pretrain_ecg
-from eccl.training.visits import cine_visits, recording_visits
 from eccl.workspace import Workspace
 from tests.training.steps import Copy, train
 from tests.training.synthetic import write_gate

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pytest
 import torch
 
-from eccl.store.features import read_features
-from eccl.store.parts import data_version, read_table, write_parquet
-from eccl.training import alignment, execution
-from eccl.training.backlog import views_of
+from eccl.data.parts import data_version, read_table, write_parquet
+from eccl.features.files import read_features
+from eccl.training.backfill.missing_rows import views_of
+from eccl.training.loop import alignment, execution
+from eccl.training.outputs.rows import vectors_of
 from eccl.training.runs import Run, load_run
 from eccl.training.session import open_session
 from eccl.training.stages import align, pretrain_cmr
-from eccl.training.views import vectors_of
 from eccl.workspace import Workspace
 from tests.training.steps import Copy, bytes_below, change_params, train
 from tests.training.synthetic import FIELDS, build_workspace, write_gate

@@ -11,23 +11,23 @@ import pyarrow as pa
 import pytest
 import torch
 
+from eccl.data.files import sha256_file
+from eccl.data.parts import data_version, read_table
+from eccl.features.files import read_features, runs_of
+from eccl.features.views import computed_views, declared_view
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.projection import Aligned, Supervised
-from eccl.store.feature_views import computed_views, declared_view
-from eccl.store.features import read_features, runs_of
-from eccl.store.files import sha256_file
-from eccl.store.parts import data_version, read_table
-from eccl.training import execution
-from eccl.training.augment import clean_view, scale_ecg, stable_views
-from eccl.training.frozen import FrozenEncoder
+from eccl.training.inputs.augment import clean_view, scale_ecg, stable_views
+from eccl.training.inputs.sources import ResidentArray
+from eccl.training.inputs.teacher import Cines, load_cached_teacher, load_cines
+from eccl.training.inputs.visits import recording_visits
+from eccl.training.loop import execution
+from eccl.training.loop.frozen import FrozenEncoder
+from eccl.training.loop.trainer import TrainingPlan
+from eccl.training.outputs.rows import vectors_of
 from eccl.training.runs import load_run, load_weights
 from eccl.training.session import open_session
-from eccl.training.sources import ResidentArray
 from eccl.training.stages import align
-from eccl.training.teacher import Cines, load_cached_teacher, load_cines
-from eccl.training.trainer import TrainingPlan
-from eccl.training.views import vectors_of
-from eccl.training.visits import recording_visits
 from eccl.workspace import Workspace, shipped
 from tests.training.steps import Copy, bytes_below, change_params, train
 from tests.training.synthetic import FIELDS

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 import torch
 
+from eccl.data.parts import read_table, write_parquet
 from eccl.errors import SchemaError
-from eccl.store.parts import read_table, write_parquet
-from eccl.training.config import ALL, DISEASES
-from eccl.training.scoring import score_task, selection_rule, task_loss
-from eccl.training.targets import TRAITS, TraitScaler, fit_scaler, read_targets
-from eccl.training.visits import cine_visits, paired_visits, recording_visits
+from eccl.training.inputs.targets import TRAITS, TraitScaler, fit_scaler, read_targets
+from eccl.training.inputs.visits import cine_visits, paired_visits, recording_visits
+from eccl.training.loop.scoring import score_task, selection_rule, task_loss
+from eccl.training.settings.config import ALL, DISEASES
 from eccl.workspace import Workspace
 from tests.training.synthetic import FIELDS
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from eccl.errors import FeatureError, SplitError
-from eccl.store.features import read_features, write_features
-from eccl.training.frozen import FrozenEncoder
+from eccl.features.files import read_features, write_features
+from eccl.training.inputs.teacher import LiveTeacher, load_cached_teacher, load_live_teacher, open_teacher, teacher_key
+from eccl.training.loop.frozen import FrozenEncoder
 from eccl.training.runs import load_run
 from eccl.training.session import open_session
-from eccl.training.teacher import LiveTeacher, load_cached_teacher, load_live_teacher, open_teacher, teacher_key
 from eccl.workspace import Workspace
 from tests.training.steps import Copy, bytes_below, change_params, train
 

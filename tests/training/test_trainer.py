@@ -18,10 +18,10 @@ from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.mae import MaskedAutoencoder
 from eccl.models.projection import Aligned
 from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, DecoderSpec, EcgEncoderSpec, MaskingSpec
-from eccl.training import trainer
-from eccl.training.config import OptimiserConfig
-from eccl.training.runtime import Runtime
-from eccl.training.trainer import TrainingPlan, fit, to_json
+from eccl.training.loop import trainer
+from eccl.training.loop.runtime import Runtime
+from eccl.training.loop.trainer import TrainingPlan, fit, to_json
+from eccl.training.settings.config import OptimiserConfig
 
 CPU = Runtime()
 NAN = float("nan")

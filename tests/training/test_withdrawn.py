@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from eccl.errors import WithdrawalError
-from eccl.store.tombstones import Tombstones, tombstones_mark
-from eccl.training import execution
+from eccl.ledger.tombstones import Tombstones, tombstones_mark
+from eccl.training.loop import execution
 from eccl.workspace import Workspace
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from eccl.store.exports import record_export
-from eccl.store.files import replace_file
-from eccl.store.materialized import write_materialization
-from eccl.store.parts import read_table
-from eccl.store.publish import publish
+from eccl.data.files import replace_file
+from eccl.data.parts import read_table
+from eccl.features.materialized import write_materialization
+from eccl.ledger.exports import record_export
+from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
 from tests.store.runs import copy_workspace, finish_every_run, view_rows
 

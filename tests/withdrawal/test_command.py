@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from eccl.store.withdrawals import read_certificates
+from eccl.ledger.certificates import read_certificates
 from tests.conftest import tree_of
 from tests.withdrawal.conftest import Study
 

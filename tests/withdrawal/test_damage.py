@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from eccl.data.arrays import open_array
+from eccl.data.lock import writing
+from eccl.data.parts import read_table
 from eccl.errors import ChecksumError, LockedError, WithdrawalError, WorkspaceError
-from eccl.store.arrays import open_array
-from eccl.store.lock import writing
-from eccl.store.parts import read_table
 from eccl.withdrawal.run import plan_withdrawal, resume, withdraw
 from tests.conftest import tree_of
 from tests.withdrawal.conftest import Study

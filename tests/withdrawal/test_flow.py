@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from eccl.store import versions
-from eccl.store.initialise import init_workspace
-from eccl.store.parts import data_version, read_table
-from eccl.store.withdrawals import read_certificates
+from eccl.data.parts import data_version, read_table
+from eccl.ledger.certificates import read_certificates
+from eccl.versioning import versions
+from eccl.versioning.initialise import init_workspace
 from tests.flows.conftest import prefect_server
 from tests.withdrawal.test_purge import held
 

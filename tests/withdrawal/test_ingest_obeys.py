@@ -11,11 +11,11 @@ from typing import NoReturn
 
 import pyarrow.parquet as pq
 
-from eccl.ingest.discover import Discovery, RawFile
-from eccl.ingest.raw_files import LocalFiles
+from eccl.data.parts import read_table
+from eccl.ingest.raw.discover import Discovery, RawFile
+from eccl.ingest.raw.raw_files import LocalFiles
 from eccl.ingest.run import run_ingest
-from eccl.store.parts import read_table
-from eccl.store.tombstones import Tombstones
+from eccl.ledger.tombstones import Tombstones
 from eccl.workspace import Workspace
 
 GONE, STAYS = 9_000_001, 9_000_002

@@ -14,8 +14,8 @@ import pytest
 
 from eccl.errors import WithdrawalError
 from eccl.ingest.run import run_ingest
-from eccl.store.publish import publish
-from eccl.store.tombstones import journal_path
+from eccl.ledger.tombstones import journal_path
+from eccl.publishing.publish import publish
 from eccl.withdrawal import run
 from eccl.withdrawal.run import STEPS, plan_withdrawal, resume, withdraw
 from eccl.workspace import Workspace

@@ -13,14 +13,14 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from eccl.data.files import replace_file
+from eccl.data.parts import data_version
 from eccl.errors import VersionError
 from eccl.ingest.run import run_ingest
-from eccl.store import versions
-from eccl.store.files import replace_file
-from eccl.store.initialise import init_workspace
-from eccl.store.parts import data_version
-from eccl.store.publish import publish
-from eccl.store.withdrawals import read_certificates
+from eccl.ledger.certificates import read_certificates
+from eccl.publishing.publish import publish
+from eccl.versioning import versions
+from eccl.versioning.initialise import init_workspace
 from eccl.withdrawal.purge import plan_purge, purge
 from eccl.withdrawal.run import withdraw
 from eccl.workspace import Workspace

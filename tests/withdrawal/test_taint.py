@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from eccl.store import database
-from eccl.store.parts import write_parquet
+from eccl.data import database
+from eccl.data.parts import write_parquet
 from eccl.withdrawal.taint import find_tainted
 from eccl.workspace import Workspace
 

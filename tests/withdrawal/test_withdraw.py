@@ -13,19 +13,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from eccl.data.arrays import open_array, read_rows
+from eccl.data.parts import data_version, read_table, table_files
 from eccl.errors import WithdrawalError, WorkspaceError
+from eccl.features.materialized import is_covered
 from eccl.ingest.run import run_ingest
+from eccl.ledger.certificates import read_certificates
+from eccl.ledger.exports import record_export
+from eccl.ledger.releases import read_ledger
+from eccl.ledger.tombstones import Tombstones
+from eccl.publishing.publish import publish
 from eccl.quality.gate import run_gate
 from eccl.quality.slots import check_slots
-from eccl.store.arrays import open_array, read_rows
-from eccl.store.exports import record_export
-from eccl.store.gate import require_green
-from eccl.store.materialized import is_covered
-from eccl.store.parts import data_version, read_table, table_files
-from eccl.store.publish import publish
-from eccl.store.releases import read_ledger
-from eccl.store.tombstones import Tombstones
-from eccl.store.withdrawals import read_certificates
+from eccl.versioning.gate import require_green
 from eccl.withdrawal.run import plan_withdrawal, withdraw
 from eccl.workspace import Workspace
 from tests.conftest import tree_of

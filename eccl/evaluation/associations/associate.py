@@ -19,19 +19,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eccl.config import load_params
+from eccl.data.lock import writing
+from eccl.data.parts import write_parquet
 from eccl.errors import ConfigError
 from eccl.evaluation.associations.forest import draw_forest
 from eccl.evaluation.associations.participants import DAYS_PER_YEAR, Participants, choose_participants, follow
 from eccl.evaluation.associations.regression import Fit, fit_hazard, fit_linear, fit_logistic
 from eccl.evaluation.associations.table import keep_current, put_beside, read_other_split, to_table
 from eccl.evaluation.conventions import SCORED_SPLITS
-from eccl.evaluation.opened import choose_split
 from eccl.evaluation.predictions import Truth, predicted_disease, predicted_traits, read_predictions, read_truth
-from eccl.store.gate import require_green
-from eccl.store.lock import writing
-from eccl.store.parts import write_parquet
+from eccl.evaluation.test_split.access import choose_split
+from eccl.training.inputs.targets import TRAITS
 from eccl.training.runs import load_run, run_name
-from eccl.training.targets import TRAITS
+from eccl.versioning.gate import require_green
 from eccl.workspace import Workspace
 
 Float = NDArray[np.float64]

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from eccl.data.parts import read_table
 from eccl.evaluation.predictions import Truth
-from eccl.store.parts import read_table
 from eccl.workspace import Workspace
 
 Float = NDArray[np.float64]

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
+from eccl.data.database import create_tables, fill_table, memory
 from eccl.evaluation.associations.regression import adjust
 from eccl.evaluation.conventions import SCORED_SPLITS
-from eccl.store.database import create_tables, fill_table, memory
 
 REGRESSION = ("analysis", "outcome", "predictor")
 SOURCE = ("run", "run_id", "data_version", "definition")

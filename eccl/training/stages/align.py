@@ -14,20 +14,20 @@ from eccl.errors import ConfigError
 from eccl.models.ecg_vit import POOLING_WEIGHTS, EcgEncoder
 from eccl.models.projection import Aligned
 from eccl.models.specs import EcgEncoderSpec
-from eccl.training.alignment import Alignment, Pairs
-from eccl.training.config import AlignConfig, label_problems
-from eccl.training.describe import count_targets, describe_recordings, project_cines
-from eccl.training.execution import carry_out
-from eccl.training.filling import from_mapping
+from eccl.training.inputs.sampling import Positions
+from eccl.training.inputs.sources import GuardedSource, open_source
+from eccl.training.inputs.targets import TRAITS, TaskTargets, read_targets
+from eccl.training.inputs.teacher import open_teacher
+from eccl.training.inputs.visits import Visits, cine_visits, paired_visits, recording_visits
+from eccl.training.loop.alignment import Alignment, Pairs
+from eccl.training.loop.execution import carry_out
+from eccl.training.loop.scoring import selection_rule
+from eccl.training.outputs.compute_features import count_targets, describe_recordings, project_cines
+from eccl.training.outputs.rows import write_tables
 from eccl.training.runs import Run, identify, load_parent, load_weights, select_prefix
-from eccl.training.sampling import Positions
-from eccl.training.scoring import selection_rule
 from eccl.training.session import Session
-from eccl.training.sources import GuardedSource, open_source
-from eccl.training.targets import TRAITS, TaskTargets, read_targets
-from eccl.training.teacher import open_teacher
-from eccl.training.views import write_tables
-from eccl.training.visits import Visits, cine_visits, paired_visits, recording_visits
+from eccl.training.settings.config import AlignConfig, label_problems
+from eccl.training.settings.parse import from_mapping
 
 STAGE = "align"
 _ENCODER_PREFIX = {"pretrain_ecg": "encoder.", "pretrain_cmae": "ecg_encoder."}

@@ -15,18 +15,18 @@ from torch import Tensor
 
 from eccl.errors import ConfigError
 from eccl.models.cross_modal_autoencoder import CrossModalAutoencoder
-from eccl.training.augment import augment_ecg, clean_view, draw_views, scale_ecg
-from eccl.training.config import PretrainCmaeConfig
-from eccl.training.execution import carry_out
+from eccl.training.inputs.augment import augment_ecg, clean_view, draw_views, scale_ecg
+from eccl.training.inputs.sampling import Positions, chunks, epoch_batches
+from eccl.training.inputs.sources import GuardedSource, Source, open_source
+from eccl.training.inputs.teacher import Cines, load_cines
+from eccl.training.inputs.visits import cine_visits, paired_visits, recording_visits
+from eccl.training.loop.execution import carry_out
+from eccl.training.loop.runtime import Runtime
+from eccl.training.loop.tasks import CrossModalTask
+from eccl.training.loop.trainer import TrainingPlan
 from eccl.training.runs import Run, identify
-from eccl.training.runtime import Runtime
-from eccl.training.sampling import Positions, chunks, epoch_batches
 from eccl.training.session import Session
-from eccl.training.sources import GuardedSource, Source, open_source
-from eccl.training.tasks import CrossModalTask
-from eccl.training.teacher import Cines, load_cines
-from eccl.training.trainer import TrainingPlan
-from eccl.training.visits import cine_visits, paired_visits, recording_visits
+from eccl.training.settings.config import PretrainCmaeConfig
 
 STAGE = "pretrain_cmae"
 TERMS = ("loss", "ecg_from_ecg", "ecg_from_cmr", "cmr_from_ecg", "cmr_from_cmr", "contrastive")

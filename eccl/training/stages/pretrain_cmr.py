@@ -13,22 +13,22 @@ from torch import Tensor
 from eccl.errors import ConfigError
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.projection import Supervised
-from eccl.training.augment import clean_view, draw_views
-from eccl.training.config import PretrainCmrConfig
-from eccl.training.describe import count_targets, describe_cines, look_at_cines
-from eccl.training.execution import carry_out
-from eccl.training.frozen import FrozenEncoder
+from eccl.training.inputs.augment import clean_view, draw_views
+from eccl.training.inputs.sampling import Positions, chunks, epoch_batches
+from eccl.training.inputs.targets import TRAITS, TaskTargets, read_targets
+from eccl.training.inputs.teacher import Cines, config_of, load_cines, reusable_views, teacher_key
+from eccl.training.inputs.visits import cine_visits
+from eccl.training.loop.execution import carry_out
+from eccl.training.loop.frozen import FrozenEncoder
+from eccl.training.loop.runtime import Runtime
+from eccl.training.loop.scoring import score_task, selection_rule
+from eccl.training.loop.tasks import SupervisedTask
+from eccl.training.loop.trainer import TrainingPlan
+from eccl.training.outputs.compute_features import count_targets, describe_cines, look_at_cines
+from eccl.training.outputs.rows import vector_rows, write_tables
 from eccl.training.runs import Run, RunIdentity, identify, load_weights
-from eccl.training.runtime import Runtime
-from eccl.training.sampling import Positions, chunks, epoch_batches
-from eccl.training.scoring import score_task, selection_rule
 from eccl.training.session import Session
-from eccl.training.targets import TRAITS, TaskTargets, read_targets
-from eccl.training.tasks import SupervisedTask
-from eccl.training.teacher import Cines, config_of, load_cines, reusable_views, teacher_key
-from eccl.training.trainer import TrainingPlan
-from eccl.training.views import vector_rows, write_tables
-from eccl.training.visits import cine_visits
+from eccl.training.settings.config import PretrainCmrConfig
 
 STAGE = "pretrain_cmr"
 

@@ -11,16 +11,16 @@ from torch import Tensor
 
 from eccl.errors import ConfigError
 from eccl.models.mae import MaskedAutoencoder
-from eccl.training.augment import augment_ecg, scale_ecg
-from eccl.training.config import PretrainEcgConfig
-from eccl.training.execution import carry_out
+from eccl.training.inputs.augment import augment_ecg, scale_ecg
+from eccl.training.inputs.sampling import Positions, chunks, epoch_batches
+from eccl.training.inputs.sources import GuardedSource, Source, open_source
+from eccl.training.inputs.visits import recording_visits
+from eccl.training.loop.execution import carry_out
+from eccl.training.loop.runtime import Runtime
+from eccl.training.loop.trainer import TrainingPlan
 from eccl.training.runs import Run, identify
-from eccl.training.runtime import Runtime
-from eccl.training.sampling import Positions, chunks, epoch_batches
 from eccl.training.session import Session
-from eccl.training.sources import GuardedSource, Source, open_source
-from eccl.training.trainer import TrainingPlan
-from eccl.training.visits import recording_visits
+from eccl.training.settings.config import PretrainEcgConfig
 
 _MASK_PURPOSE = 1 << 20  # keeps validation's masks apart from those of any epoch
 

@@ -9,24 +9,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from eccl.data.run_names import training_command
 from eccl.errors import FeatureError
+from eccl.features.files import read_features
+from eccl.ledger.tombstones import tombstones_mark
 from eccl.models.probe import LinearProbe, fit_probe
-from eccl.store.features import read_features
-from eccl.store.run_names import training_command
-from eccl.store.tombstones import tombstones_mark
-from eccl.training.config import ProbeConfig
-from eccl.training.describe import count_targets, predictions
-from eccl.training.execution import require_nobody_left
-from eccl.training.filling import from_mapping
+from eccl.training.inputs.targets import TRAITS, TaskTargets, read_targets
+from eccl.training.inputs.teacher import order_vectors
+from eccl.training.inputs.visits import Visits, cine_visits, recording_visits
+from eccl.training.loop.execution import require_nobody_left
+from eccl.training.loop.scoring import score_task, selection_rule
+from eccl.training.loop.trainer import to_json
+from eccl.training.outputs.compute_features import count_targets, predictions
+from eccl.training.outputs.rows import write_tables
 from eccl.training.runs import Run, identify, load_parent, load_weights, save_run
-from eccl.training.scoring import score_task, selection_rule
 from eccl.training.session import Session
+from eccl.training.settings.config import ProbeConfig
+from eccl.training.settings.parse import from_mapping
 from eccl.training.stages.align import select_pairs
-from eccl.training.targets import TRAITS, TaskTargets, read_targets
-from eccl.training.teacher import order_vectors
-from eccl.training.trainer import to_json
-from eccl.training.views import write_tables
-from eccl.training.visits import Visits, cine_visits, recording_visits
 
 STAGE = "probe"
 

@@ -1,0 +1,123 @@
+"""``eccl ingest``: raw files into data/."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eccl.commands.options import WorkersOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from eccl.errors import Reason
+    from eccl.workspace import Workspace
+
+
+class Runner(StrEnum):
+    """Where batches are read."""
+
+    PROCESSES = "processes"
+    DASK = "dask"
+    RAY = "ray"
+
+
+def ingest(
+    raw: Annotated[
+        str, typer.Argument(help="XML, zip and table files: a folder in any layout, or a URL such as s3://bucket/raw.")
+    ],
+    workers: WorkersOption = 2,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done and write nothing.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Read again what was refused before.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Read every record back; those that differ are read from their file again.")
+    ] = False,
+    record: Annotated[
+        bool, typer.Option("--record/--no-record", help="Afterwards run the gate, and record a version behind it.")
+    ] = False,
+    runner: Annotated[
+        Runner, typer.Option(help="Batches by processes of this machine, or on a Dask or Ray cluster.")
+    ] = Runner.PROCESSES,
+    address: Annotated[
+        str | None, typer.Option(help="Existing cluster, e.g. tcp://scheduler:8786; default is one on this machine.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Bring data/ up to date with raw files, and publish what analysts can query already.
+
+    Without --record nothing but this machine is needed; with it the ingest flow runs, gate and version included. A cluster
+    is used by a flow in either case.
+
+    Example: eccl ingest /path/to/raw --workers 8
+
+    Example: eccl ingest s3://bucket/raw --record --runner dask --address tcp://scheduler:8786
+    """
+    from eccl.workspace import find_workspace
+
+    place = find_workspace(workspace)
+    if address and runner is Runner.PROCESSES:
+        raise typer.BadParameter("--address is a cluster's; add --runner dask or --runner ray")
+    if dry_run:
+        _plan(place.root, raw, retry, repair)
+    elif record or runner is not Runner.PROCESSES:
+        from eccl.commands.flow import run_flow
+
+        values: dict[str, Any] = {
+            "workers": workers,
+            "runner": runner.value,
+            "address": address,
+            "retry": retry,
+            "repair": repair,
+        }
+        run_flow("ingest" if record else "ingest-files", place, raw=raw, **values)
+        if not record:
+            _publish(place)
+    else:
+        ingest_here(place, raw, workers, retry=retry, repair=repair)
+
+
+def _plan(root: Path, raw: str, retry: bool, repair: bool) -> None:
+    from eccl.config import load_params
+    from eccl.ingest.run import Again, plan_ingest
+    from eccl.workspace import Workspace
+
+    place = Workspace(root)
+    again = Again(retry=retry, repair=repair)
+    found, plans = plan_ingest(place, raw, load_params(place.params_file), again=again)
+    for kind, plan in plans.items():
+        repairs = f", {plan.repairs} of {plan.damaged} damaged slots to repair" if plan.damaged else ""
+        typer.echo(
+            f"{kind}: {len(found.files[kind])} files, {plan.new} to read in {len(plan.batches)} batches ({plan.changed} of them "
+            f"changed, {plan.retried} refused before){repairs}, {plan.unchanged} unchanged, {plan.quarantined_before} quarantined "
+            f"before, {found.withdrawn[kind]} of withdrawn participants, {plan.vanished} known visits without a file"
+        )
+    typer.echo(f"tables: {len(found.tables)} candidate files. Nothing was written.")
+
+
+def ingest_here(
+    place: Workspace, raw: str, workers: int, *, retry: bool | Collection[Reason] = False, repair: bool = False
+) -> None:
+    """Ingest by processes of this machine, tell what became of it, and publish what changed."""
+    from eccl.commands.progress import bar
+    from eccl.ingest.run import run_ingest
+
+    with bar("Ingest") as on_progress:
+        report = run_ingest(place, raw, workers=workers, retry=retry, repair=repair, on_progress=on_progress)
+    typer.echo(report.describe())
+    _publish(place)
+
+
+def _publish(place: Workspace) -> None:
+    from eccl.publishing.publish import is_published, publish
+
+    if not is_published(place):
+        publish(place)
+        typer.echo('Published eccl.duckdb. Next: eccl validate, or eccl sql "FROM pairs"')
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(ingest)

@@ -1,0 +1,69 @@
+"""``eccl validate``: the gate, then the whole product."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eccl.commands.options import JsonOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from eccl.quality.product.check import ProductReport
+
+
+def validate(
+    all_slots: Annotated[
+        bool,
+        typer.Option("--all-slots", help="Read every slot back to its checksum; default is a sample of every shard."),
+    ] = False,
+    gate: Annotated[
+        bool, typer.Option("--gate/--no-gate", help="Run the gate first, as a DVC stage, or only check the product.")
+    ] = True,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Run the gate as a DVC stage, then check that arrays, tables, hashes, splits, features and releases agree.
+
+    Draws the store with what is wrong beside it, and writes the same to reports/product. Exits with 1 where the gate is
+    red or something critical was found.
+
+    Example: eccl validate --all-slots
+    """
+    from eccl.commands.flow import run_flow
+    from eccl.quality.product.check import check_product
+    from eccl.workspace import find_workspace
+
+    place = find_workspace(workspace)
+    is_passed = True
+    if gate:
+        try:
+            run_flow("validate", place, said_aside=as_json)
+        except typer.Exit:
+            is_passed = False
+    report = check_product(place, all_slots=all_slots)
+    if as_json:
+        typer.echo(json.dumps({"gate_passed": is_passed if gate else None, **report.to_dict()}, indent=1))
+    else:
+        _print(report)
+    if not (is_passed and report.is_sound):
+        raise typer.Exit(1)
+
+
+def _print(report: ProductReport) -> None:
+    from eccl.quality.product.findings import SEVERITIES, draw
+
+    typer.echo(draw(report.tree), nl=False)
+    for where, finding in report.findings:
+        typer.echo(f"{finding.severity}: {where}: {finding.what}\n    {finding.remedy}")
+    counts = ", ".join(f"{report.count(severity)} {severity}" for severity in SEVERITIES)
+    slots = "every slot" if report.all_slots else "a sample of every shard"
+    typer.echo(
+        f"Product {'sound' if report.is_sound else 'NOT sound'} on data version {report.data_version}: {counts}; {slots} read back"
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(validate)

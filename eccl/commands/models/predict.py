@@ -1,0 +1,164 @@
+"""``eccl predict``: what a trained model says of an ECG file, or of a folder of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eccl.commands.options import JsonOption, WorkersOption, WorkspaceOption
+
+SOME = 4
+"""Rows that a note names; of more it tells the number."""
+
+if TYPE_CHECKING:
+    from eccl.config import Params
+    from eccl.inference.folder import FolderOutcome
+    from eccl.inference.predict import Predictor
+    from eccl.ledger.tombstones import Tombstones
+
+
+def predict(
+    path: Annotated[Path, typer.Argument(metavar="FILE.xml|FOLDER", help="An ECG in CardioSoft XML, or a folder.")],
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", help="align (its five runs), all, a run, or an arm such as align.triplet.s43."),
+    ] = "align",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the answers about a folder.")] = None,
+    workers: WorkersOption = 2,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Predict 82 traits and four diseases from an ECG, with intervals, and tell how unlike the training recordings it is.
+
+    A file that the ingest would refuse is refused here for the same reason. Nothing is written into the workspace.
+
+    Example: eccl predict ecg.xml --model align-I50 --json
+
+    Example: eccl predict ecgs --out predictions
+    """
+    from eccl.training.__main__ import prepare_cpu
+    from eccl.workspace import find_workspace
+
+    if path.is_dir() != (out is not None):
+        raise typer.BadParameter("a folder needs --out FOLDER for its answers, and a single file takes none")
+    place = find_workspace(workspace)
+    prepare_cpu()  # torch is loaded below
+    from eccl.config import load_params
+    from eccl.inference.choose import choose_runs
+    from eccl.inference.predict import Predictor
+    from eccl.ledger.tombstones import Tombstones
+    from eccl.training.loop.runtime import runtime_from_environment
+
+    params, tombstones = load_params(place.params_file), Tombstones.load(place)
+    runs = choose_runs(place, model)
+    predictor = Predictor.open(place, runs, runtime_from_environment(devices=1))
+    if out is None:
+        _one(predictor, params, tombstones, path, model, as_json)
+    else:
+        _many(predictor, params, tombstones, path, out, workers, as_json)
+
+
+def _one(predictor: Predictor, params: Params, tombstones: Tombstones, path: Path, model: str, as_json: bool) -> None:
+    from eccl.inference.answer import dump, refused_json, to_json
+    from eccl.inference.reading import Reader, Refusal
+
+    reader = Reader(path.parent, params, tombstones)
+    recording = reader.read(reader.find(path.name))
+    if isinstance(recording, Refusal):
+        if as_json:
+            typer.echo(dump(refused_json(recording)), nl=False)
+        typer.echo(f"eccl: refused: {recording.reason}: {recording.detail}. {recording.remedy}", err=True)
+        raise typer.Exit(1)
+    answer = to_json(recording, predictor.predict([recording]), predictor, model)
+    typer.echo(dump(answer) if as_json else _answer_text(answer), nl=False)
+
+
+def _many(
+    predictor: Predictor, params: Params, tombstones: Tombstones, folder: Path, out: Path, workers: int, as_json: bool
+) -> None:
+    from eccl.commands.progress import bar
+    from eccl.inference.answer import dump
+    from eccl.inference.folder import predict_folder
+    from eccl.inference.reading import Reader
+
+    with bar("Predict") as on_progress:
+        outcome = predict_folder(predictor, Reader(folder, params, tombstones), out, workers, on_progress)
+    typer.echo(dump(asdict(outcome)) if as_json else _text(outcome), nl=False)
+
+
+def _text(outcome: FolderOutcome) -> str:
+    refused = sum(outcome.refused.values())
+    lines = [f"{_many_files(outcome.files)} = {outcome.predicted} predicted + {refused} refused"]
+    lines += [f"  refused for {reason}: {count}" for reason, count in sorted(outcome.refused.items())]
+    lines += [f"  {verdict}: {count}" for verdict, count in sorted(outcome.distribution.items())]
+    lines += [f"  note: {outcome.note}"] if outcome.note else []
+    lines += [f"  {view}.parquet: {count} rows" for view, count in outcome.rows.items() if count]
+    lines += [f"  {_many_files(outcome.ignored)} that do not end in .xml were left alone"] if outcome.ignored else []
+    return "\n".join(lines) + "\n"
+
+
+def _many_files(count: int) -> str:
+    return f"{count} file{'' if count == 1 else 's'}"
+
+
+def _answer_text(answer: dict[str, Any]) -> str:
+    """Runs, verdict, diseases and traits for a screen; each note once, below the rows it is about."""
+    import polars as pl
+
+    from eccl.commands.output import render_table
+
+    lines = [f"run           {run['run_id']}, data version {run['data_version']}" for run in answer["runs"]]
+    lines += [f"distribution  {answer['distribution']}{_reasons(answer)}"]
+    lines += [f"note          {answer['note']}"] if answer["note"] else []
+    lines += [
+        f"tainted       {run['run']}: somebody whom its model saw withdrew on {run['tainted_since']}"
+        for run in answer["runs"]
+        if run["tainted_since"]
+    ]
+    text = "\n".join(lines) + "\n"
+    for part, columns in (
+        ("diseases", ["code", "calibrated_probability", "low", "high", "probability"]),
+        ("traits", ["field_id", "title", "value", "low", "high", "units"]),
+    ):
+        if answer[part]:
+            frame = pl.DataFrame(answer[part], infer_schema_length=None).select(columns)
+            kept = [name for name in columns if frame[name].null_count() < frame.height]
+            shown = frame.select(kept).rename({"probability": "raw_probability"}, strict=False)
+            text += "\n" + render_table(shown, frame.height) + _notes(answer[part], columns[0])
+    return text
+
+
+def _notes(rows: list[dict[str, Any]], key: str) -> str:
+    """Each note once, with the rows it is about."""
+    about: dict[str, list[str]] = {}
+    for row in rows:
+        if row["note"]:
+            about.setdefault(row["note"], []).append(str(row[key]))
+    told = {
+        note: "all"
+        if len(rows) == len(names) > 1
+        else ", ".join(names)
+        if len(names) <= SOME
+        else f"{len(names)} of {len(rows)}"
+        for note, names in about.items()
+    }
+    return "".join(f"{names}: {note}\n" for note, names in told.items())
+
+
+def _reasons(answer: dict[str, Any]) -> str:
+    """What makes a recording unlike those the model knows, and how sure that is."""
+    places = [(one["measure"], one) for one in answer["quality"]]
+    places += [(f"embedding of {one['run']}", one) for one in answer["embeddings"]]
+    told = [f"p {answer['p']:.2g} over {answer['comparisons']} comparisons"] if answer["p"] is not None else []
+    told += [f"{name} {one['distribution']}" for name, one in places if one["distribution"] in {"unusual", "outside"}]
+    unknown = sum(one["distribution"] == "unknown" for _, one in places)
+    told += [f"{unknown} of {len(places)} measures have too few recordings to compare with"] if unknown else []
+    return f"  ({'; '.join(told)})" if told else ""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(predict)

@@ -1,0 +1,132 @@
+"""``eccl features``: which features there are, how complete they are, and the features of a cohort."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eccl.commands.options import OutOption, OutputOption, RowsOption, VersionOption, WorkspaceOption
+from eccl.commands.output import Output
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from eccl.features.historical import Stale
+
+
+def list_features(
+    output: OutputOption = Output.TABLE, version: VersionOption = None, workspace: WorkspaceOption = None
+) -> None:
+    """List the feature views with their coverage.
+
+    Example: eccl features list
+    """
+    from eccl.commands.output import show
+    from eccl.data.database import schema_sql
+    from eccl.features.store import open_store
+    from eccl.workspace import find_workspace
+
+    place = find_workspace(workspace)
+    with open_store(place.root, version=version) as store:
+        shown = "* EXCLUDE (description)" if output is Output.TABLE else "*"
+        show(
+            place,
+            store,
+            store.sql(f"SELECT {shown} FROM ({schema_sql('queries', 'feature_list')})"),
+            output,
+            None,
+            1000,
+        )
+
+
+def show_feature(
+    view: Annotated[str, typer.Argument(help="Feature view.")],
+    output: OutputOption = Output.TABLE,
+    version: VersionOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Show a view's declaration, fields, and coverage per run and data version.
+
+    Example: eccl features show ecg_projection
+    """
+    from eccl.commands.output import render
+    from eccl.data.database import schema_sql
+    from eccl.features.store import open_store
+    from eccl.features.views import declared_view
+    from eccl.workspace import find_workspace
+
+    declared = declared_view(view)
+    with open_store(find_workspace(workspace).root, version=version) as store:
+        queries = (schema_sql("queries", name) for name in ("feature_fields", "feature_coverage"))
+        fields, coverage = (store.sql(query, {"view": view}).pl() for query in queries)
+    if output is not Output.TABLE:
+        typer.echo(render(coverage, output, 1000), nl=False)
+        return
+    typer.echo(f"{view}: {declared.description}")
+    origin = f"from {declared.source}" if declared.source else f"default run {declared.default_run}"
+    typer.echo(f"entity {declared.entity}, stage {declared.stage}, {origin}, owner {declared.owner}")
+    typer.echo(render(fields, output, 1000), nl=False)
+    if declared.source is None:
+        typer.echo(render(coverage, output, 1000) if len(coverage) else "No rows in this store yet.\n", nl=False)
+
+
+def get_features(
+    features: Annotated[list[str], typer.Argument(help="References: view, view:field, view@run.")],
+    entities: Annotated[
+        str | None, typer.Option(help="SQL that gives eid and instance; default is every usable pair.")
+    ] = None,
+    label: Annotated[list[str] | None, typer.Option("--label", "-l", help="CODE:DEFINITION; may be repeated.")] = None,
+    as_of: Annotated[str, typer.Option("--as-of", help="visit, a date, or a column of the entities.")] = "visit",
+    max_age_days: Annotated[int | None, typer.Option(min=0, help="Oldest row that may be returned.")] = None,
+    include_stale: Annotated[bool, typer.Option("--include-stale", help="Return stale rows, marked.")] = False,
+    output: OutputOption = Output.TABLE,
+    out: OutOption = None,
+    rows: RowsOption = 20,
+    version: VersionOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Get features as they were known at a time, with the coverage of every column.
+
+    Example: eccl features get ecg_embedding trait:LVEF disease_prediction:I50 --label I50:prevalent --out cohort.parquet -f parquet
+    """
+    import duckdb
+
+    from eccl.commands.output import show
+    from eccl.features.store import open_store
+    from eccl.workspace import find_workspace
+
+    place = find_workspace(workspace)
+    stale: Stale = "include" if include_stale else "refuse"
+    with open_store(place.root, version=version) as store:
+        try:
+            found = store.get_historical_features(
+                entities, features, labels=label or [], as_of=as_of, max_age_days=max_age_days, stale=stale
+            )
+            show(place, store, found.relation, output, out, rows)
+            typer.echo(_gaps(found.coverage.pl()), err=output is not Output.TABLE, nl=False)
+        except duckdb.Error as error:
+            typer.echo(f"eccl: {error}", err=True)
+            raise typer.Exit(1) from None
+
+
+def _gaps(coverage: pl.DataFrame) -> str:
+    """Coverage for a reader: the columns in which something is missing or stale, and how many are complete."""
+    import polars as pl
+
+    from eccl.commands.output import render_table
+
+    gaps = coverage.group_by("feature", maintain_order=True).agg(pl.col("stale", "without_value").sum())
+    names = gaps.filter((pl.col("stale") > 0) | (pl.col("without_value") > 0))["feature"]
+    complete = gaps.height - len(names)
+    shown = render_table(coverage.filter(pl.col("feature").is_in(names.to_list())), 1000) if len(names) else ""
+    return f"{complete} of {gaps.height} columns are complete\n{shown}"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(help="Feature views: list, show, get.", no_args_is_help=True)
+    group.command("list")(list_features)
+    group.command("show")(show_feature)
+    group.command("get")(get_features)
+    app.add_typer(group, name="features")

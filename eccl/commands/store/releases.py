@@ -1,0 +1,98 @@
+"""``eccl diff``, ``eccl promote``, ``eccl retract``: releases of the published store."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from eccl.commands.options import JsonOption, WorkspaceOption
+
+
+def diff(
+    older: Annotated[str, typer.Argument(help="Release, alias or data version.")],
+    newer: Annotated[str, typer.Argument(help="The same; default is the latest.")] = "latest",
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Count what changed between two releases: participants, records, labels, features.
+
+    Example: eccl diff stable latest
+    """
+    import polars as pl
+
+    from eccl.commands.output import render_table
+    from eccl.ledger.releases import open_release
+    from eccl.publishing.diff import diff_releases
+    from eccl.workspace import find_workspace
+
+    place = find_workspace(workspace)
+    a, b = (open_release(place, name) for name in (older, newer))
+    changes = [change.to_row() for change in diff_releases(a.path(place), b.path(place))]
+    if as_json:
+        typer.echo(json.dumps({"older": a.name, "newer": b.name, "changes": changes}, indent=1))
+        return
+    typer.echo(f"{a.name} (data {a.data_version}) -> {b.name} (data {b.data_version})")
+    moved = [row for row in changes if row["added"] or row["removed"] or row["changed"]]
+    if moved:
+        typer.echo(render_table(pl.DataFrame(moved, infer_schema_length=None), 1000), nl=False)
+    typer.echo(f"{len(moved)} of {len(changes)} tables and runs differ")
+
+
+def promote(
+    release: Annotated[str, typer.Argument(help="Release, alias or data version.")] = "latest",
+    alias: Annotated[str, typer.Option("--as", help="Alias that points at it from now on.")] = "stable",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Let an alias point at a release; releases with an alias are kept.
+
+    Example: eccl promote latest --as stable
+    """
+    from eccl.ledger.releases import check_alias, open_release, read_ledger
+    from eccl.ledger.releases import promote as promote_release
+    from eccl.workspace import find_workspace
+
+    place = find_workspace(workspace)
+    before = read_ledger(place).aliases.get(alias, "nothing")
+    check_alias(alias)
+    found = open_release(place, release) if dry_run else promote_release(place, release, alias)
+    typer.echo(f"{alias}: {before} -> {found.name}" + (" (nothing was written)" if dry_run else ""))
+
+
+def retract(
+    release: Annotated[str, typer.Argument(help="Release, alias or data version.")],
+    reason: Annotated[str, typer.Option(help="Why; whoever asks for the release reads it.")],
+    replacement: Annotated[str | None, typer.Option(help="Release to use instead; aliases move there.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Take a release back. Its file stays where it is; nobody opens it by name any more.
+
+    Example: eccl retract 2026-03-01 --reason "labels of site 3 were wrong" --replacement latest
+    """
+    from eccl.ledger.releases import read_ledger
+    from eccl.publishing.publish import check_retraction
+    from eccl.publishing.publish import retract as retract_release
+    from eccl.workspace import find_workspace
+
+    place = find_workspace(workspace)
+    before = read_ledger(place)
+    found = before.find(release)
+    check_retraction(place, release, reason, replacement)
+    if dry_run:
+        held = ", ".join(before.aliases_of(found.name)) or "none"
+        typer.echo(f"would retract {found.name} (aliases: {held}); nothing was written")
+        return
+    retract_release(place, release, reason, replacement)
+    typer.echo(f"retracted {found.name}")
+    after = read_ledger(place).aliases
+    for alias in before.aliases_of(found.name):
+        typer.echo(f"  {alias}: {found.name} -> {after.get(alias, 'nothing')}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (diff, promote, retract):
+        app.command()(verb)

@@ -1,0 +1,57 @@
+"""``eccl similar``: nearest visits in an embedding."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from eccl.commands.options import OutOption, OutputOption, VersionOption, WorkspaceOption
+from eccl.commands.output import Output
+
+
+class MetricName(StrEnum):
+    """How nearness is measured."""
+
+    COSINE = "cosine"
+    INNER_PRODUCT = "inner_product"
+
+
+def similar(
+    eid: Annotated[int, typer.Argument(help="Participant.")],
+    instance: Annotated[int, typer.Option("--instance", "-i", help="Visit.")] = 2,
+    view: Annotated[str, typer.Option(help="View of the visit's vector.")] = "ecg_projection",
+    among: Annotated[str | None, typer.Option(help="View to search, e.g. cmr_projection; default is the same.")] = None,
+    run: Annotated[str | None, typer.Option(help="Run; default is the view's own.")] = None,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Neighbours.")] = 10,
+    metric: Annotated[MetricName, typer.Option(help="Similarity.")] = MetricName.COSINE,
+    where: Annotated[str | None, typer.Option(help="SQL over visits, participants and splits.")] = None,
+    output: OutputOption = Output.TABLE,
+    out: OutOption = None,
+    version: VersionOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Show the visits nearest to one, exact, with their labels.
+
+    Example: eccl similar 9000001 --where "sex = 'F' AND split <> 'train'"
+    """
+    import duckdb
+
+    from eccl.commands.output import show
+    from eccl.features.store import open_store
+    from eccl.workspace import find_workspace
+
+    place = find_workspace(workspace)
+    with open_store(place.root, version=version) as store:
+        try:
+            found = store.find_nearest(eid, instance, view, k, among=among, run=run, metric=metric.value, where=where)
+            show(place, store, found, output, out, k)
+        except duckdb.Error as error:
+            typer.echo(f"eccl: {error}", err=True)
+            raise typer.Exit(1) from None
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(similar)

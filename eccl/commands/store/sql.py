@@ -1,0 +1,78 @@
+"""``eccl sql``: ask the published store, read-only."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from eccl.commands.options import OutOption, OutputOption, RowsOption, VersionOption, WorkspaceOption
+from eccl.commands.output import Output
+
+
+def sql(
+    query: Annotated[str | None, typer.Argument(help="SQL; without it and --file a prompt opens.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", exists=True, help="File with one query.")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE for $NAME in the query; may be repeated.")
+    ] = None,
+    output: OutputOption = Output.TABLE,
+    out: OutOption = None,
+    rows: RowsOption = 40,
+    version: VersionOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Ask the published store.
+
+    Example: eccl sql "SELECT split, count(*) FROM pairs GROUP BY 1"
+
+    Example: eccl sql "SELECT * FROM labels WHERE code = $code" --param code=I50 --format csv --out labels.csv
+    """
+    import duckdb
+
+    from eccl.commands.output import show
+    from eccl.features.store import open_store
+    from eccl.workspace import find_workspace
+
+    if query is not None and file is not None:
+        raise typer.BadParameter("give a query or --file, not both")
+    if output is Output.PARQUET and out is None:
+        raise typer.BadParameter("parquet needs a file: --out FILE.parquet")
+    place = find_workspace(workspace)
+    with open_store(place.root, version=version) as store:
+        text = file.read_text() if file else query
+        if text is None and sys.stdin.isatty():
+            from eccl.commands.prompt import Prompt
+
+            Prompt(store, rows).run()
+            return
+        try:
+            answer = store.sql(sys.stdin.read() if text is None else text, _parameters(param or []))
+            show(place, store, answer, output, out, rows)
+        except duckdb.Error as error:
+            typer.echo(f"eccl: {error}", err=True)
+            raise typer.Exit(1) from None
+
+
+def _parameters(given: list[str]) -> dict[str, Any] | None:
+    values: dict[str, Any] = {}
+    for one in given:
+        name, sign, value = one.partition("=")
+        if not sign or not name:
+            raise typer.BadParameter(f"{one!r} is no parameter; write NAME=VALUE")
+        values[name] = _typed(value)
+    return values or None
+
+
+def _typed(value: str) -> int | float | str:
+    if re.fullmatch(r"-?(0|[1-9][0-9]*)", value):
+        return int(value)
+    return float(value) if re.fullmatch(r"-?[0-9]+\.[0-9]+", value) else value
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(sql)

@@ -1,0 +1,52 @@
+"""``eccl adopt``: what won in Table 1 becomes a preset of params.yaml."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from eccl.commands.options import JsonOption, WorkspaceOption
+
+
+def adopt(
+    arm: Annotated[str, typer.Argument(metavar="ARM", help="Arm of experiments/arms.yaml.")],
+    name: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="Name of the preset; default is <preset>_<arm>.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the preset; write nothing.")] = False,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Add a preset to params.yaml: the chosen one with an arm's changes, as a recipe for the workspace's own stages.
+
+    Nothing else in the file changes, and nothing is trained: `eccl train --preset NAME` does that.
+
+    Example: eccl adopt mean_pooling --as recipe
+    """
+    from eccl.study.adopt import adopt as write_adoption
+    from eccl.study.adopt import plan_adoption
+    from eccl.study.scheduler.pipeline import open_table
+    from eccl.workspace import find_workspace
+
+    place = find_workspace(workspace)
+    adoption = plan_adoption(place.params_file, open_table(place), arm, name)
+    if not dry_run:
+        write_adoption(place.params_file, adoption)
+    if as_json:
+        told = {field: getattr(adoption, field) for field in ("preset", "base", "arm", "changes")}
+        typer.echo(json.dumps({**told, "is_written": not dry_run}, indent=1))
+        return
+    if dry_run:
+        typer.echo(f"{adoption.block}\nNothing was written")
+        return
+    typer.echo(
+        f"params.yaml has preset {adoption.preset} now: {adoption.base} with {len(adoption.changes)} changes of arm {arm}; "
+        f"train it with `eccl train --preset {adoption.preset}`"
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(adopt)

@@ -1,0 +1,301 @@
+"""Zarr v3 arrays of recordings and cines: whole shards in, single records out.
+
+::
+
+    data/ecg.zarr/{raw,clean}    inner chunk = one record, shard = one batch of work
+    data/cine.zarr/frames
+
+zarr-python writes (its bytes are deterministic), tensorstore reads (16 times zarr-python's rate on the same files). A
+shard does not depend on where it stands in the array, so it is written alone, aside, and renamed into place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eccl.errors import ChecksumError, ConfigError
+from eccl.data.files import aside, replace_file, temporary_prefix
+
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySpec:
+    """One array: where it lies and what one record of it looks like.
+
+    Parameters
+    ----------
+    name
+        Path below data/, e.g. ``ecg.zarr/raw``.
+    record_shape, dtype
+        Shape and type of one record.
+    shard_rows
+        Records per shard.
+    attributes
+        Written into the array's metadata; never anything about a participant.
+    """
+
+    name: str
+    record_shape: tuple[int, ...]
+    dtype: str
+    shard_rows: int
+    attributes: Mapping[str, Any]
+
+    def shard_path(self, data: Path, shard: int) -> Path:
+        """Path of one shard's file."""
+        return data.joinpath(self.name, "c", str(shard), *("0" for _ in self.record_shape))
+
+
+def ecg_specs(shard_rows: int) -> tuple[ArraySpec, ...]:
+    """Arrays of resting ECGs: raw and baseline-free, (row, 12, 5000) int16 in µV at 500 Hz."""
+    shared = {"unit": "uV", "sample_rate_hz": 500, "leads": list(LEADS), "dimensions": ["row", "lead", "sample"]}
+    return (
+        ArraySpec("ecg.zarr/raw", (12, 5000), "int16", shard_rows, {**shared, "content": "as recorded"}),
+        ArraySpec(
+            "ecg.zarr/clean", (12, 5000), "int16", shard_rows, {**shared, "content": "one-RR moving average removed"}
+        ),
+    )
+
+
+def cine_specs(shard_rows: int, frames: int, window_px: int, parameters: Mapping[str, Any]) -> tuple[ArraySpec, ...]:
+    """Array of cines: (row, frame, y, x) uint8, window of one short-axis slice at native resolution."""
+    attributes = {"dimensions": ["row", "frame", "y", "x"], "parameters": dict(parameters)}
+    return (ArraySpec("cine.zarr/frames", (frames, window_px, window_px), "uint8", shard_rows, attributes),)
+
+
+def prepare_array(data: Path, spec: ArraySpec, shards: int) -> None:
+    """Create the array's metadata, or widen it to hold `shards` shards.
+
+    Called once before workers start; workers never touch metadata.
+
+    Raises
+    ------
+    ConfigError
+        The array exists with another layout or was made with other parameters.
+    """
+    target = data / spec.name / "zarr.json"
+    wanted = _metadata(data, spec, shards)
+    if target.is_file():
+        found = _read_metadata(target, spec.name)
+        shards = max(shards, found["shape"][0] // spec.shard_rows)
+        expected = json.loads(wanted)
+        if {k: v for k, v in found.items() if k != "shape"} != {k: v for k, v in expected.items() if k != "shape"}:
+            raise ConfigError(
+                f"{spec.name} was made with other parameters than params.yaml now holds; put the old values of `ingest:` "
+                "and `cine:` back, or move data/ away and ingest again"
+            )
+        wanted = _metadata(data, spec, shards)
+    group = target.parent.parent / "zarr.json"
+    replace_file(group, b'{\n  "attributes": {},\n  "zarr_format": 3,\n  "node_type": "group"\n}')
+    replace_file(target, wanted)
+
+
+def mend_metadata(data: Path, spec: ArraySpec, shards: int) -> bool:
+    """Write an array's metadata anew if it is missing or no JSON; return whether it was. Records are left alone."""
+    target = data / spec.name / "zarr.json"
+    try:
+        _read_metadata(target, spec.name)
+        return False
+    except FileNotFoundError:
+        pass
+    except ChecksumError:
+        target.unlink()
+    prepare_array(data, spec, shards)
+    return True
+
+
+def write_shard(data: Path, spec: ArraySpec, shard: int, records: Mapping[int, NDArray[Any]]) -> None:
+    """Write one whole shard, aside and renamed.
+
+    Parameters
+    ----------
+    records
+        Record by slot; every slot must lie in this shard. Slots without a record stay empty.
+    """
+    first = shard * spec.shard_rows
+    block = np.zeros((spec.shard_rows, *spec.record_shape), dtype=spec.dtype)
+    for row, record in records.items():
+        if not first <= row < first + spec.shard_rows or record.shape != spec.record_shape:
+            raise ConfigError(
+                f"a record of shape {record.shape} at offset {row - first} does not fit shard {shard} of {spec.name} "
+                f"({spec.shard_rows} x {spec.record_shape}); the plan and the array disagree, ingest again"
+            )
+        block[row - first] = record
+    target = spec.shard_path(data, shard)
+    scratch = data / f"{temporary_prefix()}-shard.zarr"
+    try:
+        _create(scratch, spec, 1)[:] = block
+        written = scratch.joinpath("c", "0", *("0" for _ in spec.record_shape))
+        if written.is_file():
+            with aside(target) as temporary:
+                os.replace(written, temporary)
+        else:  # zarr stores nothing for a shard of fill values
+            target.unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def read_rows(data: Path, name: str, rows: NDArray[np.integer[Any]] | Sequence[int]) -> NDArray[Any]:
+    """Read records by slot.
+
+    Parameters
+    ----------
+    name
+        Array below data/, e.g. ``ecg.zarr/clean``.
+    rows
+        Slots, in any order.
+
+    Returns
+    -------
+    ndarray
+        (len(rows), ...) in the order of `rows`.
+    """
+    array = open_array(data, name)
+    index = np.asarray(rows, dtype=np.int64)
+    if index.size == 0:
+        return np.empty((0, *array.record_shape), dtype=array.dtype)
+    return np.asarray(array.read(index).result())
+
+
+@dataclass(frozen=True, slots=True)
+class OpenArray:
+    """An array opened for reading.
+
+    Parameters
+    ----------
+    record_shape, dtype
+        Shape and type of one record.
+    shard_rows
+        Records per shard.
+    """
+
+    record_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    shard_rows: int
+    _handle: Any
+
+    def read(self, rows: NDArray[np.integer[Any]]) -> Any:
+        """Begin to read records by slot; returns a future whose ``result()`` is (len(rows), ...)."""
+        return self._handle[rows].read()
+
+
+def open_array(data: Path, name: str) -> OpenArray:
+    """Open an array below data/ for reading."""
+    # Imported late: tensorstore aborts in a forked worker once its parent has used it.
+    import tensorstore as ts
+
+    path = str(data / name)
+    handle = ts.open({"driver": "zarr3", "kvstore": {"driver": "file", "path": path}}, read=True).result()
+    shard: Any = handle.chunk_layout.write_chunk.shape
+    return OpenArray(tuple(handle.shape[1:]), handle.dtype.numpy_dtype, int(shard[0]), handle)
+
+
+def record_bytes(data: Path, name: str) -> int:
+    """Bytes of one record in memory."""
+    array = open_array(data, name)
+    return int(np.prod(array.record_shape)) * int(array.dtype.itemsize)
+
+
+def checksum(record: NDArray[Any]) -> str:
+    """SHA-256 of one record's bytes (little-endian, C order)."""
+    contiguous = np.ascontiguousarray(record, dtype=record.dtype.newbyteorder("<"))
+    return hashlib.sha256(contiguous.data).hexdigest()
+
+
+def verify_rows(data: Path, name: str, rows: Sequence[int], checksums: Sequence[str], *, batch: int = 64) -> list[int]:
+    """Read slots back and compare them with their recorded checksums.
+
+    Returns
+    -------
+    list of int
+        Slots that differ; empty if all agree.
+
+    Raises
+    ------
+    ChecksumError
+        A shard cannot be read at all.
+    """
+    wrong: list[int] = []
+    for start in range(0, len(rows), batch):
+        some = rows[start : start + batch]
+        try:
+            records = read_rows(data, name, some)
+        except ValueError as error:
+            raise ChecksumError(
+                f"a shard of {name} cannot be read ({type(error).__name__}); restore it with `dvc checkout data.dvc`, "
+                "or read it again with `eccl ingest RAW --repair`"
+            ) from error
+        wrong += [
+            row
+            for row, record, known in zip(some, records, checksums[start:], strict=False)
+            if checksum(record) != known
+        ]
+    return wrong
+
+
+def find_damaged(data: Path, name: str, rows: Sequence[int], checksums: Sequence[str], *, batch: int = 64) -> list[int]:
+    """Tell which slots do not read back to their recorded checksum, or not at all.
+
+    Where a batch cannot be read, its slots are tried one by one: one broken record does not condemn its shard.
+    """
+    damaged: list[int] = []
+    for start in range(0, len(rows), batch):
+        some, known = rows[start : start + batch], checksums[start : start + batch]
+        try:
+            damaged += verify_rows(data, name, some, known, batch=batch)
+        except ChecksumError:
+            if len(some) == 1:
+                damaged += some
+            else:
+                damaged += find_damaged(data, name, some, known, batch=1)
+    return damaged
+
+
+def _read_metadata(path: Path, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+        if isinstance(found, dict) and "shape" in found:
+            return found
+    except ValueError:
+        pass
+    raise ChecksumError(
+        f"{name}/zarr.json cannot be read; write it anew with `eccl ingest RAW --repair`, or bring it back with "
+        "`dvc checkout data.dvc`"
+    )
+
+
+def _metadata(data: Path, spec: ArraySpec, shards: int) -> bytes:
+    scratch = data / f"{temporary_prefix()}-metadata.zarr"
+    try:
+        _create(scratch, spec, shards)
+        return (scratch / "zarr.json").read_bytes()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _create(path: Path, spec: ArraySpec, shards: int) -> Any:
+    import zarr
+    from zarr.codecs import BloscCodec
+
+    return zarr.create_array(
+        store=str(path),
+        shape=(shards * spec.shard_rows, *spec.record_shape),
+        chunks=(1, *spec.record_shape),
+        shards=(spec.shard_rows, *spec.record_shape),
+        dtype=spec.dtype,
+        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+        fill_value=0,
+        attributes=dict(spec.attributes),
+        zarr_format=3,
+        overwrite=True,
+    )

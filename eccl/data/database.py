@@ -1,0 +1,164 @@
+"""The one place that opens DuckDB.
+
+Library code asks an in-memory connection over the Parquet parts (:func:`connect_data`); analysts open the published
+file, read-only (:mod:`eccl.features.store`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from eccl.errors import SchemaError
+from eccl.data.parts import current_rows, read_table, table_files, write_parquet
+from eccl.workspace import Workspace, shipped
+
+COHORT_TABLES = (
+    "recordings",
+    "cines",
+    "quarantine",
+    "participants",
+    "visits",
+    "traits",
+    "fields",
+    "diagnoses",
+    "splits",
+    "labels",
+    "pairs",
+    "exclusions",
+    "deletions",
+)
+"""Tables under data/, in the order in which they can be filled."""
+
+SORT_KEYS = {
+    "recordings": ("row",),
+    "cines": ("row",),
+    "quarantine": ("kind", "path", "reason", "detail"),
+    "participants": ("eid",),
+    "visits": ("eid", "instance"),
+    "traits": ("eid", "instance", "field_id"),
+    "fields": ("field_id",),
+    "diagnoses": ("eid", "source", "field_id", "instance", "array_index", "code"),
+    "splits": ("eid",),
+    "labels": ("eid", "instance", "code", "definition"),
+    "pairs": ("eid", "instance"),
+    "exclusions": ("eid", "instance", "reason"),
+    "deletions": ("modality", "row"),
+}
+
+
+def schema_sql(*names: str) -> str:
+    """Text of one file below schemas/, e.g. ``schema_sql("tables", "pairs")``."""
+    return shipped("schemas").joinpath(*names).with_suffix(".sql").read_text()
+
+
+def memory() -> duckdb.DuckDBPyConnection:
+    """Open an empty in-memory database that answers in a fixed order."""
+    return duckdb.connect(":memory:", config={"preserve_insertion_order": "true"})
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> None:
+    """Run the DDL of tables, comments included."""
+    for table in tables:
+        connection.execute(schema_sql("tables", table)).fetchall()
+
+
+def fill_table(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+    """Insert rows into a table whose DDL has run; columns are matched by name and cast to the schema's types.
+
+    Raises
+    ------
+    SchemaError
+        A column is missing, unknown or of a type that does not fit.
+    """
+    connection.register("incoming", rows)
+    try:
+        connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming").fetchall()
+    except (duckdb.BinderException, duckdb.ConversionException, duckdb.ConstraintException) as error:
+        # DuckDB's message may quote a value, and a value may be an id: only its kind is passed on.
+        known = {row[0] for row in connection.execute(f"SELECT column_name FROM (DESCRIBE {table})").fetchall()}
+        raise SchemaError(
+            f"table {table} does not fit schemas/tables/{table}.sql ({type(error).__name__}; unknown columns: "
+            f"{sorted(set(rows.column_names) - known) or 'none'}, missing: {sorted(known - set(rows.column_names)) or 'none'}); "
+            "check keys, nulls and types, then ingest again"
+        ) from None
+    finally:
+        connection.unregister("incoming")
+
+
+def conform(table: str, rows: pa.Table) -> pa.Table:
+    """Cast rows to a table's schema and sort them by its key.
+
+    Returns
+    -------
+    pyarrow.Table
+        Exactly the columns of ``schemas/tables/<table>.sql``, in its order and types.
+    """
+    connection = memory()
+    try:
+        create_tables(connection, [table])
+        fill_table(connection, table, rows)
+        order = ", ".join(f'"{key}"' for key in SORT_KEYS[table])
+        return connection.sql(f"SELECT * FROM {table} ORDER BY {order}").to_arrow_table()
+    finally:
+        connection.close()
+
+
+def empty_table(table: str) -> pa.Table:
+    """Table with the schema's columns and no rows."""
+    connection = memory()
+    try:
+        create_tables(connection, [table])
+        return connection.sql(f"SELECT * FROM {table}").to_arrow_table()
+    finally:
+        connection.close()
+
+
+def write_table(data: Path, table: str, rows: pa.Table) -> bool:
+    """Write one whole table of data/tables in its schema; return whether its bytes changed."""
+    return write_if_changed(conform(table, rows), data / "tables" / f"{table}.parquet")
+
+
+def write_if_changed(rows: pa.Table, path: Path) -> bool:
+    """Write Parquet aside and rename it only when its content differs from what is there."""
+    before = path.read_bytes() if path.is_file() else None
+    candidate = path.with_name(f".tmp-candidate-{path.name}")
+    write_parquet(rows, candidate)
+    try:
+        if before is not None and candidate.read_bytes() == before:
+            return False
+        candidate.replace(path)
+        return True
+    finally:
+        candidate.unlink(missing_ok=True)
+
+
+def connect_data(workspace: Workspace, tables: Iterable[str] = COHORT_TABLES) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory database with the cohort's tables, in their schemas.
+
+    A table without a file is there, empty. The caller closes the connection.
+    """
+    connection = memory()
+    create_tables(connection, tables)
+    for table in tables:
+        if table_files(workspace.data, table):
+            fill_table(connection, table, read_table(workspace.data, table))
+    return connection
+
+
+__all__ = [
+    "COHORT_TABLES",
+    "conform",
+    "connect_data",
+    "create_tables",
+    "current_rows",
+    "empty_table",
+    "fill_table",
+    "memory",
+    "schema_sql",
+    "write_if_changed",
+    "write_table",
+]

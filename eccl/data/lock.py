@@ -1,0 +1,91 @@
+"""One writer at a time: a lock that dies with its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from eccl.errors import LockedError
+from eccl.data.files import told_when_full
+
+
+@contextmanager
+def writing(state: Path, what: str) -> Iterator[None]:
+    """Hold the workspace's write lock.
+
+    The kernel releases the lock when the holder dies, so a stale file never blocks anybody.
+
+    Raises
+    ------
+    LockedError
+        Somebody else holds it; the message names the holder and its age.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    path = state / "write.lock"
+    with path.open("a+") as stream:
+        _acquire(stream, path)
+        stream.seek(0)
+        stream.truncate()
+        json.dump({"what": what, "pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}, stream)
+        stream.flush()
+        _await_orphans(state)
+        try:
+            with told_when_full(state.parent):
+                yield
+        finally:
+            stream.seek(0)
+            stream.truncate()
+
+
+def _acquire(stream: IO[str], path: Path) -> None:
+    for attempt in range(3):
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if attempt == 2:
+                raise LockedError(_holder(path)) from None
+            time.sleep(0.1)  # somebody may only have looked who holds it
+
+
+def _await_orphans(state: Path) -> None:
+    """Wait for workers of a cluster whose flow was killed: each holds the lock of its batch until it is committed.
+
+    Those that come later see a new holder in ``write.lock`` and do not begin.
+    """
+    for path in sorted((state / "batches").glob("*.lock")):
+        with path.open() as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a holder of the write lock says of itself."""
+
+    what: str
+    pid: int
+    host: str
+    age_s: int
+
+
+def read_note(path: Path) -> Note | None:
+    """Read the note in a lock file; None where nobody says anything that can be read."""
+    try:
+        found = json.loads(path.read_text())
+        return Note(str(found["what"]), int(found["pid"]), str(found["host"]), int(time.time() - found["since"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _holder(path: Path) -> str:
+    note = read_note(path)
+    who = f"`eccl {note.what}` (process {note.pid} on {note.host}, for {note.age_s} s)" if note else "another process"
+    return f"the workspace is being written by {who}; wait for it to end, then run the command again"

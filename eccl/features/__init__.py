@@ -1,0 +1,1 @@
+"""Feature views, references, point-in-time joins and the published store that analysts open."""

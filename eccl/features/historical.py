@@ -1,0 +1,221 @@
+"""Features as they were known: the point-in-time join, and how much of what was asked for there is.
+
+Every view asked for becomes one join. At a visit (``as_of="visit"``) that is the visit's own row; at a date it is the
+latest row that was known by then. A row whose model was not brought up to the store's data version is stale: it is
+refused, or returned with its state where that was asked for.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any, Literal, get_args
+
+import duckdb
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from eccl.errors import FeatureError
+from eccl.features.catalog import Catalog
+from eccl.features.joins import Group, group_columns
+from eccl.features.numbers import to_numpy
+from eccl.features.references import LabelColumn, parse_feature, parse_label
+from eccl.features.views import identifier, quote
+
+Stale = Literal["refuse", "include"]
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_COUNTER = itertools.count()
+
+
+class HistoricalFeatures:
+    """An answer that is computed when it is read.
+
+    Examples
+    --------
+    >>> found = store.get_historical_features(features=["ecg_embedding", "trait:LVEF"], labels=["I50:prevalent"])
+    >>> found.coverage.pl()
+    >>> found.numpy()["ecg_embedding"].shape
+    """
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, query: str, coverage: str, columns: Sequence[str]
+    ) -> None:
+        self._connection = connection
+        self._query = query
+        self._coverage = coverage
+        self.columns = tuple(columns)
+
+    @property
+    def query(self) -> str:
+        """SQL of the answer, in the order of the entities."""
+        return f"SELECT * EXCLUDE (__position) FROM ({self._query}) ORDER BY __position"
+
+    @property
+    def relation(self) -> duckdb.DuckDBPyRelation:
+        """The answer as a lazy relation."""
+        return self._connection.sql(self.query)
+
+    @property
+    def coverage(self) -> duckdb.DuckDBPyRelation:
+        """Per column and data version: entities with a value, with a stale one, without."""
+        return self._connection.sql(self._coverage)
+
+    def pl(self) -> Any:
+        """The answer as a polars frame."""
+        return self.relation.pl()
+
+    def arrow(self) -> pa.Table:
+        """The answer as an Arrow table."""
+        return self.relation.to_arrow_table()
+
+    def df(self) -> Any:
+        """The answer as a pandas frame."""
+        return self.relation.df()
+
+    def numpy(self) -> dict[str, NDArray[Any]]:
+        """The answer as arrays by column: vectors (n, d) float32, numbers with NaN for missing, texts as objects."""
+        # Sorting rows with long vectors is what costs; here every row is put where it belongs instead.
+        return to_numpy(self._connection.sql(self._query), "__position")
+
+
+def get_historical_features(
+    connection: duckdb.DuckDBPyConnection,
+    catalog: Catalog,
+    entities: Any,
+    features: Sequence[str],
+    *,
+    labels: Sequence[str],
+    as_of: str | date,
+    max_age_days: int | None,
+    stale: Stale,
+) -> HistoricalFeatures:
+    """Build the point-in-time join; see :meth:`eccl.FeatureStore.get_historical_features`."""
+    if isinstance(features, str) or isinstance(labels, str):
+        raise FeatureError("features and labels are lists of references; write ['ecg_embedding'], not 'ecg_embedding'")
+    if stale not in get_args(Stale):
+        raise FeatureError(f"stale is one of {', '.join(get_args(Stale))}; found {stale!r}")
+    names, entity = _entities(connection, entities, as_of)
+    parsed = [column for reference in features for column in parse_feature(reference, catalog.keys)]
+    _refuse_doubles(column.name for column in parsed)
+    wanted = [parse_label(reference, catalog.codes()) for reference in labels]
+    at_visit = as_of == "visit"
+    if wanted and not at_visit:
+        raise FeatureError("labels belong to visits; ask for them with as_of='visit'")
+    groups = group_columns(
+        catalog, parsed, at_visit=at_visit and max_age_days is None, include_stale=stale == "include"
+    )
+    for group in groups:
+        _check_runs(catalog, group, refuse_stale=stale == "refuse")
+    named = [one for group in groups for one in group.outputs(max_age_days).items()]
+    if stale == "include":
+        named += [(f"{g.name}_state", f"{g.alias}.state") for g in groups if g.view.source is None]
+    named += [(label.name, f'l{i}."value"') for i, label in enumerate(wanted)]
+    _refuse_doubles([*names, *(name for name, _ in named)])
+    outputs = dict(named)
+    joins = [*(group.join() for group in groups), *(_label_join(label, i) for i, label in enumerate(wanted))]
+    kept = [f"e.{identifier(name)}" for name in names]
+    select = ", ".join([*kept, *(f"{sql} AS {identifier(name)}" for name, sql in outputs.items())])
+    query = f"WITH e AS ({entity}) SELECT {select}, e.__position FROM e {' '.join(joins)}"
+    coverage = _coverage_sql(entity, groups, wanted, max_age_days)
+    return HistoricalFeatures(connection, query, coverage, [*names, *outputs])
+
+
+def _entities(connection: duckdb.DuckDBPyConnection, entities: Any, as_of: str | date) -> tuple[list[str], str]:
+    """Names of the entities' own columns, and the SELECT that adds their position and time to them."""
+    source = 'SELECT eid, instance, "split" FROM pairs ORDER BY eid, instance'
+    if isinstance(entities, str):
+        source = entities
+    elif entities is not None:
+        name = f"entities_{next(_COUNTER)}"
+        # A relation of another connection, or a frame: Arrow is what all of them can give.
+        connection.register(name, entities.to_arrow_table() if hasattr(entities, "to_arrow_table") else entities)
+        source = f"FROM {name}"
+    names = [str(row[0]) for row in connection.execute(f"DESCRIBE {source}").fetchall()]
+    needed = {"eid", "instance"} if as_of == "visit" else {"eid"}
+    if not needed <= set(names):
+        raise FeatureError(f"entities need the columns {', '.join(sorted(needed))}; found {', '.join(names)}")
+    numbered = f"SELECT *, row_number() OVER () AS __position FROM ({source})"
+    if as_of == "visit":
+        return names, f"SELECT n.*, v.visit_date AS __at FROM ({numbered}) n LEFT JOIN visits v USING (eid, instance)"
+    if isinstance(as_of, date) or _ISO_DATE.fullmatch(as_of):
+        return names, f"SELECT *, DATE '{_to_date(as_of)}' AS __at FROM ({numbered})"
+    if as_of in names:
+        return names, f"SELECT *, {identifier(as_of)} AS __at FROM ({numbered})"
+    raise FeatureError(
+        f"as_of is 'visit', a date, or a column of the entities; {as_of!r} is none of {', '.join(names)}"
+    )
+
+
+def _to_date(text: str | date) -> date:
+    try:
+        return text if isinstance(text, date) else date.fromisoformat(text)
+    except ValueError:
+        raise FeatureError(f"{text} is no date; write it as 2021-12-31") from None
+
+
+def _check_runs(catalog: Catalog, group: Group, *, refuse_stale: bool) -> None:
+    if group.view.source is not None:
+        return
+    view, known = group.view.name, catalog.runs(group.view)
+    for run in sorted({str(column.run) for column in group.columns}):
+        if run not in known:
+            there = ", ".join(known) or "none: train first (`eccl train`)"
+            raise FeatureError(f"{view} has no run {run} in this store; there are {there}")
+        if known[run].stale and refuse_stale:
+            raise FeatureError(
+                f"{known[run].stale} rows of {view}@{run} were computed on data version {known[run].stale_version} and not brought up "
+                f"to the one this store shows; run `eccl materialize {run}` and `eccl publish`, open a version in which they are current "
+                "(`eccl versions`), or ask for stale rows to get them marked (stale='include', --include-stale)"
+            )
+
+
+def _label_join(label: LabelColumn, number: int) -> str:
+    return (
+        f'LEFT JOIN (SELECT eid, instance, any_value("value") AS "value" FROM labels WHERE code = {quote(label.code)} AND definition = '
+        f"{quote(label.definition)} GROUP BY ALL) l{number} ON e.eid = l{number}.eid AND e.instance = l{number}.instance"
+    )
+
+
+def _coverage_sql(entity: str, groups: Sequence[Group], labels: Sequence[LabelColumn], max_age_days: int | None) -> str:
+    """One row per column and data version; every entity is counted once per column."""
+    parts = [_group_coverage(group, max_age_days) for group in groups]
+    for number, label in enumerate(labels):
+        value = f'l{number}."value"'
+        parts.append(
+            f"SELECT {quote(label.name)} AS feature, 'labels' AS feature_view, NULL AS run, NULL AS data_version, count(*) AS entities, "
+            f"count({value}) AS with_value, 0 AS stale, count(*) - count({value}) AS without_value FROM e {_label_join(label, number)}"
+        )
+    return f"WITH e AS ({entity}) " + " UNION ALL ".join(parts)
+
+
+def _group_coverage(group: Group, max_age_days: int | None) -> str:
+    # Counted in one pass over the join, whatever the number of columns, and only then laid out as rows.
+    outputs = group.outputs(max_age_days)
+    alias = group.alias
+    is_current, is_stale = (
+        ("true", "false") if group.view.source else (f"{alias}.state = 'current'", f"{alias}.state = 'stale'")
+    )
+    rows = ", ".join(
+        f"{{feature: {quote(column.name)}, feature_view: {quote(group.view.name)}, run: {_or_null(column.run)}, "
+        f"data_version: {alias}.data_version::VARCHAR, entities: count(*), "
+        f"with_value: count(*) FILTER ({outputs[column.name]} IS NOT NULL AND {is_current}), "
+        f"stale: count(*) FILTER ({outputs[column.name]} IS NOT NULL AND {is_stale}), "
+        f"without_value: count(*) FILTER ({outputs[column.name]} IS NULL)}}"
+        for column in group.columns
+    )
+    return f"SELECT unnest([{rows}], recursive := true) FROM e {group.join()} GROUP BY {alias}.data_version"
+
+
+def _or_null(text: str | None) -> str:
+    return quote(text) if text else "NULL::VARCHAR"
+
+
+def _refuse_doubles(names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    doubles = sorted({name for name in names if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
+    if doubles:
+        raise FeatureError(
+            f"{', '.join(doubles)} would be in the answer twice; ask for each once, or rename the entities' columns"
+        )

@@ -1,0 +1,150 @@
+"""Data versions a finished run was brought up to without training: one folder each, written whole or not at all.
+
+::
+
+    features/materialized/<run>/<data_version>/record.json        what was added, behind which gate, for which run id
+    features/materialized/<run>/<data_version>/<view>.parquet     the added rows, as in features/<view>/<run>.parquet
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from eccl.data.files import TEMPORARY_PREFIX, aside
+from eccl.data.parts import write_parquet
+from eccl.errors import SchemaError
+from eccl.features.files import read_features
+from eccl.features.views import declared_view
+
+FOLDER = "materialized"
+RECORD = "record.json"
+WITHDRAWAL = "withdrawal"
+
+
+@dataclass(frozen=True, slots=True)
+class Materialization:
+    """One data version that a run covers beside the one it was trained on.
+
+    Parameters
+    ----------
+    reason
+        ``materialized``, or ``withdrawal``: rows were taken away and the others stay valid.
+    added
+        Rows by view.
+    weights_sha256
+        Weights that computed them; None where nothing was computed.
+    """
+
+    run: str
+    run_id: str
+    data_version: str
+    reason: str
+    gate_status: str | None
+    gate_sha256: str | None
+    gate_override: str | None
+    added: Mapping[str, int]
+    weights_sha256: str | None
+    folder: Path
+
+
+def list_materializations(features: Path, run: str, run_id: str) -> list[Materialization]:
+    """Data versions that this very run was brought up to; those of an earlier training under its name are left out."""
+    records = sorted((features / FOLDER / run).glob(f"*/{RECORD}"))
+    found = [_read(file) for file in records if not file.parent.name.startswith(TEMPORARY_PREFIX)]
+    return [one for one in found if one.run_id == run_id]
+
+
+def write_materialization(features: Path, record: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Materialization:
+    """Write one folder of rows, aside and renamed; rows get the columns, types and order of the stage's own.
+
+    Raises
+    ------
+    SchemaError
+        The columns are not those of the view.
+    """
+    folder = features / FOLDER / record["run"] / record["data_version"]
+    with aside(folder) as temporary:
+        temporary.mkdir()
+        for view, table in tables.items():
+            write_parquet(_fit(features, view, record["run"], table), temporary / f"{view}.parquet")
+        (temporary / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+    return _read(folder / RECORD)
+
+
+def remove_leftovers(features: Path, run: str, run_id: str) -> int:
+    """Remove what was materialized from an earlier training under the run's name; return how many folders that were."""
+    kept = {one.folder for one in list_materializations(features, run, run_id)}
+    gone = [file.parent for file in (features / FOLDER / run).glob(f"*/{RECORD}") if file.parent not in kept]
+    return _remove(gone)
+
+
+def remove_other_weights(features: Path, run: str, run_id: str, weights_sha256: str) -> int:
+    """Remove rows that other weights computed under the same run id; return how many folders that were.
+
+    A run id does not know the device: trained once more on another one, a run has the same id and other weights.
+    """
+    known = list_materializations(features, run, run_id)
+    return _remove([one.folder for one in known if one.weights_sha256 not in {None, weights_sha256}])
+
+
+def read_all_features(features: Path, view: str, run: str, columns: list[str] | None = None) -> pa.Table:
+    """A run's rows of a view: the stage's own, then those that were materialized later.
+
+    Raises
+    ------
+    FeatureError
+        The view is not declared, or the run has not written it.
+    """
+    wanted = None if columns is None else list(dict.fromkeys([*columns, "run_id"]))
+    own = read_features(features, view, run, wanted)
+    run_ids = own.column("run_id").unique().to_pylist()
+    later = [one for run_id in run_ids for one in list_materializations(features, run, run_id)]
+    files = [one.folder / f"{view}.parquet" for one in later]
+    # Lists keep their fixed length only within one file; equal types are needed to put them together.
+    rows = pa.concat_tables(
+        [own, *(pq.read_table(file, columns=wanted).cast(own.schema) for file in files if file.is_file())]
+    )
+    return rows if columns is None else rows.select(columns)
+
+
+def is_covered(features: Path, run: str, run_id: str, trained_on: str, data_version: str) -> bool:
+    """Whether a run's rows hold for a data version: it was trained on it, or brought up to it later."""
+    later = {one.data_version for one in list_materializations(features, run, run_id)}
+    return data_version in {trained_on, *later}
+
+
+def _fit(features: Path, view: str, run: str, table: pa.Table) -> pa.Table:
+    schema = pq.read_schema(features / view / f"{run}.parquet")
+    if set(table.column_names) != set(schema.names):
+        raise SchemaError(f"view {view} has columns {sorted(schema.names)}, found {sorted(table.column_names)}")
+    key = declared_view(view).key
+    order = [(name, "ascending") for name in ("eid", "instance", *([key] if key else []))]
+    return table.select(schema.names).cast(schema).sort_by(order)
+
+
+def _remove(folders: list[Path]) -> int:
+    for folder in folders:
+        shutil.rmtree(folder)
+    return len(folders)
+
+
+def _read(file: Path) -> Materialization:
+    content = json.loads(file.read_text())
+    gate = content["gate"] or {"status": None, "sha256": None, "override": None}
+    named = {name: content[name] for name in ("run", "run_id", "data_version", "reason", "added")}
+    return Materialization(
+        **named,
+        gate_status=gate["status"],
+        gate_sha256=gate["sha256"],
+        gate_override=gate["override"],
+        weights_sha256=content.get("weights_sha256"),
+        folder=file.parent,
+    )

@@ -1,0 +1,126 @@
+"""References to features as analysts write them: ``view``, ``view:field``, ``view@run``, ``view:key.field@run``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from eccl.errors import FeatureError
+from eccl.features.views import Column, FeatureView, declared_view, label_definitions
+
+_FORM = re.compile(r"(?P<view>\w+)(?::(?P<field>[\w.%()/-]+))?(?:@(?P<run>[\w-]+))?")
+KeysOf = Callable[[FeatureView], dict[str, str]]
+"""Keys of a view in a store: name as analysts write it -> SQL literal."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureColumn:
+    """One column of an answer.
+
+    Parameters
+    ----------
+    name
+        Name in the answer.
+    key
+        SQL literal of the key's value; None for views without a key.
+    """
+
+    name: str
+    view: FeatureView
+    column: Column
+    run: str | None
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelColumn:
+    """A label asked for: ``I50:prevalent``."""
+
+    name: str
+    code: str
+    definition: str
+
+
+def parse_feature(reference: str, keys_of: KeysOf) -> list[FeatureColumn]:
+    """Resolve one reference to columns.
+
+    Parameters
+    ----------
+    keys_of
+        Looks up the keys that a view has in the store at hand.
+
+    Raises
+    ------
+    FeatureError
+        The reference has another form, or names a view, field or key that is not there.
+    """
+    match = _FORM.fullmatch(reference.strip())
+    if match is None:
+        raise FeatureError(f"{reference!r} is no feature reference; write view, view:field, view@run or view:field@run")
+    view = declared_view(match["view"])
+    if match["run"] and view.source is not None:
+        raise FeatureError(f"{view.name} comes from the cohort's tables and has no run; write {view.name} without @")
+    if view.key is None:
+        fields = view.fields if not match["field"] else (_field(view, match["field"]),)
+        bare = len(fields) == 1 and not match["field"]
+        names = {field: view.name if bare else f"{view.name}_{field.name}" for field in fields}
+        at = f"@{match['run']}" if match["run"] else ""
+        return [FeatureColumn(names[one] + at, view, one, match["run"] or view.default_run, None) for one in fields]
+    return _keyed(view, match["field"], match["run"], keys_of(view))
+
+
+def parse_label(reference: str, codes: Sequence[str]) -> LabelColumn:
+    """Resolve ``code:definition``.
+
+    Parameters
+    ----------
+    codes
+        ICD-10 blocks that have labels in the store.
+
+    Raises
+    ------
+    FeatureError
+        The form, the definition or the code is unknown.
+    """
+    code, _, definition = reference.strip().partition(":")
+    known = label_definitions()
+    if definition not in known:
+        raise FeatureError(
+            f"{reference!r} is no label; write the ICD-10 block and a definition, e.g. I50:prevalent (definitions: {', '.join(known)})"
+        )
+    if code not in codes:
+        raise FeatureError(f"no labels of {code} in this store; there are {', '.join(codes) or 'none'}")
+    return LabelColumn(f"label_{code}_{definition}", code, definition)
+
+
+def _keyed(view: FeatureView, wanted: str | None, run: str | None, keys: dict[str, str]) -> list[FeatureColumn]:
+    name, _, field_name = (wanted or "").partition(".")
+    column = _field(view, field_name or str(view.value))
+    if name.isdigit():  # a field's number instead of its short name
+        name = next((key for key, literal in keys.items() if literal == name), name)
+    if name and name not in keys:
+        raise FeatureError(f"{view.name} has no {view.key} {name} in this store; there are {_some(list(keys))}")
+    if not name and view.entity == "participant":
+        raise FeatureError(f"{view.name} needs a {view.key}, e.g. {view.name}:{next(iter(keys), 'I48')}")
+    if not keys:
+        raise FeatureError(f"{view.name} has no rows in this store yet; `eccl features list` shows what has")
+    at = f"@{run}" if run else ""
+    extra = f"_{field_name}" if field_name else ""
+    chosen = {name: keys[name]} if name else keys
+    return [
+        FeatureColumn(f"{view.name}_{key}{extra}{at}", view, column, run or view.run_of(literal.strip("'")), literal)
+        for key, literal in chosen.items()
+    ]
+
+
+def _field(view: FeatureView, name: str) -> Column:
+    for field in view.fields:
+        if field.name == name:
+            return field
+    raise FeatureError(f"{view.name} has no field {name}; it has {', '.join(field.name for field in view.fields)}")
+
+
+def _some(names: list[str], limit: int = 8) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return (", ".join(names[:limit]) or "none") + more

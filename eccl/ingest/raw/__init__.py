@@ -1,0 +1,1 @@
+"""Raw files in a folder or a bucket."""

@@ -1,0 +1,1 @@
+"""The reader process, which reads raw files under limits."""

@@ -1,0 +1,1 @@
+"""Records beside the data: tombstones, withdrawal certificates, releases and exports."""

@@ -1,0 +1,1 @@
+"""Builds and publishes releases of the feature store."""

@@ -1,0 +1,1 @@
+"""Checks of the whole product: arrays, tables, features, models and releases."""

@@ -1,0 +1,237 @@
+"""Arrays against the rows that commit their slots: metadata, shards on disk, checksums, emptied slots."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eccl.data.arrays import read_rows, verify_rows
+from eccl.data.parts import TABLE_OF_MODALITY, read_files, read_table, table_files
+from eccl.errors import ChecksumError
+from eccl.quality.product.findings import Finding, Node, count_of, critical, note, warning
+from eccl.quality.slots import CHECKED
+from eccl.workspace import Workspace
+
+REPAIR = "run `eccl ingest RAW --repair`; a recorded version also comes back with `dvc checkout --force data.dvc`"
+_MODALITY = {table: modality for modality, table in TABLE_OF_MODALITY.items()}
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What the tables say of one array.
+
+    Parameters
+    ----------
+    checksums
+        Checksum by slot, superseded slots included.
+    parts
+        Shards that have a part file, of rows or of refusals.
+    deleted
+        Slots that a withdrawal emptied.
+    """
+
+    checksums: Mapping[int, str]
+    parts: frozenset[int]
+    deleted: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What an array's metadata says: rows in all, rows per shard, shape of one record."""
+
+    rows: int
+    shard_rows: int
+    record: tuple[int, ...]
+
+
+def check_arrays(workspace: Workspace, sample: int) -> list[Node]:
+    """Check every array that is there or ought to be.
+
+    Parameters
+    ----------
+    sample
+        Slots per array to read back, spread over all shards; 0 reads every slot.
+    """
+    nodes: list[Node] = []
+    for table, array, column in CHECKED:
+        folder = workspace.data / array
+        if folder.is_dir() or table_files(workspace.data, table):
+            nodes.append(_check_array(workspace, array, _committed(workspace.data, table, column), sample))
+    return nodes
+
+
+def read_layout(file: Path) -> Layout:
+    """Read an array's zarr.json.
+
+    Raises
+    ------
+    ValueError
+        It is missing or no array's metadata.
+    """
+    try:
+        content = json.loads(file.read_bytes())
+        shape = [int(length) for length in content["shape"]]
+        chunk = content["chunk_grid"]["configuration"]["chunk_shape"]
+        return Layout(shape[0], int(chunk[0]), tuple(shape[1:]))
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise ValueError(type(error).__name__) from error
+
+
+def _committed(data: Path, table: str, column: str) -> Committed:
+    files = table_files(data, table)
+    checksums: dict[int, str] = {}
+    if files:
+        rows = read_files(files, ["row", column])
+        checksums = dict(zip(rows.column("row").to_pylist(), rows.column(column).to_pylist(), strict=True))
+    refused = (data / "tables" / "quarantine").glob(f"{_MODALITY[table]}-*.parquet")
+    numbers = [file.stem.rpartition("-")[2] for file in [*files, *refused]]
+    deleted: tuple[int, ...] = ()
+    if table_files(data, "deletions"):
+        gone = read_table(data, "deletions", ["modality", "row"]).to_pylist()
+        deleted = tuple(one["row"] for one in gone if one["modality"] == _MODALITY[table])
+    return Committed(checksums, frozenset(int(number) for number in numbers if number.isdigit()), deleted)
+
+
+def _check_array(workspace: Workspace, array: str, known: Committed, sample: int) -> Node:
+    folder = workspace.data / array
+    try:
+        layout = read_layout(folder / "zarr.json")
+    except ValueError as error:
+        what = f"zarr.json cannot be read ({error}); {count_of(len(known.checksums), 'committed slot')} cannot be found"
+        return Node(array, "", (critical(what, REPAIR),))
+    shards = _shards(folder, len(layout.record))
+    findings = [
+        *_check_layout(workspace, array, layout, known),
+        *_check_shards(layout, shards, known),
+        *_check_deleted(workspace.data, array, layout, shards, known.deleted),
+    ]
+    read, wrong = _read_back(workspace.data, array, layout, shards, known, sample)
+    if wrong:
+        several = ", ".join(str(shard) for shard in sorted(wrong)[:6]) + (", ..." if len(wrong) > 6 else "")
+        findings.append(
+            critical(
+                f"{count_of(sum(wrong.values()), 'slot')} of {read:,} read differ from their checksums, in shard {several}",
+                REPAIR,
+            )
+        )
+    count = f"{count_of(len(known.checksums), 'slot')} in {count_of(len(shards), 'shard')}, {read:,} read back"
+    return Node(array, count, tuple(findings))
+
+
+def _check_layout(workspace: Workspace, array: str, layout: Layout, known: Committed) -> list[Finding]:
+    from eccl.config import load_params
+
+    params = load_params(workspace.params_file)
+    beyond = sum(row >= layout.rows for row in known.checksums)
+    found: list[Finding] = []
+    if beyond:
+        found.append(
+            critical(
+                f"{count_of(beyond, 'row')} of the table lie beyond the array's {layout.rows:,} slots: zarr.json is older than the parts",
+                "run `dvc checkout --force data.dvc`, or `eccl ingest RAW --repair`",
+            )
+        )
+    if layout.rows % layout.shard_rows:
+        found.append(critical(f"{layout.rows:,} slots are no whole number of shards of {layout.shard_rows:,}", REPAIR))
+    is_ecg = array.startswith("ecg")
+    wanted = params.ingest.ecg_shard_rows if is_ecg else params.ingest.cine_shard_rows
+    record = (12, 5000) if is_ecg else (params.cine.frames, params.cine.window_px, params.cine.window_px)
+    if (wanted, record) != (layout.shard_rows, layout.record):
+        found.append(
+            warning(
+                f"made with {layout.shard_rows} slots per shard of {layout.record}; params.yaml now says {wanted} of {record}",
+                "put the old values back into params.yaml, or the next ingest refuses",
+            )
+        )
+    wide = layout.rows // layout.shard_rows
+    if known.parts and wide > max(known.parts) + 1:
+        what = f"prepared for {count_of(wide, 'shard')}, and parts commit {max(known.parts) + 1}: an ingest was interrupted"
+        found.append(note(what, "harmless; the next `eccl ingest RAW` fills them"))
+    return found
+
+
+def _check_shards(layout: Layout, shards: frozenset[int], known: Committed) -> list[Finding]:
+    needed = {row // layout.shard_rows for row in known.checksums}
+    found: list[Finding] = []
+    if missing := needed - shards:
+        rows = sum(row // layout.shard_rows in missing for row in known.checksums)
+        what = f"{count_of(len(missing), 'shard')} missing on disk, with {count_of(rows, 'committed row')}"
+        found.append(critical(what, REPAIR))
+    if extra := shards - needed - known.parts:
+        what = f"{count_of(len(extra), 'shard')} without a part: written, and never committed"
+        found.append(note(what, "harmless; the next `eccl ingest RAW` writes them again"))
+    return found
+
+
+def _check_deleted(
+    data: Path, array: str, layout: Layout, shards: frozenset[int], deleted: Sequence[int]
+) -> list[Finding]:
+    there = [row for row in deleted if row < layout.rows and row // layout.shard_rows in shards]
+    filled = 0
+    for start in range(0, len(there), _AT_ONCE):
+        try:
+            filled += sum(bool(np.any(record)) for record in read_rows(data, array, there[start : start + _AT_ONCE]))
+        except ValueError:
+            continue  # an unreadable shard is told by its checksums
+    if not filled:
+        return []
+    what = f"{count_of(filled, 'slot')} that a withdrawal emptied hold data again"
+    return [critical(what, "run `eccl withdraw LIST` with their list again; it takes out what came back")]
+
+
+def _read_back(
+    data: Path, array: str, layout: Layout, shards: frozenset[int], known: Committed, sample: int
+) -> tuple[int, dict[int, int]]:
+    """Read slots back; returns how many were read, and wrong ones by shard."""
+    by_shard: dict[int, list[int]] = defaultdict(list)
+    for row in sorted(known.checksums):
+        if row < layout.rows and row // layout.shard_rows in shards:
+            by_shard[row // layout.shard_rows].append(row)
+    chosen = {shard: _choose(shard, rows, sample, len(by_shard)) for shard, rows in by_shard.items()}
+
+    def verify(shard: int) -> int:
+        rows = chosen[shard]
+        try:
+            return len(verify_rows(data, array, rows, [known.checksums[row] for row in rows]))
+        except ChecksumError:
+            return len(rows)
+
+    with ThreadPoolExecutor(os.cpu_count()) as readers:
+        counted = dict(zip(chosen, readers.map(verify, chosen), strict=True))
+    return sum(map(len, chosen.values())), {shard: wrong for shard, wrong in counted.items() if wrong}
+
+
+def _choose(shard: int, rows: list[int], sample: int, shards: int) -> list[int]:
+    # Every shard is looked into, however small the sample: damage comes by file.
+    wanted = -(-sample // shards) if sample else 0
+    return sorted(random.Random(shard).sample(rows, wanted)) if 0 < wanted < len(rows) else rows
+
+
+def _shards(folder: Path, dimensions: int) -> frozenset[int]:
+    inner = "/".join("0" for _ in range(dimensions))
+    return frozenset(int(file.parts[-dimensions - 1]) for file in _shard_files(folder, inner))
+
+
+def _shard_files(folder: Path, inner: str) -> list[Path]:
+    return [file for file in (folder / "c").glob(f"*/{inner}") if file.parts[-inner.count("/") - 2].isdigit()]
+
+
+def layout_of(workspace: Workspace) -> dict[str, Any]:
+    """Layouts of the arrays that can be read, by array."""
+    found: dict[str, Any] = {}
+    for _, array, _ in CHECKED:
+        try:
+            found[array] = read_layout(workspace.data / array / "zarr.json")
+        except ValueError:
+            continue
+    return found

@@ -1,0 +1,125 @@
+"""The whole product, checked: arrays, tables, hashes, splits, features, models, releases. It reads and takes no lock.
+
+::
+
+    reports/product/
+      product.json     the tree with what every node holds and what is wrong with it
+      tree.txt         the same, drawn
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from eccl.config import load_params
+from eccl.data.files import aside
+from eccl.data.parts import data_version
+from eccl.errors import WorkspaceError
+from eccl.quality.product.arrays import check_arrays
+from eccl.quality.product.features import check_features
+from eccl.quality.product.findings import CRITICAL, SEVERITIES, Finding, Node, count_of, draw
+from eccl.quality.product.models import check_models, check_releases
+from eccl.quality.product.tables import check_files, check_gate, check_tables, check_withdrawals
+from eccl.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class ProductReport:
+    """What a check of the whole product found.
+
+    Parameters
+    ----------
+    data_version
+        What lay under data/ when it began.
+    tree
+        The store, node by node.
+    all_slots
+        Whether every slot was read back, or a sample.
+    """
+
+    data_version: str
+    tree: Node
+    all_slots: bool
+
+    @property
+    def findings(self) -> tuple[tuple[str, Finding], ...]:
+        """Everything that was found with the place it was found at, the worst first."""
+        found = [(path.partition("/")[2] or "workspace", finding) for path, finding in self.tree.walk()]
+        return tuple(sorted(found, key=lambda one: SEVERITIES.index(one[1].severity)))
+
+    def count(self, severity: str) -> int:
+        """Findings of one severity."""
+        return sum(finding.severity == severity for _, finding in self.findings)
+
+    @property
+    def is_sound(self) -> bool:
+        """True where nothing critical was found."""
+        return self.count(CRITICAL) == 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON."""
+        return {
+            "data_version": self.data_version,
+            "is_sound": self.is_sound,
+            "all_slots": self.all_slots,
+            **{severity: self.count(severity) for severity in SEVERITIES},
+            "findings": [
+                {"where": where, "severity": one.severity, "what": one.what, "remedy": one.remedy}
+                for where, one in self.findings
+            ],
+            "tree": self.tree.to_dict(),
+        }
+
+
+def check_product(workspace: Workspace, *, all_slots: bool = False) -> ProductReport:
+    """Check that everything in a workspace agrees, and write reports/product.
+
+    Parameters
+    ----------
+    all_slots
+        Read every slot back to its checksum; default is the sample of params.yaml (quality.slots_checked), spread over
+        all shards.
+
+    Raises
+    ------
+    WorkspaceError
+        There is nothing to check.
+    ConfigError
+        params.yaml does not fit.
+    """
+    sample = 0 if all_slots else load_params(workspace.params_file).quality.slots_checked
+    try:
+        version = data_version(workspace.data)
+    except WorkspaceError as error:
+        raise WorkspaceError(f"nothing to check: {error}") from None
+    tables = check_tables(workspace)
+    data = Node(
+        "data",
+        f"version {version}",
+        (),
+        (
+            *check_arrays(workspace, sample),
+            Node("tables", count_of(len(tables), "table"), (), tuple(tables)),
+            check_files(workspace),
+        ),
+    )
+    parts = (
+        data,
+        check_gate(workspace, version),
+        check_models(workspace, version),
+        check_features(workspace, version),
+        check_releases(workspace, version),
+    )
+    tree = Node(".", "", tuple(check_withdrawals(workspace)), parts)
+    report = ProductReport(version, tree, sample == 0)
+    _write(workspace, report)
+    return report
+
+
+def _write(workspace: Workspace, report: ProductReport) -> None:
+    with aside(workspace.reports / "product") as temporary:
+        temporary.mkdir()
+        (temporary / "product.json").write_text(json.dumps(report.to_dict(), indent=1) + "\n")
+        (temporary / "tree.txt").write_text(draw(report.tree))

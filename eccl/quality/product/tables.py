@@ -1,0 +1,174 @@
+"""Tables against their schemas, the split's hash and the gate; and what lies under data/ without being part of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from eccl.cohort.splits import assign_splits
+from eccl.data.files import TEMPORARY_PREFIX
+from eccl.data.parts import read_files, read_table, table_files
+from eccl.errors import ChecksumError, EcclError
+from eccl.ledger.tombstones import journal_path
+from eccl.ledger.withdrawn_check import require_nobody_returned
+from eccl.quality.product.arrays import REPAIR, layout_of
+from eccl.quality.product.findings import Finding, Node, count_of, critical, note, warning
+from eccl.quality.slots import CHECKED
+from eccl.quality.tables import check_schemas
+from eccl.workspace import Workspace
+
+AGAIN = "run `eccl ingest RAW`, or bring the recorded version back with `dvc checkout --force data.dvc`"
+OPTIONAL = frozenset({"quarantine", "deletions"})
+_KNOWN = re.compile(
+    r"(ecg|cine)\.zarr/zarr\.json"
+    r"|(ecg\.zarr/(raw|clean)|cine\.zarr/frames)/(zarr\.json|c/\d+/0/0(/0)?)"
+    r"|tables/(recordings|cines)/part-\d{5}\.parquet|tables/quarantine/((ecg|cine)-\d{5}|table)\.parquet"
+)
+
+
+def check_tables(workspace: Workspace) -> list[Node]:
+    """Check every table of the cohort: there, readable, as its schema says, in the right part, in its split."""
+    problems = {row.table_name: str(row.observed) for row in check_schemas(workspace) if not row.success}
+    nodes = []
+    for table in _tables():
+        files = table_files(workspace.data, table)
+        findings: list[Finding] = []
+        if table in problems:
+            findings.append(critical(problems[table], AGAIN))
+        if not files and table not in OPTIONAL:
+            findings.append(critical("the table is missing", AGAIN))
+        elif table == "splits" and table not in problems:
+            findings += _check_splits(workspace)
+        elif table in {"recordings", "cines"} and table not in problems:
+            findings += _check_parts(workspace, table, files)
+        count = "" if not files else f"{count_of(_rows(files), 'row')} in {count_of(len(files), 'file')}"
+        nodes.append(Node(table, count or "none", tuple(findings)))
+    return nodes
+
+
+def check_gate(workspace: Workspace, version: str) -> Node:
+    """Check that the gate was run on this data, and what it said."""
+    try:
+        found = json.loads((workspace.gate / "gate.json").read_text())
+        status, of, override = found["status"], found["data_version"], found["override"]
+    except FileNotFoundError:
+        return Node("reports/gate", "", (warning("the gate was not run", "run `eccl validate`"),))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Node("reports/gate", "", (critical("gate.json cannot be read", "run `eccl validate`"),))
+    findings: list[Finding] = []
+    if of != version:
+        findings.append(warning(f"the gate was run on data version {of}, not on {version}", "run `eccl validate`"))
+    elif status != "green":
+        what = f"the gate is {status}: {count_of(found['critical_failures'], 'critical expectation')} not met"
+        made = warning if override else critical
+        findings.append(made(what, "read reports/gate/summary.html, mend the data and ingest again"))
+    return Node("reports/gate", f"{status}, {count_of(found['expectations'], 'expectation')}", tuple(findings))
+
+
+def check_withdrawals(workspace: Workspace) -> list[Finding]:
+    """Check that no withdrawal is half done, and that nobody who withdrew is back."""
+    found: list[Finding] = []
+    if journal_path(workspace).is_file():
+        found.append(critical("a withdrawal was interrupted", "run `eccl withdraw --resume`"))
+    try:
+        require_nobody_returned(workspace)
+    except EcclError as error:
+        found.append(critical(str(error), "run `eccl withdraw LIST` with their list again"))
+    except (OSError, ChecksumError, pa.ArrowInvalid):
+        pass  # an unreadable table is told by its schema
+    return found
+
+
+def check_files(workspace: Workspace) -> Node:
+    """Count what lies under data/ and is no part of it, and what killed writers left anywhere.
+
+    Names are not told, because a stray file's name may hold an id: only where it lies and its kind.
+    """
+    strangers: Counter[tuple[str, str]] = Counter()
+    total = 0
+    known = {f"tables/{table}.parquet" for table in _tables()}
+    for path in workspace.data.rglob("*"):
+        relative = path.relative_to(workspace.data)
+        if path.is_dir() or any(part.startswith(TEMPORARY_PREFIX) for part in relative.parts):
+            continue
+        total += 1
+        name = relative.as_posix()
+        if name not in known and not _KNOWN.fullmatch(name):
+            strangers[_place(relative), path.suffix if path.suffix.isascii() else ""] += 1
+    findings = [
+        warning(
+            f"{count_of(number, 'unexpected file')} ({suffix or 'no suffix'}) in {place}",
+            "move them away: they would be recorded with the data version",
+        )
+        for (place, suffix), number in sorted(strangers.items())
+    ]
+    if left := count_leftovers(workspace):
+        what = f"{count_of(left, 'leftover')} of interrupted writes ({TEMPORARY_PREFIX}*)"
+        findings.append(note(what, "harmless; the next ingest, materialize or publish removes them"))
+    return Node("files", count_of(total, "file"), tuple(findings))
+
+
+def count_leftovers(workspace: Workspace) -> int:
+    """What killed writers left in data, features, models, reports and releases."""
+    folders = (workspace.data, workspace.features, workspace.models, workspace.reports, workspace.releases)
+    return sum(1 for folder in folders for _ in folder.rglob(f"{TEMPORARY_PREFIX}*"))
+
+
+def _tables() -> tuple[str, ...]:
+    from eccl.data.database import COHORT_TABLES
+
+    return COHORT_TABLES
+
+
+def _rows(files: list[Path]) -> int:
+    total = 0
+    for file in files:
+        try:
+            total += pq.read_metadata(file).num_rows
+        except (OSError, ChecksumError, pa.ArrowInvalid):
+            continue  # told by the schema
+    return total
+
+
+def _check_splits(workspace: Workspace) -> list[Finding]:
+    from eccl.config import load_params
+
+    cohort = load_params(workspace.params_file).cohort
+    rows = read_table(workspace.data, "splits", ["eid", "split"]).sort_by("eid")
+    wanted = assign_splits(rows.column("eid").to_pylist(), cohort.split_key, cohort.split_shares)
+    if wanted.num_rows != rows.num_rows:
+        return [critical("a participant has two splits", AGAIN)]
+    pairs = zip(rows.column("split").to_pylist(), wanted.column("split").to_pylist(), strict=True)
+    moved = sum(found != expected for found, expected in pairs)
+    if not moved:
+        return []
+    what = f"{count_of(moved, 'participant')} not in the split that the keyed hash gives: test data may have been trained on"
+    return [critical(what, "put split_key and split_shares of params.yaml back, and run `eccl ingest RAW`")]
+
+
+def _check_parts(workspace: Workspace, table: str, files: list[Path]) -> list[Finding]:
+    layouts = layout_of(workspace)
+    lengths = {layouts[array].shard_rows for name, array, _ in CHECKED if name == table and array in layouts}
+    found: list[Finding] = []
+    if len(lengths) == 1:
+        [length] = lengths
+        astray = 0
+        for file in files:
+            number = file.stem.rpartition("-")[2]
+            rows = read_files([file], ["row"]).column(0).to_pylist()
+            astray += sum(str(row // length).zfill(5) != number for row in rows)
+        if astray:
+            found.append(critical(f"{count_of(astray, 'row')} in the part of another shard", REPAIR))
+    return found
+
+
+def _place(relative: Path) -> str:
+    # Folders of ours by name; whatever else somebody made is told by its depth only.
+    ours = {"tables", "ecg.zarr", "cine.zarr", "raw", "clean", "frames", "recordings", "cines", "quarantine"}
+    parts = [part if part in ours else "..." for part in relative.parts[:-1]]
+    return "/".join(["data", *parts][:4])

@@ -1,0 +1,1 @@
+"""Short-axis cine studies as typed stacks of slices and frames."""

@@ -1,0 +1,303 @@
+"""One DICOM file's header as a plain record.
+
+Only the elements listed here are read, and reading stops before the vendor's private groups and the pixels: a study
+has 500 to 650 files. Names, birth dates and ids are never parsed. Values are decoded from their bytes here and not by
+pydicom's converters, which warn (with the value in the text) on the many slightly wrong values of real files.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from io import BytesIO
+from typing import IO
+from zipfile import ZipFile, ZipInfo
+
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag
+
+from eccl.readers.cine.archive import is_plain
+from eccl.readers.cine.header_scan import scan
+
+ENHANCED_MR = frozenset({"1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4"})
+MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
+_DEFLATED = b"1.2.840.10008.1.2.1.99"  # the whole file would be inflated without a bound
+_UNCOMPRESSED = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"})
+_FIRST_BYTES = 1 << 13  # unpacking more than a header takes longer than reading it
+_HEAD_BYTES = 1 << 15
+_LONGEST_HEAD_BYTES = 1 << 20  # private groups in front of the image description have some KB
+_LONGEST_VALUE = 1 << 10
+# No length, time or count of a study is larger; products and sums of such numbers stay finite.
+_LARGEST_NUMBER = 1e10
+_LAST_TAG = 0x00281053
+
+_TAGS = {
+    "sop_class": 0x00080016,
+    "sop_uid": 0x00080018,
+    "study_date": 0x00080020,
+    "series_date": 0x00080021,
+    "acquisition_date": 0x00080022,
+    "content_date": 0x00080023,
+    "acquisition_datetime": 0x0008002A,
+    "series_time": 0x00080031,
+    "acquisition_time": 0x00080032,
+    "modality": 0x00080060,
+    "manufacturer": 0x00080070,
+    "series_description": 0x0008103E,
+    "model": 0x00081090,
+    "spacing_between_slices": 0x00180088,
+    "trigger_time": 0x00181060,
+    "nominal_interval": 0x00181062,
+    "cardiac_images": 0x00181090,
+    "series_uid": 0x0020000E,
+    "series_number": 0x00200011,
+    "instance_number": 0x00200013,
+    "position": 0x00200032,
+    "orientation": 0x00200037,
+    "slice_location": 0x00201041,
+    "samples": 0x00280002,
+    "frames": 0x00280008,
+    "rows": 0x00280010,
+    "columns": 0x00280011,
+    "spacing": 0x00280030,
+    "bits_allocated": 0x00280100,
+}
+_BINARY = frozenset({"samples", "rows", "columns", "bits_allocated"})
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+class NotAnImage(Exception):
+    """The member is no image: contours, text, a DICOM directory or report."""
+
+
+class BrokenFile(Exception):
+    """The member should be an image and cannot be read as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameHeader:
+    """What one DICOM file says of itself; None where it says nothing usable.
+
+    `member` is the file's index in the zip directory, `series` its SeriesDescription in lower case with blanks as
+    underscores, lengths in mm, times in ms (`trigger_ms`) or seconds of the day (`*_time_s`).
+    """
+
+    member: int
+    sop_class: str
+    sop_uid: str
+    series_uid: str
+    series: str
+    modality: str
+    manufacturer: str
+    acquired_on: date | None
+    series_time_s: float | None
+    acquisition_time_s: float | None
+    series_number: int | None
+    instance: int | None
+    trigger_ms: float | None
+    nominal_interval_ms: float | None
+    cardiac_images: int | None
+    position: tuple[float, ...] | None
+    orientation: tuple[float, ...] | None
+    slice_location: float | None
+    slice_step_mm: float | None
+    rows: int
+    columns: int
+    spacing_mm: tuple[float, float] | None
+    samples: int
+    frames: int
+
+    @property
+    def is_multiframe(self) -> bool:
+        """True for enhanced MR and for any file that holds more than one frame."""
+        return self.frames > 1 or self.sop_class in ENHANCED_MR
+
+
+@contextmanager
+def quiet_pydicom() -> Iterator[None]:
+    """Silence the warnings and log lines of pydicom and its decoders, which quote element values."""
+    loggers = [logging.getLogger(name) for name in ("pydicom", "openjpeg", "libjpeg")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+def read_header(archive: ZipFile, info: ZipInfo, member: int) -> FrameHeader:
+    """Read the header of one zip member; its pixels are not touched.
+
+    Raises
+    ------
+    NotAnImage
+        Text, contours, a DICOM directory, a report.
+    BrokenFile
+        A DICOM file that is cut, damaged, encrypted or of a compression that cannot be read.
+    """
+    looks_dicom = info.filename.lower().endswith((".dcm", ".ima"))
+    if not is_plain(info):
+        raise BrokenFile if looks_dicom else NotAnImage
+    try:
+        with archive.open(info) as stream:
+            head = stream.read(_FIRST_BYTES)
+            if head[128:132] != b"DICM" and not looks_dicom:
+                raise NotAnImage
+            values, syntax = _quick_values(head) or _patient_values(head, stream, info.file_size)
+    except (NotAnImage, BrokenFile):
+        raise
+    # A damaged file can make the parser fail in any way; whatever it is, the file is counted and left out.
+    except Exception as error:
+        raise BrokenFile from error
+    return _to_header(values, syntax, info.file_size, member)
+
+
+def _quick_values(head: bytes) -> tuple[dict[str, str], str] | None:
+    """Element texts by name and the transfer syntax; None where the file is not plain or its header longer."""
+    found = scan(head, _TAGS.values())
+    if found is None or not found.is_complete:
+        return None
+    raw = {name: found.values[tag] for name, tag in _TAGS.items() if tag in found.values}
+    texts = {name: _to_text(name, value, is_little_endian=True) for name, value in raw.items()}
+    return {name: text for name, text in texts.items() if text}, found.syntax
+
+
+def _patient_values(head: bytes, stream: IO[bytes], file_bytes: int) -> tuple[dict[str, str], str]:
+    head += stream.read(_HEAD_BYTES - len(head))
+    values, syntax, is_complete = _read_values(head)
+    if not is_complete and file_bytes > _HEAD_BYTES:
+        head += stream.read(_LONGEST_HEAD_BYTES - _HEAD_BYTES)
+        values, syntax, is_complete = _read_values(head)
+        if not is_complete and file_bytes > _LONGEST_HEAD_BYTES:
+            raise BrokenFile
+    return values, syntax
+
+
+def normalise_series(description: str) -> str:
+    """Lower case, blanks as underscores: the form in which series names are compared."""
+    return re.sub(r"\s+", "_", description.strip()).lower()
+
+
+def to_date(text: str) -> date | None:
+    """Read a DICOM date: ``20150830``, ``2015.08.30``, the start of a DT, or UK Biobank's ``30-Aug-2015 12:00:00``."""
+    if found := re.match(r"\s*(\d{4})[.-]?(\d{2})[.-]?(\d{2})", text):
+        year, month, day = (int(part) for part in found.groups())
+    elif (found := re.match(r"\s*(\d{1,2})-([A-Za-z]{3})-(\d{4})", text)) and found[2].lower() in _MONTHS:
+        year, month, day = int(found[3]), _MONTHS.index(found[2].lower()) + 1, int(found[1])
+    else:
+        return None
+    try:
+        return date(year, month, day)
+    except ValueError:  # de-identified files carry days such as 20120000
+        return None
+
+
+def to_seconds(text: str) -> float | None:
+    """Seconds of the day from a DICOM time: ``083859.638``, ``08:38:59`` or the time behind a spelled-out date."""
+    found = re.search(r"(?:^|\s)(\d{2}):?(\d{2})?:?(\d{2}(?:\.\d*)?)?\s*$", text.strip())
+    if not found:
+        return None
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _read_values(data: bytes) -> tuple[dict[str, str], str, bool]:
+    """Element texts by name, the transfer syntax, and whether the end of the wanted elements was reached."""
+    if _DEFLATED in data:
+        raise BrokenFile
+    is_complete = False
+
+    def stop(tag: BaseTag, vr: str | None, length: int) -> bool:
+        nonlocal is_complete
+        is_complete = int(tag) > _LAST_TAG
+        return is_complete
+
+    dataset = read_partial(BytesIO(data), stop_when=stop, force=True, specific_tags=list(_TAGS.values()))
+    values = {name: text for name, tag in _TAGS.items() if (text := _text(dataset, name, tag))}
+    return values, str(dataset.file_meta.get("TransferSyntaxUID", "")), is_complete
+
+
+def _text(dataset: Dataset, name: str, tag: int) -> str:
+    if tag not in dataset:
+        return ""
+    element = dataset.get_item(tag)
+    raw = element.value if element is not None else None
+    if not isinstance(raw, bytes):  # a sequence under the number of a plain element
+        return ""
+    return _to_text(name, raw, is_little_endian=getattr(element, "is_little_endian", True))
+
+
+def _to_text(name: str, raw: bytes, *, is_little_endian: bool) -> str:
+    if name in _BINARY:
+        return str(struct.unpack("<H" if is_little_endian else ">H", raw[:2])[0])
+    return raw[:_LONGEST_VALUE].decode("latin-1").strip(" \0\t\r\n")
+
+
+def _to_header(values: dict[str, str], syntax: str, file_bytes: int, member: int) -> FrameHeader:
+    sop_class = values.get("sop_class", "")
+    rows, columns = _integer(values.get("rows")) or 0, _integer(values.get("columns")) or 0
+    if rows < 1 or columns < 1:
+        raise BrokenFile if sop_class in {"", MR_IMAGE} else NotAnImage
+    frames, samples = _integer(values.get("frames")) or 1, _integer(values.get("samples")) or 1
+    pixel_bytes = rows * columns * frames * samples * ((_integer(values.get("bits_allocated")) or 16) // 8)
+    if syntax in _UNCOMPRESSED and file_bytes < pixel_bytes:
+        raise BrokenFile
+    spacing = _numbers(values.get("spacing"), 2)
+    dates = ("acquisition_date", "acquisition_datetime", "content_date", "series_date", "study_date")
+    return FrameHeader(
+        member=member,
+        sop_class=sop_class,
+        sop_uid=values.get("sop_uid", ""),
+        series_uid=values.get("series_uid", ""),
+        series=normalise_series(values.get("series_description", "")),
+        modality=values.get("modality", ""),
+        manufacturer=" ".join(part for name in ("manufacturer", "model") if (part := values.get(name, ""))),
+        acquired_on=next((day for name in dates if (day := to_date(values.get(name, "")))), None),
+        series_time_s=to_seconds(values.get("series_time", "")),
+        acquisition_time_s=to_seconds(values.get("acquisition_time", "")),
+        series_number=_integer(values.get("series_number")),
+        instance=_integer(values.get("instance_number")),
+        trigger_ms=_number(values.get("trigger_time")),
+        nominal_interval_ms=_number(values.get("nominal_interval")),
+        cardiac_images=_integer(values.get("cardiac_images")),
+        position=_numbers(values.get("position"), 3),
+        orientation=_numbers(values.get("orientation"), 6),
+        slice_location=_number(values.get("slice_location")),
+        slice_step_mm=_number(values.get("spacing_between_slices")),
+        rows=rows,
+        columns=columns,
+        spacing_mm=(spacing[0], spacing[1]) if spacing else None,
+        samples=samples,
+        frames=frames,
+    )
+
+
+def _numbers(text: str | None, count: int) -> tuple[float, ...] | None:
+    parts = [_number(part) for part in (text or "").split("\\")]
+    known = tuple(part for part in parts if part is not None)
+    return known if len(known) == len(parts) == count else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and abs(value) <= _LARGEST_NUMBER else None
+
+
+def _integer(text: str | None) -> int | None:
+    value = _number(text)
+    return None if value is None or abs(value) > 2**31 else round(value)

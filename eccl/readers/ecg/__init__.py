@@ -1,0 +1,1 @@
+"""ECG files as typed recordings."""

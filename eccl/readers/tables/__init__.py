@@ -1,0 +1,1 @@
+"""Tabular exports and withdrawal lists as typed values."""

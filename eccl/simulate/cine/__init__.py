@@ -1,0 +1,1 @@
+"""Simulated short-axis cines."""

@@ -1,0 +1,1 @@
+"""The latent state of simulated hearts."""

@@ -1,0 +1,1 @@
+"""The experiment table: arms, jobs, scores, Table 1 and figures."""

@@ -1,0 +1,1 @@
+"""Figures 2a to 2d of the paper."""

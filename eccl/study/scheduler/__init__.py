@@ -1,0 +1,1 @@
+"""Trains the runs of the experiment table that are missing."""

@@ -1,0 +1,1 @@
+"""Table 1 as Markdown, CSV and figure."""

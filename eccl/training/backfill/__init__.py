@@ -1,0 +1,1 @@
+"""Features of later visits from finished runs."""

@@ -1,0 +1,158 @@
+"""Which visits a finished run has no row for: those whose current slot no row of a view was computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from eccl.data.parts import TABLE_OF_MODALITY, table_files
+from eccl.data.run_names import training_command
+from eccl.errors import FeatureError, VersionError
+from eccl.features.materialized import is_covered, read_all_features
+from eccl.features.views import FeatureView, computed_views
+from eccl.training.inputs.sampling import Positions
+from eccl.training.inputs.targets import TRAITS
+from eccl.training.inputs.visits import Visits, cine_visits, recording_visits
+from eccl.training.runs import Run
+from eccl.training.settings.config import ALL
+from eccl.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class ViewBacklog:
+    """What one view of a run lacks.
+
+    Parameters
+    ----------
+    modality
+        ``ecg`` or ``cine``.
+    visits
+        Visits with a current slot of that modality.
+    lacking
+        Positions among them without a row.
+    """
+
+    view: str
+    modality: str
+    visits: int
+    lacking: Positions
+
+    def keep_lacking(self, table: pa.Table, visits: Visits) -> pa.Table:
+        """Rows of the visits that this very view lacks; views of one modality may differ."""
+        return table.filter(np.isin(table.column("array_row").to_numpy(), visits.row[self.lacking]))
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What a run lacks for the data in the workspace.
+
+    Parameters
+    ----------
+    is_covered
+        Whether the run was trained on this data version, or brought up to it before.
+    """
+
+    run: Run
+    data_version: str
+    is_covered: bool
+    views: tuple[ViewBacklog, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return str(self.run.record["run"])
+
+    def lacking(self, modality: str) -> Positions:
+        """Positions of visits that at least one view of a modality lacks."""
+        every = [view.lacking for view in self.views if view.modality == modality]
+        return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *every]))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every visit has its rows."""
+        return not any(len(view.lacking) for view in self.views)
+
+
+def find_backlog(workspace: Workspace, run: Run, data_version: str) -> Backlog:
+    """Compare a run's rows with the visits of the workspace.
+
+    Raises
+    ------
+    FeatureError
+        A view of the run is missing, or its rows are of another training.
+    VersionError
+        A row was computed from a slot that is not in the data, or is another visit's there.
+    """
+    record = run.record
+    visits = {modality: current_visits(workspace.data, modality) for modality in TABLE_OF_MODALITY}
+    slots = {modality: _known_slots(workspace.data, table) for modality, table in TABLE_OF_MODALITY.items()}
+    found = []
+    for view in views_of(run):
+        modality = str(view.modality)
+        rows = _rows(workspace.features, view.name, run)
+        _check_slots(str(record["run"]), rows, slots[modality])
+        has_row = np.isin(visits[modality].row, rows.column("array_row").to_numpy())
+        # A task without any value in the train split predicts nothing, of new visits no more than of old ones.
+        lacking = np.flatnonzero(~has_row) if len(rows) else np.empty(0, dtype=np.int64)
+        found.append(ViewBacklog(view.name, modality, len(visits[modality]), lacking))
+    covered = is_covered(workspace.features, record["run"], run.run_id, record["data_version"], data_version)
+    return Backlog(run, data_version, covered, tuple(found))
+
+
+def views_of(run: Run) -> list[FeatureView]:
+    """Views that a run writes and that later visits get too.
+
+    The teacher cache is left out: only training reads it, under a key that holds the data version. An alignment without a
+    teacher has no projections, and a probe has predictions alone, in the views of the alignment it builds on.
+    """
+    record = run.record
+    stage, task = record["stage"], record["task"]
+    keys = {None: set[str](), TRAITS: {"field_id"}, ALL: {"field_id", "code"}}.get(task, {"code"})
+    own = [view for view in computed_views() if view.stage == ("align" if stage == "probe" else stage)]
+    vectors = [view for view in own if view.key is None and stage != "probe"]
+    if stage == "align" and record["teacher_dim"] is None:
+        vectors = [view for view in vectors if not view.name.endswith("_projection")]
+    return [*vectors, *(view for view in own if view.key in keys and not view.is_cache)]
+
+
+def current_visits(data: Path, modality: str) -> Visits:
+    """Visits with a current slot of a modality."""
+    return recording_visits(data) if modality == "ecg" else cine_visits(data)[0]
+
+
+def _rows(features: Path, view: str, run: Run) -> pa.Table:
+    rows = read_all_features(features, view, str(run.record["run"]), ["eid", "instance", "array_row", "run_id"])
+    if set(rows.column("run_id").unique().to_pylist()) - {run.run_id}:
+        raise FeatureError(
+            f"the rows of view {view} are of another training of {run.record['run']} than its model; run `dvc checkout`, or "
+            f"`{training_command(str(run.record['run']))}` again"
+        )
+    return rows
+
+
+def _known_slots(data: Path, table: str) -> pa.Table:
+    """Every committed slot with its visit, superseded ones too, sorted by slot."""
+    files = table_files(data, table)
+    columns = ["row", "eid", "instance"]
+    return pa.concat_tables([pq.read_table(file, columns=columns) for file in files]).sort_by("row")
+
+
+def _check_slots(run: str, rows: pa.Table, slots: pa.Table) -> None:
+    if not len(rows):
+        return
+    known = slots.column("row").to_numpy()
+    slot = rows.column("array_row").to_numpy()
+    place = np.searchsorted(known, slot).clip(max=len(known) - 1)
+    is_same = known[place] == slot
+    for name in ("eid", "instance"):
+        is_same &= slots.column(name).to_numpy()[place] == rows.column(name).to_numpy()
+    strange = len(np.unique(slot[~is_same]))
+    if strange:
+        raise VersionError(
+            f"{strange} slots that {run} computed rows from are not in this data, or are another visit's there; expected data that "
+            f"only grew since. Bring back the data it belongs to (`eccl versions`), or run `{training_command(run)}`"
+        )

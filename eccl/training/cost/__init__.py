@@ -1,0 +1,1 @@
+"""Estimates of the cost of a stage."""

@@ -1,0 +1,1 @@
+"""Visits, arrays, targets and augmentation for training."""
