@@ -33,7 +33,7 @@ def profile(short: int, long: int) -> settings:
 
 SHORT_ECGS = [compact.shrink_ecg(file) for file in seeds.ecg_files()]
 JOINED = [compact.shrink_sax(file) for file in seeds.sax_zips()[:3]]
-DICTIONARY = (Path(__file__).parents[2] / "eccl" / "ukb" / "fields.tsv").read_bytes()[:6_000]
+DICTIONARY = (Path(__file__).parents[2] / "eccl" / "readers" / "tables" / "fields.tsv").read_bytes()[:6_000]
 
 
 @profile(150, 4_000)
