@@ -74,7 +74,7 @@ class FlowError(EcclError, RuntimeError):
 
 
 class Reason(StrEnum):
-    """Why a file or a row was refused. The list is documented in docs/quarantine.md; a test keeps both equal."""
+    """Why a file or a row was refused. The list is documented in docs/reference/quarantine.md; a test keeps both equal."""
 
     # any file
     BAD_NAME = "bad_name"

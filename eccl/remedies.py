@@ -1,7 +1,7 @@
 """What to do about each reason for refusing a file: one sentence per reason.
 
 The sentence is written beside every quarantined file (`quarantine.remedy`); the longer story, with the typical causes,
-is docs/quarantine.md. A test keeps reasons, remedies and page equal.
+is docs/reference/quarantine.md. A test keeps reasons, remedies and page equal.
 """
 
 from __future__ import annotations

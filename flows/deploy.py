@@ -100,7 +100,7 @@ def main() -> int:
         place = find_workspace()
         missing = [name for name in ("ECCL_RAW", "PREFECT_API_URL") if not os.environ.get(name)]
         if missing:
-            raise FlowError(f"{', '.join(missing)} must be set; see docs/scheduling.md")
+            raise FlowError(f"{', '.join(missing)} must be set; see docs/how-to/schedule.md")
         os.environ["ECCL_WORKSPACE"] = str(place.root)
         with get_client(sync_client=True) as client:
             make_pools(client)

@@ -48,12 +48,12 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def test_tables_page_says_what_the_comments_say(pages: ModuleType) -> None:
-    assert (ROOT / "docs" / "tables.md").read_text() == pages.tables_page()
+    assert (ROOT / "docs" / "reference" / "tables.md").read_text() == pages.tables_page()
 
 
 def test_every_question_is_answered_as_printed(pages: ModuleType, sample: Workspace) -> None:
     with open_store(sample.root) as store:
-        assert (ROOT / "docs" / "questions.md").read_text() == pages.questions_page(store)
+        assert (ROOT / "docs" / "reference" / "questions.md").read_text() == pages.questions_page(store)
 
 
 def test_there_are_twenty_questions_and_each_finds_something(pages: ModuleType, sample: Workspace) -> None:

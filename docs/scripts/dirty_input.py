@@ -1,4 +1,4 @@
-"""Write docs/dirty-input.md from the tables of traps that the tests in tests/dirty push through an ingest.
+"""Write docs/reference/dirty-input.md from the tables of traps that the tests in tests/dirty push through an ingest.
 
 python docs/scripts/dirty_input.py
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "dirty-input.md"
+PAGE = ROOT / "docs" / "reference" / "dirty-input.md"
 
 _INTRODUCTION = """# Dirty input: every trap and its outcome
 

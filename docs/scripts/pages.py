@@ -1,4 +1,4 @@
-"""Write the pages that are made from the schemas: docs/tables.md from the comments, docs/questions.md from the queries.
+"""Write the pages that are made from the schemas: docs/reference/tables.md from the comments, docs/reference/questions.md from the queries.
 
 python docs/scripts/pages.py WORKSPACE        a workspace with the sample pulled and published
 """
@@ -25,9 +25,9 @@ WIDTH = 120
 
 def main(workspace: str) -> None:
     """Write both pages."""
-    (DOCS / "tables.md").write_text(tables_page())
+    (DOCS / "reference" / "tables.md").write_text(tables_page())
     with open_store(workspace) as store:
-        (DOCS / "questions.md").write_text(questions_page(store))
+        (DOCS / "reference" / "questions.md").write_text(questions_page(store))
 
 
 def tables_page() -> str:

@@ -1,6 +1,6 @@
 """Look at a run and at the deployments in a browser, and keep what is seen: docs/figures/prefect-*.png.
 
-Needs a running Prefect server with the deployments of prefect.yaml and one finished run of ``ingest`` (docs/scheduling.md),
+Needs a running Prefect server with the deployments of prefect.yaml and one finished run of ``ingest`` (docs/how-to/schedule.md),
 Chromium, and the packages playwright and pillow, which the project itself does not need::
 
     pip install playwright pillow

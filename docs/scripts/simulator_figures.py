@@ -1,4 +1,4 @@
-"""Draw the figures of docs/simulator.md and print its tables: ECGs on paper, marginals, what each modality carries.
+"""Draw the figures of docs/explanation/simulator.md and print its tables: ECGs on paper, marginals, what each modality carries.
 
 python docs/scripts/simulator_figures.py [FOLDER]
 """

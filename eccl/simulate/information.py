@@ -1,6 +1,6 @@
 """Hand-made features of an ECG and of the ventricles' masks: how much of a trait each modality carries in principle.
 
-A ridge regression on these features is the yardstick the simulator is calibrated with (docs/simulator.md).
+A ridge regression on these features is the yardstick the simulator is calibrated with (docs/explanation/simulator.md).
 """
 
 from __future__ import annotations

@@ -11,6 +11,6 @@ COMMENT ON COLUMN quarantine."row" IS 'Slot that was reserved and stays empty';
 COMMENT ON COLUMN quarantine.path IS 'Raw file, relative to the folder that was ingested';
 COMMENT ON COLUMN quarantine.file_sha256 IS 'SHA-256 of the raw file, where it could be read';
 COMMENT ON COLUMN quarantine.file_bytes IS 'Size of the raw file in bytes';
-COMMENT ON COLUMN quarantine.reason IS 'One of the documented reasons (docs/quarantine.md)';
+COMMENT ON COLUMN quarantine.reason IS 'One of the documented reasons (docs/reference/quarantine.md)';
 COMMENT ON COLUMN quarantine.detail IS 'What was found and what was expected';
 COMMENT ON COLUMN quarantine.remedy IS 'What to do about it';

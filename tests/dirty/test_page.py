@@ -1,4 +1,4 @@
-"""docs/dirty-input.md lists exactly the cases that the tests run."""
+"""docs/reference/dirty-input.md lists exactly the cases that the tests run."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def test_page_is_made_from_the_cases() -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    page = (ROOT / "docs" / "dirty-input.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "dirty-input.md").read_text(encoding="utf-8")
     assert page == module.page(), "run `python docs/scripts/dirty_input.py`"

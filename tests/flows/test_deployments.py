@@ -36,7 +36,7 @@ def place(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def deployed(prefect_server: Server, place: Workspace, raw_cohort: Path) -> dict[str, str]:
-    """Everything set up as docs/scheduling.md says; the environment of whoever works with it."""
+    """Everything set up as docs/how-to/schedule.md says; the environment of whoever works with it."""
     environment = {
         **prefect_server.environment,
         "ECCL_WORKSPACE": str(place.root),

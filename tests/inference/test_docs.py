@@ -1,4 +1,4 @@
-"""docs/predict.md says what the code does: fields, and numbers of people that are needed."""
+"""docs/how-to/predict.md says what the code does: fields, and numbers of people that are needed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from eccl.training.settings.arms import TASKS
 from eccl.workspace import Workspace
 from tests.inference.test_predict import read
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "predict.md").read_text()
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "predict.md").read_text()
 
 
 def cells(*first: str) -> list[str]:

@@ -1,6 +1,6 @@
 """The sanity table of the simulator, first half: published marginals, correlations, prevalences and missing blocks.
 
-Tolerances are those of the table (docs/simulator.md) unless a comment gives another and why. Traits are measured ones,
+Tolerances are those of the table (docs/explanation/simulator.md) unless a comment gives another and why. Traits are measured ones,
 error of the scan included, because that is what was published.
 """
 

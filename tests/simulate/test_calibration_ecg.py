@@ -1,6 +1,6 @@
 """The sanity table of the simulator, second half: ECG values, and what each modality tells about the traits.
 
-Tolerances are those of the table (docs/simulator.md) unless a comment gives another and why.
+Tolerances are those of the table (docs/explanation/simulator.md) unless a comment gives another and why.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def list_refused(
     kind: KindOption = None,
     reason: Annotated[
         Reason | None,
-        typer.Option(metavar="REASON", help="Only what was refused for this reason (docs/quarantine.md)."),
+        typer.Option(metavar="REASON", help="Only what was refused for this reason (docs/reference/quarantine.md)."),
     ] = None,
     output: OutputOption = Output.TABLE,
     rows: RowsOption = 40,
