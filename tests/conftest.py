@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+import eccl
+from eccl.features.store import FeatureStore
 from eccl.ingest.run import run_ingest
+from eccl.publishing.publish import publish
 from eccl.simulate import SimulationConfig, simulate_cohort
 from eccl.workspace import Workspace, shipped
+from tests.support.runs import copy_workspace, finish_every_run
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("ECCL_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -76,6 +80,28 @@ def ingested(raw_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Work
     place = Workspace(folder)
     run_ingest(place, raw_cohort, workers=2)
     return place
+
+
+@pytest.fixture
+def place(ingested: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of `ingested` that a test may change: data, no runs."""
+    return copy_workspace(ingested, tmp_path / "place")
+
+
+@pytest.fixture(scope="session")
+def featured(ingested: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Data, runs and features, published once; tests only read it."""
+    workspace = copy_workspace(ingested, tmp_path_factory.mktemp("featured"))
+    finish_every_run(workspace)
+    publish(workspace)
+    return workspace
+
+
+@pytest.fixture
+def store(featured: Workspace) -> Iterator[FeatureStore]:
+    """The published store of `featured`."""
+    with eccl.open(featured.root) as opened:
+        yield opened
 
 
 def tree_of(folder: Path) -> Tree:

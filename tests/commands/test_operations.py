@@ -13,7 +13,7 @@ import pytest
 
 from eccl.versioning.initialise import init_workspace
 from eccl.workspace import Workspace
-from tests.store.runs import copy_workspace, finish_every_run
+from tests.support.runs import copy_workspace, finish_every_run
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

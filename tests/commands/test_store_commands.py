@@ -12,7 +12,7 @@ import eccl
 from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
 from tests.commands.test_cli import run
-from tests.store.runs import copy_workspace, finish_every_run
+from tests.support.runs import copy_workspace, finish_every_run
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from eccl.commands.study import table1
 from eccl.errors import ConfigError, LockedError, SplitError
 from eccl.study.scheduler.run import hold
 from eccl.workspace import Workspace
-from tests.study.workspace import versioned_workspace
+from tests.study.scheduler.workspace import versioned_workspace
 
 PROGRAM = """
 import typer

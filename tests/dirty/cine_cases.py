@@ -15,7 +15,7 @@ from pydicom.uid import JPEG2000Lossless, RLELossless
 from eccl.errors import Reason
 from eccl.simulate.cine.dicom_zip import Member, compress_member
 from tests.dirty.cases import Case, accepted, flagged, refused, repaired
-from tests.readers.sax_fixtures import Frame, make_stack, to_file, to_manifest
+from tests.support.sax_fixtures import Frame, make_stack, to_file, to_manifest
 
 SLICES, FRAMES, MATRIX = 3, 12, (48, 40)
 MIDDLE = 1  # the slice that is stored

@@ -19,7 +19,7 @@ from eccl.simulate.ecg.cardiosoft import write_ecg_xml
 from eccl.simulate.files.cohort_files import Task, draw_ecg_file, tabulate_participant
 from eccl.simulate.files.corruption import ECG_CORRUPTIONS, corrupt_ecg
 from eccl.simulate.files.tables import rap_csv, ukbconv_csv
-from tests.readers.sax_fixtures import Frame, make_stack, to_file, to_manifest
+from tests.support.sax_fixtures import Frame, make_stack, to_file, to_manifest
 
 CONFIG = SimulationConfig(participants=6, seed=5, withdrawn=0, missing_ecg_share=0, full_disclosure_share=0)
 

@@ -16,7 +16,7 @@ from eccl.commands.app import app
 from eccl.ledger.tombstones import Tombstones
 from eccl.training.runs import load_run
 from eccl.workspace import Workspace
-from tests.training.synthetic import FIRST_EID
+from tests.support.synthetic import FIRST_EID
 
 Files = tuple[Path, pl.DataFrame]
 

@@ -19,7 +19,7 @@ from eccl.versioning.initialise import init_workspace
 from eccl.versioning.versions import push_version
 from eccl.workspace import Workspace
 from tests.conftest import tree_of
-from tests.s3 import Bucket, serve_s3
+from tests.support.s3 import Bucket, serve_s3
 
 
 @pytest.fixture(scope="module")

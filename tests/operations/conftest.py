@@ -14,7 +14,7 @@ from eccl.versioning.initialise import init_workspace
 from eccl.versioning.repository import run_git
 from eccl.versioning.versions import record_version
 from eccl.workspace import Workspace
-from tests.store.runs import copy_workspace
+from tests.support.runs import copy_workspace
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from eccl.operations.status import read_status
 from eccl.publishing.publish import publish
 from eccl.versioning.repository import run_dvc
 from eccl.workspace import Workspace
-from tests.store.runs import finish_every_run, finish_run
+from tests.support.runs import finish_every_run, finish_run
 
 
 def next_of(workspace: Workspace) -> str:

@@ -10,7 +10,7 @@ from eccl.data.files import sha256_file
 from eccl.data.parts import data_version
 from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
-from tests.store.runs import copy_workspace, finish_every_run
+from tests.support.runs import copy_workspace, finish_every_run
 
 
 def make_whole(source: Workspace, folder: Path) -> Workspace:

@@ -21,7 +21,7 @@ from eccl.readers.ecg.cardiosoft import read_ecg_xml
 from eccl.readers.tables.dictionary import load_dictionary
 from eccl.readers.tables.export import read_table
 from eccl.readers.tables.withdrawal_lists import read_withdrawals
-from tests.readers.sax_fixtures import make_stack, to_zip
+from tests.support.sax_fixtures import make_stack, to_zip
 
 
 def refuse(call: Callable[[], object]) -> Rejected:

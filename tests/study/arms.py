@@ -10,7 +10,7 @@ from eccl.data.files import sha256_file
 from eccl.data.parts import data_version
 from eccl.features.files import write_features
 from eccl.workspace import Workspace
-from tests.store.runs import view_rows
+from tests.support.runs import view_rows
 
 VIEWS = {
     "pretrain_ecg.mae.s42": {},

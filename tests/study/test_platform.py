@@ -27,9 +27,9 @@ from eccl.versioning.initialise import init_workspace
 from eccl.withdrawal.features import DRAWINGS
 from eccl.withdrawal.run import withdraw
 from eccl.workspace import Workspace, shipped
-from tests.quality.broken_products import rewrite
-from tests.store.runs import copy_workspace, finish_every_run
+from tests.quality.product.broken_products import rewrite
 from tests.study.arms import VIEWS, finish_arms
+from tests.support.runs import copy_workspace, finish_every_run
 
 POINTS = "figures/points.parquet"
 

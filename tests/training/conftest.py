@@ -7,7 +7,7 @@ import pytest
 
 from eccl.training.__main__ import main
 from eccl.workspace import Workspace
-from tests.training.synthetic import build_workspace
+from tests.support.synthetic import build_workspace
 
 
 @pytest.fixture(scope="session")

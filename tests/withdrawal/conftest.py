@@ -16,7 +16,7 @@ from eccl.features.materialized import write_materialization
 from eccl.ledger.exports import record_export
 from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
-from tests.store.runs import copy_workspace, finish_every_run, view_rows
+from tests.support.runs import copy_workspace, finish_every_run, view_rows
 
 KEY = "5a" * 32
 STRANGER = 9_999_999  # on the list, never ingested

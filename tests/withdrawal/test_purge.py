@@ -25,7 +25,7 @@ from eccl.withdrawal.purge import plan_purge, purge
 from eccl.withdrawal.run import withdraw
 from eccl.workspace import Workspace
 from tests.conftest import tree_of
-from tests.store.runs import finish_run
+from tests.support.runs import finish_run
 from tests.withdrawal.conftest import Study
 
 

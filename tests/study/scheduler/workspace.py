@@ -1,0 +1,55 @@
+"""A tiny workspace under git and DVC with a small experiment table."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from eccl.study.scheduler.jobs import Job
+from eccl.study.scheduler.pipeline import open_table
+from eccl.study.scheduler.run import Outcome, Progress, hold, run_jobs
+from eccl.workspace import Workspace
+from tests.support.synthetic import build_workspace
+
+TABLE = """\
+reference: eccl
+seeds: [42, 43]
+parts:
+  pretrain_ecg:
+    mae: {}
+  pretrain_cmr:
+    swin: {}
+arms:
+  ssl_only: {title: SSL, group: table, stage: align, parts: {pretrain_ecg: mae}, changes: {contrastive_weight: 0.0}, tasks: [traits]}
+  eccl: {title: ECCL, group: table, stage: align, parts: {pretrain_ecg: mae, pretrain_cmr: swin}, changes: {}, tasks: [traits, I50]}
+  cmr_sup: {title: CMR, group: table, stage: pretrain_cmr, parts: {pretrain_cmr: swin}, changes: {}, tasks: [I50]}
+"""
+
+
+def versioned_workspace(root: Path, **changes: object) -> Workspace:
+    """Data, a green gate, the table, git and DVC; nothing is trained."""
+    place = build_workspace(root, **changes)
+    place.arms_file.parent.mkdir()
+    place.arms_file.write_text(TABLE)
+    (root / ".gitignore").write_text("/data\n/models/\n/features/\n/reports/\n/.eccl/\n")
+    for command in (
+        ["git", "init", "--quiet"],
+        ["git", "config", "user.email", "eccl@localhost"],
+        ["git", "config", "user.name", "eccl"],
+        [sys.executable, "-m", "dvc", "init", "--quiet"],
+    ):
+        subprocess.run(command, cwd=root, check=True, capture_output=True)
+    return place
+
+
+def train(
+    place: Workspace,
+    jobs: Sequence[Job],
+    on_progress: Callable[[Progress], None] = lambda told: None,
+    on_warning: Callable[[str], None] = lambda text: None,
+) -> Outcome:
+    """Run jobs as `eccl table1` does."""
+    with hold(place) as lock:
+        return run_jobs(place, open_table(place), jobs, "tiny", lock, on_progress, on_warning)
