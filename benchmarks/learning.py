@@ -48,8 +48,8 @@ ALIGN_ARMS: dict[str, dict[str, Any]] = {
     "ECCL": {},
     "ECCL, live teacher": {"teacher": "live"},
     "W/ SSL; W/O CL": {"contrastive_weight": 0.0},
-    "W/O SSL; W/ CL": {"start_from": "nothing"},
-    "W/O SSL; W/O CL": {"start_from": "nothing", "contrastive_weight": 0.0},
+    "W/O SSL; W/ CL": {"init_from": "nothing"},
+    "W/O SSL; W/O CL": {"init_from": "nothing", "contrastive_weight": 0.0},
 }
 
 
@@ -116,8 +116,8 @@ def _run_once(workspace: Workspace, stage: str, task: str | None) -> None:
 
 
 def _changed(session: Session, changes: dict[str, Any]) -> Session:
-    config: AlignConfig = dataclasses.replace(session.params.preset.align, **changes)
-    preset = dataclasses.replace(session.params.preset, align=config)
+    config: AlignConfig = session.params.preset.align.model_copy(update=changes)
+    preset = session.params.preset.model_copy(update={"align": config})
     return dataclasses.replace(session, params=dataclasses.replace(session.params, preset=preset))
 
 

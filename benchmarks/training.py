@@ -36,7 +36,18 @@ from timm.models.vision_transformer import Block, VisionTransformer  # isort: sk
 BATCH, TRAITS = 32, 82
 # Shapes of the preset `small`; the ECG encoder with fewer blocks, so that a step takes seconds on two cores.
 SMALL = EcgEncoderSpec(patch=(1, 100), width=384, depth=3, heads=6)
-SWIN = CmrEncoderSpec("swin", 112, 4, 7, 64, (2, 2, 4), (2, 4, 8), 0.0, 0.0, 0.0)
+SWIN = CmrEncoderSpec(
+    kind="swin",
+    image_size=112,
+    patch=4,
+    window=7,
+    width=64,
+    depths=(2, 2, 4),
+    heads=(2, 4, 8),
+    dropout=0.0,
+    attention_dropout=0.0,
+    drop_path=0.0,
+)
 PAPER_TRAIN, PAPER_CASES = 24_908, 548
 
 
@@ -90,7 +101,7 @@ def aligned_steps() -> list[Row]:
 def waiting() -> list[Row]:
     """Seconds a step waits for its records, against the step: arrays in memory and read ahead, recordings and cines."""
     params = load_params(shipped("params.yaml"), "paper").preset
-    mae = MaskedAutoencoder(SMALL, MaskingSpec(decoder=DecoderSpec(96, 2, 3)))
+    mae = MaskedAutoencoder(SMALL, MaskingSpec(decoder=DecoderSpec(width=96, depth=2, heads=3)))
     supervised = SupervisedTask(Supervised(CmrEncoder(SWIN), TRAITS), "traits")
     generator, target = torch.Generator().manual_seed(0), torch.randn(BATCH, TRAITS)
 

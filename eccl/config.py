@@ -1,25 +1,20 @@
-"""params.yaml as typed, frozen models. Training presets are read by eccl.training, which must do without pydantic."""
+"""params.yaml as typed, frozen models; training presets are in :mod:`eccl.training.settings`."""
 
 from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from eccl.errors import ConfigError
+from eccl.sections import Section, Share, read_section
 from eccl.yaml_text import parse_yaml
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class IngestParams(_Section):
+class IngestParams(Section):
     """How raw files become shards."""
 
     ecg_shard_rows: int = Field(1024, ge=1, description="records per shard of data/ecg.zarr; one batch of work")
@@ -28,7 +23,7 @@ class IngestParams(_Section):
     max_lead_identity_error_uv: float = Field(50.0, gt=0, description="limb-lead identities may be off by this much")
 
 
-class LimitParams(_Section):
+class LimitParams(Section):
     """What one raw file may ask for; whatever asks for more is refused, and the batch goes on."""
 
     seconds_per_file: float = Field(120.0, gt=0, description="time to read one ECG or cine")
@@ -45,7 +40,7 @@ class LimitParams(_Section):
     table_mb: int = Field(65536, ge=1, description="size of one tabular export")
 
 
-class CineParams(_Section):
+class CineParams(Section):
     """What is kept of a short-axis study."""
 
     frames: int = Field(50, ge=2, description="frames per cycle after periodic resampling")
@@ -56,18 +51,22 @@ class CineParams(_Section):
     label_scheme: Literal["bai", "cinema"] = Field("bai", description="meaning of a segmentation's labels")
 
 
-class CohortParams(_Section):
+class CohortParams(Section):
     """What visits, splits and labels mean."""
 
     split_key: str = Field("eccl", min_length=1, description="key of the hash that assigns participants to splits")
     split_shares: dict[str, Share] = Field(
         default={"train": 0.6, "val": 0.2, "test": 0.2}, description="expected share of each split"
     )
-    diseases: tuple[str, ...] = Field(("I21", "I42", "I48", "I50"), description="ICD-10 blocks that get labels")
+    diseases: tuple[str, ...] = Field(
+        ("I21", "I42", "I48", "I50"), strict=False, description="ICD-10 blocks that get labels"
+    )
     label_definition: Literal["ever", "prevalent", "incident"] = Field("ever", description="labels that training reads")
     incident_horizon_days: int = Field(1826, ge=1, description="horizon of incident labels")
     followup_end: date | None = Field(
-        None, description="last day on which diagnoses are complete; null takes the 99th percentile of their dates"
+        None,
+        strict=False,
+        description="last day on which diagnoses are complete; null takes the 99th percentile of their dates",
     )
 
     @model_validator(mode="after")
@@ -77,20 +76,20 @@ class CohortParams(_Section):
         return self
 
 
-class QualityParams(_Section):
+class QualityParams(Section):
     """How strict the gate is."""
 
     slots_checked: int = Field(512, ge=0, description="slots per array whose checksums the gate reads back; 0 is all")
     override: str | None = Field(None, description="reason for training behind a red gate; recorded in every run")
 
 
-class PublishParams(_Section):
+class PublishParams(Section):
     """How long published stores are kept."""
 
     keep_releases: int = Field(8, ge=0, description="releases kept beside those with an alias; 0 keeps all")
 
 
-class Params(_Section):
+class Params(Section):
     """All of params.yaml but the training presets."""
 
     preset: str = Field("demo", description="which of the presets the stages use")
@@ -117,24 +116,3 @@ def load_params(path: Path) -> Params:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path.name} is not valid YAML: {error}; mend it and run the command again") from None
     return read_section(Params, content, "")
-
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def read_section(model: type[Model], content: Any, name: str) -> Model:
-    """Read one section of params.yaml into its model.
-
-    Raises
-    ------
-    ConfigError
-        Lists every unknown key and wrong value at once.
-    """
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in (name, *problem['loc']) if part != '') or 'the file'}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise ConfigError(f"params.yaml does not fit: {problems}; mend it and run the command again") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -30,3 +31,9 @@ class _Loader(_Parser):  # type: ignore[misc]
             twice = sorted({key for key in keys if keys.count(key) > 1})
             raise yaml.YAMLError(f"line {node.start_mark.line + 1} and below have {', '.join(twice)} twice")
         return super().construct_mapping(node, deep)
+
+
+# PyYAML follows YAML 1.1, in which 8e-5 (no dot) is text; YAML 1.2 reads a number.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)

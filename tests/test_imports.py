@@ -43,7 +43,6 @@ def test_a_training_node_needs_few_packages(module: str) -> None:
         "duckdb",
         "polars",
         "zarr",
-        "pydantic",
         "typer",
         "rich",
         "prefect",

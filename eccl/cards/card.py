@@ -79,7 +79,7 @@ def _what_it_is(record: Mapping[str, Any]) -> str:
             if config["contrastive_weight"] > 0
             else "no CMR encoder took part"
         )
-        start = _STARTS[config["start_from"]]
+        start = _STARTS[config.get("init_from") or config["start_from"]]  # the key of earlier records
         return f"Predicts {target} from a resting 12-lead ECG alone. Its encoder {start}; {teacher}."
     if stage == "probe":
         encoder = record["parents"][0]["run"]

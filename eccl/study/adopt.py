@@ -117,8 +117,8 @@ def _stage_problems(params: TrainingParams) -> list[str]:
     """Why the stages of dvc.yaml cannot be trained with a preset; empty if they can."""
     align = params.preset.align
     found = label_problems(align, TASKS)
-    if align.start_from == "pretrain_cmae":
-        found.append("align.start_from pretrain_cmae: dvc.yaml has no such stage")
+    if align.init_from == "pretrain_cmae":
+        found.append("align.init_from pretrain_cmae: dvc.yaml has no such stage")
     if align.contrastive_weight == 0:
         found.append("align.contrastive_weight 0: there are no projections then, which dvc.yaml expects of stage align")
     return found

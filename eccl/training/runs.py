@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from eccl.data.files import aside, sha256_file
 from eccl.data.run_names import training_command
 from eccl.errors import VersionError, WorkspaceError
+from eccl.sections import RENAMED, Model, read_section
 from eccl.training.settings.arms import OWN, Naming
 from eccl.versioning.gate import GateStatus
 from eccl.workspace import Workspace
@@ -75,6 +76,20 @@ class Run:
         """Resolved parameters the run was trained with."""
         params: Mapping[str, Any] = self.record["params"]
         return params
+
+    def read_params(self, model: type[Model], *path: str) -> Model:
+        """Read a section of the parameters, e.g. ``config``, ``encoder``.
+
+        Raises
+        ------
+        ConfigError
+            The section does not fit this version of the code.
+        """
+        content: Any = self.params
+        for key in path:
+            content = content[key]
+        present = {RENAMED.get(key, key): value for key, value in content.items()}  # records of earlier versions
+        return read_section(model, present, ".".join(path), f"models/{self.record['run']}/run.json")
 
     def weights(self) -> dict[str, Tensor]:
         """Weights by name.

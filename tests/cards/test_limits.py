@@ -18,7 +18,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "pretrain_ecg": {"augment": {"scaling": "lead_minmax"}},
     "pretrain_cmr": {"negatives_per_case": 2},
     "pretrain_cmae": {"augment": {"scaling": "lead_minmax"}},
-    "align": {"start_from": "pretrain_ecg", "contrastive_weight": 1.0, "negatives_per_case": 2},
+    "align": {"init_from": "pretrain_ecg", "contrastive_weight": 1.0, "negatives_per_case": 2},
     "probe": {"strengths": [0.1, 1.0, 10.0]},
 }
 ECG, CINE = "ECGs are 10 s at rest", "short-axis cines of field 20209"
@@ -128,11 +128,11 @@ def test_scaling_is_told_where_it_is_known() -> None:
     [
         ({}, ("pre-trained as a masked autoencoder", "aligned with a frozen CMR encoder")),
         (
-            {"start_from": "nothing", "contrastive_weight": 0.0},
+            {"init_from": "nothing", "contrastive_weight": 0.0},
             ("started from random weights", "no CMR encoder took part"),
         ),
         (
-            {"start_from": "pretrain_cmae", "contrastive_weight": 0.0},
+            {"init_from": "pretrain_cmae", "contrastive_weight": 0.0},
             ("cross-modal autoencoder", "no CMR encoder took part"),
         ),
     ],

@@ -106,7 +106,7 @@ def test_an_arm_tells_what_it_changes(own: Workspace) -> None:
     text = card_of(own, "align-I50.neither.s42")
     assert "`neither`, seed 42: W/O SSL; W/O CL." in text
     assert "- `align.contrastive_weight`: `0.0`" in text
-    assert "- `align.start_from`: `nothing`" in text
+    assert "- `align.init_from`: `nothing`" in text
     assert "align.seed" not in text
     assert "| parents | none |" in text
     assert "The workspace's own run" in card_of(own, "align-I50")

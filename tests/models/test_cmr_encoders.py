@@ -10,9 +10,9 @@ from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.projection import Supervised
 from eccl.models.specs import CmrEncoderSpec
 
-SWIN = CmrEncoderSpec("swin", 28, 4, 7, 8, (1, 1), (1, 2))
-RESNET = CmrEncoderSpec("resnet", 64, depths=(1, 1, 1, 1))
-VIT = CmrEncoderSpec("vit", 28, 7, width=16, depths=(1,), heads=(2,))
+SWIN = CmrEncoderSpec(kind="swin", image_size=28, patch=4, window=7, width=8, depths=(1, 1), heads=(1, 2))
+RESNET = CmrEncoderSpec(kind="resnet", image_size=64, depths=(1, 1, 1, 1))
+VIT = CmrEncoderSpec(kind="vit", image_size=28, patch=7, width=16, depths=(1,), heads=(2,))
 
 
 def test_the_papers_swin_gives_768_features() -> None:
@@ -27,8 +27,8 @@ def test_the_papers_swin_gives_768_features() -> None:
 
 def test_the_baselines_are_a_resnet50_and_a_vit_b() -> None:
     with torch.device("meta"):
-        resnet = CmrEncoder(CmrEncoderSpec("resnet", 80, depths=(3, 4, 6, 3)))
-        vit = CmrEncoder(CmrEncoderSpec("vit", 224, 16, width=768, depths=(12,), heads=(12,)))
+        resnet = CmrEncoder(CmrEncoderSpec(kind="resnet", image_size=80, depths=(3, 4, 6, 3)))
+        vit = CmrEncoder(CmrEncoderSpec(kind="vit", image_size=224, patch=16, width=768, depths=(12,), heads=(12,)))
     assert resnet.feature_dim == 2048
     assert resnet(torch.empty(2, 50, 80, 80, device="meta")).shape == (2, 2048)
     assert sum(isinstance(module, nn.Conv2d) for module in resnet.modules()) == 53  # 49 of the name and 4 shortcuts

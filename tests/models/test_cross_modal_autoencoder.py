@@ -11,9 +11,28 @@ from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.patches import from_patches, to_patches
 from eccl.models.specs import CmrEncoderSpec, CrossModalSpec, DecoderSpec, EcgEncoderSpec
 
-ECG = EcgEncoderSpec((4, 1000), 16, 1, 2, 2.0)
-CMR = CmrEncoderSpec("swin", 28, 4, 7, 8, (1, 1), (1, 2), 0.0, 0.0, 0.0)
-SPEC = CrossModalSpec(8, 0.1, 1.0, 1.0, DecoderSpec(8, 1, 2), DecoderSpec(8, 1, 2), 7)
+ECG = EcgEncoderSpec(patch=(4, 1000), width=16, depth=1, heads=2, mlp_ratio=2.0)
+CMR = CmrEncoderSpec(
+    kind="swin",
+    image_size=28,
+    patch=4,
+    window=7,
+    width=8,
+    depths=(1, 1),
+    heads=(1, 2),
+    dropout=0.0,
+    attention_dropout=0.0,
+    drop_path=0.0,
+)
+SPEC = CrossModalSpec(
+    latent_width=8,
+    temperature=0.1,
+    reconstruction_weight=1.0,
+    contrastive_weight=1.0,
+    ecg_decoder=DecoderSpec(width=8, depth=1, heads=2),
+    cine_decoder=DecoderSpec(width=8, depth=1, heads=2),
+    cine_patch=7,
+)
 TERMS = ["ecg_from_ecg", "ecg_from_cmr", "cmr_from_ecg", "cmr_from_cmr"]
 
 

@@ -39,8 +39,7 @@ def test_the_papers_encoder_has_601_tokens_and_85_8_million_parameters() -> None
 def test_any_patch_and_width_gives_one_vector_per_recording(
     leads: int, samples: int, heads: int, channels: int, pooling: str
 ) -> None:
-    spec = EcgEncoderSpec((leads, samples), heads * channels, 1, heads, 2.0)
-    assert spec.problems() == []
+    spec = EcgEncoderSpec(patch=(leads, samples), width=heads * channels, depth=1, heads=heads, mlp_ratio=2.0)
     with torch.device("meta"):
         encoder = EcgEncoder(spec, pooling)
     ecg = torch.empty(3, 12, 5000, device="meta")
@@ -57,7 +56,7 @@ def test_the_class_token_is_what_token_pooling_returns() -> None:
 
 def test_mean_pooling_averages_the_normalised_patch_tokens() -> None:
     torch.manual_seed(0)
-    encoder = EcgEncoder(EcgEncoderSpec((4, 1000), 16, 2, 2, 2.0), "mean").eval()
+    encoder = EcgEncoder(EcgEncoderSpec(patch=(4, 1000), width=16, depth=2, heads=2, mlp_ratio=2.0), "mean").eval()
     ecg = torch.randn(2, 12, 5000)
     torch.testing.assert_close(encoder.encode(ecg), encoder.transform(encoder.embed(ecg))[:, 1:].mean(dim=1))
 
@@ -84,7 +83,7 @@ def test_a_patch_is_embedded_by_its_own_samples_only() -> None:
 
 def test_dropout_acts_in_training_and_not_in_evaluation() -> None:
     torch.manual_seed(0)
-    encoder = EcgEncoder(EcgEncoderSpec((4, 1000), 16, 1, 2, 2.0, dropout=0.5))
+    encoder = EcgEncoder(EcgEncoderSpec(patch=(4, 1000), width=16, depth=1, heads=2, mlp_ratio=2.0, dropout=0.5))
     ecg = torch.randn(2, 12, 5000)
     assert not torch.equal(encoder.encode(ecg), encoder.encode(ecg))
     encoder.eval()

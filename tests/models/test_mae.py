@@ -13,8 +13,8 @@ from eccl.models.losses import masked_reconstruction
 from eccl.models.mae import MaskedAutoencoder, visible_count
 from eccl.models.specs import DecoderSpec, EcgEncoderSpec, MaskingSpec
 
-ENCODER = EcgEncoderSpec((3, 1000), 16, 1, 2, 2.0)  # 4 x 5 = 20 patches
-DECODER = DecoderSpec(8, 1, 2)
+ENCODER = EcgEncoderSpec(patch=(3, 1000), width=16, depth=1, heads=2, mlp_ratio=2.0)  # 4 x 5 = 20 patches
+DECODER = DecoderSpec(width=8, depth=1, heads=2)
 
 
 def autoencoder(**masking: object) -> MaskedAutoencoder:

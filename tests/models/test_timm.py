@@ -42,9 +42,9 @@ def test_the_ecg_encoder_is_timms_vit(pooling: str) -> None:
     ("spec", "name", "options"),
     [
         (CmrEncoderSpec(), "swin_tiny_patch4_window7_224", {}),
-        (CmrEncoderSpec("resnet", 96, depths=(3, 4, 6, 3)), "resnet50", {}),
+        (CmrEncoderSpec(kind="resnet", image_size=96, depths=(3, 4, 6, 3)), "resnet50", {}),
         (
-            CmrEncoderSpec("vit", 96, 16, width=96, depths=(3,), heads=(3,)),
+            CmrEncoderSpec(kind="vit", image_size=96, patch=16, width=96, depths=(3,), heads=(3,)),
             "vit_tiny_patch16_224",
             {"img_size": 96, "embed_dim": 96, "depth": 3, "num_heads": 3},
         ),

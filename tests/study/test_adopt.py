@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ def test_the_preset_is_what_the_arm_is_trained_with_but_for_seeds(params: Path, 
     expected = load_params(params, changes=changes).preset
     adopt(params, plan_adoption(params, TABLE, arm))
     found = load_params(params, f"cpu_{arm}")
-    assert dataclasses.asdict(found.preset) == dataclasses.asdict(expected)
+    assert found.preset.model_dump() == expected.model_dump()
     assert found.preset != load_params(params, "cpu").preset
 
 
@@ -93,7 +92,7 @@ def test_an_adopted_preset_can_be_departed_from_again(params: Path) -> None:
         ("multitask", None, "its tasks are all"),
         ("probe", None, "scored by stage probe"),
         ("cmr_sup", None, "scored by stage pretrain_cmr"),
-        ("cmae", None, r"start_from pretrain_cmae: dvc\.yaml has no such stage"),
+        ("cmae", None, r"init_from pretrain_cmae: dvc\.yaml has no such stage"),
         ("ssl_only", None, "no projections"),
         ("label_aware", None, "found task traits"),
         ("eccl", None, "changes nothing in preset cpu"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import BaseModel
 
 from eccl.data.files import sha256_file
 from eccl.training.__main__ import main
@@ -14,6 +15,7 @@ from eccl.workspace import Workspace
 from eccl.yaml_text import parse_yaml
 
 Copy = Callable[[Workspace], Workspace]
+Config = TypeVar("Config", bound=BaseModel)
 
 
 def bytes_below(folder: Path) -> dict[str, str]:
@@ -34,3 +36,8 @@ def change_params(workspace: Workspace, **changes: Any) -> None:
             place = place[folder]
         place[last] = value
     workspace.params_file.write_text(yaml.safe_dump(content))
+
+
+def changed(config: Config, **values: Any) -> Config:
+    """A frozen configuration with other values."""
+    return config.model_copy(update=values)

@@ -68,7 +68,8 @@ def _recipe(
     workspace: Path | None, participants: int | None, seed: int | None
 ) -> tuple[SimulationConfig, Workspace | None]:
     """The configuration, and the workspace it comes from; None where the shipped one is used."""
-    from eccl.config import load_params, read_section
+    from eccl.config import load_params
+    from eccl.sections import read_section
     from eccl.simulate import SimulationConfig
     from eccl.workspace import find_workspace, shipped
 

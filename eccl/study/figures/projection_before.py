@@ -19,7 +19,6 @@ from eccl.training.loop.runtime import Runtime, RuntimeConfig
 from eccl.training.outputs.compute_features import count_targets
 from eccl.training.runs import Run, load_run
 from eccl.training.settings.config import AlignConfig
-from eccl.training.settings.parse import from_mapping
 from eccl.workspace import Workspace
 
 Vectors = NDArray[np.float32]
@@ -110,9 +109,7 @@ def rebuild_start(workspace: Workspace, run: Run, runtime: Runtime) -> tuple[Ali
     """
     from eccl.training.stages import align
 
-    name = str(run.record["run"])
-    config = from_mapping(AlignConfig, run.params["config"], f"config in models/{name}/run.json")
-    spec = from_mapping(EcgEncoderSpec, run.params["encoder"], f"encoder in models/{name}/run.json")
+    config, spec = run.read_params(AlignConfig, "config"), run.read_params(EcgEncoderSpec, "encoder")
     runtime.seed(config.seed)
     network = align.build(spec, config, run.record["teacher_dim"], count_targets(run))
     for stage in ("pretrain_ecg", "pretrain_cmae"):

@@ -19,7 +19,6 @@ from eccl.study.figures.data import MISSING, Scene, find_runs, how_to_train, tra
 from eccl.training.inputs.targets import TRAITS
 from eccl.training.runs import Run, load_run
 from eccl.training.settings.arms import Arm
-from eccl.training.settings.parse import from_mapping
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -161,7 +160,7 @@ def _draw_sizes(axes: Axes, points: pl.DataFrame) -> None:
 
 def _point(scene: Scene, arm: str, run: Run) -> _Point:
     name = str(run.record["run"])
-    spec = from_mapping(EcgEncoderSpec, run.params["encoder"], f"encoder in models/{name}/run.json")
+    spec = run.read_params(EcgEncoderSpec, "encoder")
     return _Point(arm, spec, name, mean_defined(trait_r(scene, name, "trait_prediction")))
 
 

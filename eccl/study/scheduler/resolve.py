@@ -54,7 +54,7 @@ def _disagreements(table: ArmTable, naming: Naming, params: TrainingParams, task
     if naming.stage != "align":
         return
     align = params.preset.align
-    yield from part_problems(table.arms[naming.variant], align.start_from, align.contrastive_weight > 0)
+    yield from part_problems(table.arms[naming.variant], align.init_from, align.contrastive_weight > 0)
     yield from label_problems(align, tasks)
 
 

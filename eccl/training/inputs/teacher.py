@@ -35,7 +35,6 @@ from eccl.training.outputs.rows import vectors_of
 from eccl.training.runs import Run, load_weights, select_prefix
 from eccl.training.session import Session
 from eccl.training.settings.config import CineConfig, PretrainCmrConfig
-from eccl.training.settings.parse import from_mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def teacher_key(weights_sha256: str, config: PretrainCmrConfig, data_version: st
     """Content id of a teacher cache, 16 hex digits: equal keys mean equal features (to the last digits of a device)."""
     content = {
         "weights": weights_sha256,
-        "transform": {**dataclasses.asdict(config.cine), "image_size": config.encoder.image_size},
+        "transform": {**config.cine.model_dump(), "image_size": config.encoder.image_size},
         "views": [config.seed, config.teacher_views],
         "data_version": data_version,
         "precision": precision,
@@ -252,7 +251,7 @@ def reusable_views(features: Path, run: str, key: str, visits: Visits, views: in
 
 def config_of(cmr: Run) -> PretrainCmrConfig:
     """Parameters a CMR encoder was trained with, from its own record."""
-    return from_mapping(PretrainCmrConfig, cmr.params["config"], f"config in models/{cmr.record['run']}/run.json")
+    return cmr.read_params(PretrainCmrConfig, "config")
 
 
 def _vectors(table: pa.Table, visits: Visits, cmr: Run) -> NDArray[np.float32]:

@@ -217,17 +217,17 @@ def tell_value(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("...\n").strip()
 
 
-def part_problems(arm: Arm, start_from: str | None, has_contrast: bool | None) -> list[str]:
+def part_problems(arm: Arm, init_from: str | None, has_contrast: bool | None) -> list[str]:
     """Parts that an arm of stage align lacks, and parts that it names and does not use; empty if there are none.
 
     Parameters
     ----------
-    start_from, has_contrast
+    init_from, has_contrast
         What the arm starts from, and whether it has a contrastive term; of None, which only the preset knows, nothing is said.
     """
     uses: dict[str, tuple[bool, str]] = {}
-    if start_from in (*START_STAGES, "nothing"):
-        uses |= {stage: (stage == start_from, f"start_from {start_from}") for stage in START_STAGES}
+    if init_from in (*START_STAGES, "nothing"):
+        uses |= {stage: (stage == init_from, f"init_from {init_from}") for stage in START_STAGES}
     if has_contrast is not None:
         uses["pretrain_cmr"] = (has_contrast, f"contrastive_weight {'above ' if has_contrast else ''}0")
     name = f"arms.{arm.key}.parts"
@@ -316,7 +316,7 @@ def _stage_problems(table: ArmTable, arm: Arm) -> Iterator[str]:
         elif part not in table.parts.get(stage, table.arms if stage == "align" else {}):
             yield f"{name}.parts.{stage}: there is no {part!r}"
     if arm.stage == "align":
-        yield from part_problems(arm, arm.changes.get("start_from"), _has_contrast(arm))
+        yield from part_problems(arm, arm.changes.get("init_from"), _has_contrast(arm))
         return
     yield from (
         f"{name}.parts: lacks {stage}, which stage {arm.stage} needs" for stage in allowed if stage not in arm.parts

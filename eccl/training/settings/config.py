@@ -1,4 +1,4 @@
-"""Configuration of the stages: frozen dataclasses, filled from ``presets`` in params.yaml, where every number is."""
+"""The preset of a training: read from ``presets`` of params.yaml, changed by an arm, checked as a whole."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ import yaml
 
 from eccl.data.files import replace_file
 from eccl.errors import ConfigError
+from eccl.sections import RENAMED, check_section
 from eccl.training.settings.arms import TASKS as TASKS
-from eccl.training.settings.parse import fill
 from eccl.training.settings.sections import AlignConfig as AlignConfig
 from eccl.training.settings.sections import Alternatives as Alternatives
 from eccl.training.settings.sections import CineConfig as CineConfig
 from eccl.training.settings.sections import EcgAugmentConfig as EcgAugmentConfig
 from eccl.training.settings.sections import EvaluationConfig as EvaluationConfig
 from eccl.training.settings.sections import OptimiserConfig as OptimiserConfig
+from eccl.training.settings.sections import Preset as Preset
 from eccl.training.settings.sections import PretrainCmaeConfig as PretrainCmaeConfig
 from eccl.training.settings.sections import PretrainCmrConfig as PretrainCmrConfig
 from eccl.training.settings.sections import PretrainEcgConfig as PretrainEcgConfig
@@ -34,28 +35,6 @@ DISEASES = TASKS[1:]
 """ICD-10 codes in the order of the columns of task ``all``, after the traits."""
 TASKLESS = ("pretrain_ecg", "pretrain_cmae")
 """Stages without a task."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """Every number of one complete run of the method."""
-
-    pretrain_ecg: PretrainEcgConfig
-    pretrain_cmr: PretrainCmrConfig
-    align: AlignConfig
-    pretrain_cmae: PretrainCmaeConfig
-    probe: ProbeConfig
-    evaluation: EvaluationConfig
-    alternatives: Alternatives
-
-    def problems(self) -> list[str]:
-        """Wrong combinations of sections; empty if there are none."""
-        size, patch = self.pretrain_cmr.encoder.image_size, self.pretrain_cmae.autoencoder.cine_patch
-        return (
-            [f"pretrain_cmae.autoencoder.cine_patch {patch} does not divide image_size {size}"]
-            if size % max(patch, 1)
-            else []
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +63,7 @@ def load_params(
     """
     params, problems = resolve_params(read_params(path), preset_name, changes)
     if params is None:
-        raise ConfigError(f"params.yaml has {len(problems)} problems; mend them all:\n  " + "\n  ".join(problems))
+        raise ConfigError(f"params.yaml has {len(problems)} problems; correct all of them:\n  " + "\n  ".join(problems))
     return params
 
 
@@ -123,7 +102,8 @@ def resolve_params(
     definition = (content.get("cohort") or {}).get("label_definition")
     if definition not in {"ever", "prevalent", "incident"}:
         problems.append(f"cohort.label_definition: {definition!r} is none of ever, prevalent, incident")
-    preset = fill(Preset, change_preset(presets[name], changes, problems), f"presets.{name}", problems)
+    changed = change_preset(presets[name], changes, problems)
+    preset = check_section(Preset, changed, f"presets.{name}", problems)
     if problems or preset is None:
         return None, problems
     return TrainingParams(name, preset, str(definition)), []
@@ -147,7 +127,8 @@ def change_preset(preset: Any, changes: Mapping[str, Any], problems: list[str]) 
         *path, last = key.split(".")
         place = _find(preset, path)
         if not isinstance(place, dict) or last not in place:
-            problems.append(f"{key}: there is no such key to change")
+            now = f"; this key is now {RENAMED[last]}, rename it" if last in RENAMED else ""
+            problems.append(f"{key}: there is no such key to change{now}")
             continue
         if isinstance(value, Mapping) and set(value) == {"use"}:
             used = _find(preset, str(value["use"]).split("."))

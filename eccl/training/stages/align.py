@@ -6,8 +6,6 @@ nothing needs no pre-trained encoder. The pairs are the same in any case.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from eccl.errors import ConfigError
@@ -27,7 +25,6 @@ from eccl.training.outputs.rows import write_tables
 from eccl.training.runs import Run, identify, load_parent, load_weights, select_prefix
 from eccl.training.session import Session
 from eccl.training.settings.config import AlignConfig, label_problems
-from eccl.training.settings.parse import from_mapping
 
 STAGE = "align"
 _ENCODER_PREFIX = {"pretrain_ecg": "encoder.", "pretrain_cmae": "ecg_encoder."}
@@ -52,7 +49,7 @@ def run(session: Session) -> Run | None:
     cines = cine_visits(data)[0] if teacher is None else teacher.visits
     pairs, train, val = select_pairs(session, recordings, cines, targets, config.instances)
     spec = session.params.preset.pretrain_ecg.encoder if start is None else encoder_spec(start)
-    params = {"config": dataclasses.asdict(config), "encoder": dataclasses.asdict(spec), **targets.params()}
+    params = {"config": config.model_dump(), "encoder": spec.model_dump(), **targets.params()}
     parents = [parent for parent in (start, cmr) if parent is not None]
     identity = identify(STAGE, task, session.params.name, params, session.data_version, parents, session.naming)
     session.runtime.seed(config.seed)
@@ -86,8 +83,8 @@ def run(session: Session) -> Run | None:
 def load_parents(session: Session, config: AlignConfig, task: str) -> tuple[Run | None, Run | None]:
     """The run whose encoder is started from, and the CMR encoder to align with; None for what is not used."""
     start = cmr = None
-    if config.start_from != "nothing":
-        start = load_parent(session.workspace, session.naming.run(config.start_from, None), session.data_version)
+    if config.init_from != "nothing":
+        start = load_parent(session.workspace, session.naming.run(config.init_from, None), session.data_version)
     if config.contrastive_weight > 0:
         cmr = load_parent(session.workspace, session.naming.run("pretrain_cmr", task), session.data_version)
     return start, cmr
@@ -95,10 +92,8 @@ def load_parents(session: Session, config: AlignConfig, task: str) -> tuple[Run 
 
 def encoder_spec(start: Run) -> EcgEncoderSpec:
     """Shape of the ECG encoder: that of the pre-trained one it starts from."""
-    params, name = start.params, f"models/{start.record['run']}/run.json"
-    if start.record["stage"] == "pretrain_cmae":
-        return from_mapping(EcgEncoderSpec, params["ecg_encoder"], f"ecg_encoder in {name}")
-    return from_mapping(EcgEncoderSpec, params["config"]["encoder"], f"encoder in {name}")
+    path = ("ecg_encoder",) if start.record["stage"] == "pretrain_cmae" else ("config", "encoder")
+    return start.read_params(EcgEncoderSpec, *path)
 
 
 def start_encoder(module: Aligned, start: Run) -> None:
@@ -119,7 +114,7 @@ def start_encoder(module: Aligned, start: Run) -> None:
 
 def build(spec: EcgEncoderSpec, config: AlignConfig, teacher_dim: int | None, targets: int) -> Aligned:
     """The stage's network, with random weights; without a teacher it has no projections."""
-    encoder = EcgEncoder(dataclasses.replace(spec, dropout=config.dropout), config.pooling)
+    encoder = EcgEncoder(spec.model_copy(update={"dropout": config.dropout}), config.pooling)
     return Aligned(encoder, teacher_dim, targets, config.alignment)
 
 
@@ -132,8 +127,7 @@ def rebuild(finished: Run) -> tuple[Aligned, AlignConfig]:
         The weights are not those of the record, or do not fit this code.
     """
     name = str(finished.record["run"])
-    config = from_mapping(AlignConfig, finished.params["config"], f"config in models/{name}/run.json")
-    spec = from_mapping(EcgEncoderSpec, finished.params["encoder"], f"encoder in models/{name}/run.json")
+    config, spec = finished.read_params(AlignConfig, "config"), finished.read_params(EcgEncoderSpec, "encoder")
     network = build(spec, config, finished.record["teacher_dim"], count_targets(finished))
     load_weights(network, finished.weights(), name)
     return network, config

@@ -5,7 +5,6 @@ The encoders have the shapes of the preset's two other pre-trainings, so that ar
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,9 +49,9 @@ def run(session: Session) -> Run | None:
     if len(train) < 2:
         raise ConfigError(f"the train split has {len(train)} pairs at `instances`; expected at least 2; ingest more")
     params = {
-        "config": dataclasses.asdict(config),
-        "ecg_encoder": dataclasses.asdict(ecg_spec),
-        "cmr_encoder": dataclasses.asdict(cmr_spec),
+        "config": config.model_dump(),
+        "ecg_encoder": ecg_spec.model_dump(),
+        "cmr_encoder": cmr_spec.model_dump(),
     }
     identity = identify(STAGE, None, session.params.name, params, session.data_version, naming=session.naming)
     session.runtime.seed(config.seed)
@@ -60,7 +59,7 @@ def run(session: Session) -> Run | None:
     held = np.concatenate([train, val])
     mine = recordings.take(of_ecg[held])
     ecg = GuardedSource(open_source(data, "ecg.zarr/clean", mine.row, session.runtime), mine.split)
-    seen = dataclasses.replace(preset.pretrain_cmr, cine=config.cine)
+    seen = preset.pretrain_cmr.model_copy(update={"cine": config.cine})
     pictures = load_cines(data, session.runtime, seen, of_cmr[held]).guarded()
     module = CrossModalAutoencoder(ecg_spec, cmr_spec, config.autoencoder).to(session.device)
     record = {

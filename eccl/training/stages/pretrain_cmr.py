@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,7 @@ def run(session: Session) -> Run | None:
     train, val = targets.train, visits.select("val", config.instances)
     if not len(train):
         raise ConfigError(f"no cine of the train split has a known target for {task}; ingest more visits")
-    params = {"config": dataclasses.asdict(config), **targets.params()}
+    params = {"config": config.model_dump(), **targets.params()}
     identity = identify(STAGE, task, session.params.name, params, session.data_version, naming=session.naming)
     session.runtime.seed(config.seed)
     cines = load_cines(session.workspace.data, session.runtime, config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,7 @@ def run(session: Session) -> Run | None:
     train, val = visits.select("train", config.instances), visits.select("val", config.instances)
     if not len(train):
         raise ConfigError("the train split has no recording at `instances`; ingest more visits or change `instances`")
-    params = {"config": dataclasses.asdict(config)}
+    params = {"config": config.model_dump()}
     identity = identify("pretrain_ecg", None, session.params.name, params, session.data_version, naming=session.naming)
     session.runtime.seed(config.seed)
     held = visits.take(np.concatenate([train, val]))

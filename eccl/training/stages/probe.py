@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,6 @@ from eccl.training.outputs.rows import write_tables
 from eccl.training.runs import Run, identify, load_parent, load_weights, save_run
 from eccl.training.session import Session
 from eccl.training.settings.config import ProbeConfig
-from eccl.training.settings.parse import from_mapping
 from eccl.training.stages.align import select_pairs
 
 STAGE = "probe"
@@ -50,7 +48,7 @@ def run(session: Session) -> Run | None:
     features = _embeddings(session, aligned, recordings)
     pairs, train, val = select_pairs(session, recordings, cines, targets, config.instances)
     train, val = pairs.ecg[train], pairs.ecg[val]
-    params = {"config": dataclasses.asdict(config), **targets.params()}
+    params = {"config": config.model_dump(), **targets.params()}
     identity = identify(STAGE, task, session.params.name, params, session.data_version, [aligned], session.naming)
     left = tombstones_mark(session.workspace)
     rule = selection_rule(task, targets.values[val])
@@ -87,7 +85,7 @@ def rebuild(finished: Run) -> tuple[LinearProbe, ProbeConfig]:
         The weights are not those of the record, or do not fit this code.
     """
     name = str(finished.record["run"])
-    config = from_mapping(ProbeConfig, finished.params["config"], f"config in models/{name}/run.json")
+    config = finished.read_params(ProbeConfig, "config")
     network = LinearProbe(int(finished.record["feature_dim"]), count_targets(finished))
     load_weights(network, finished.weights(), name)
     return network, config

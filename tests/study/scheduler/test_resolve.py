@@ -78,7 +78,7 @@ def test_arms_that_are_not_chosen_are_not_asked(tmp_path: Path) -> None:
 def test_problems_of_the_preset_are_told_once(tmp_path: Path) -> None:
     arms = table(tmp_path)
     told = problems(written(tmp_path, **{"align.dropout": 2.0}), arms)
-    assert told == ["presets.tiny.align: dropout 2.0 is not in [0, 1)"]
+    assert told == ["presets.tiny.align.dropout: input should be less than 1, found 2.0"]
 
 
 def test_a_label_aware_contrast_of_tasks_without_one_label_is_told(tmp_path: Path) -> None:
@@ -91,8 +91,8 @@ def test_a_label_aware_contrast_of_tasks_without_one_label_is_told(tmp_path: Pat
 
 def test_parts_are_those_that_the_preset_makes_the_arm_need(tmp_path: Path) -> None:
     arms = table(tmp_path)
-    told = problems(written(tmp_path, **{"align.start_from": "nothing"}), arms, arms=["eccl", "cl_only", "cmae"])
-    assert told == ["arms.eccl.parts.pretrain_ecg: start_from nothing does not use it; leave it out"]
+    told = problems(written(tmp_path, **{"align.init_from": "nothing"}), arms, arms=["eccl", "cl_only", "cmae"])
+    assert told == ["arms.eccl.parts.pretrain_ecg: init_from nothing does not use it; leave it out"]
     told = problems(written(tmp_path, **{"align.contrastive_weight": 0.0}), arms, arms=["triplet", "neither"])
     assert told == ["arms.triplet.parts.pretrain_cmr: contrastive_weight 0 does not use it; leave it out"]
 

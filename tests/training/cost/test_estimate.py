@@ -154,10 +154,10 @@ def test_the_dry_run_names_every_wrong_combination(trained: Workspace, copy_of: 
     message = str(done.exception)
     for words in (
         "patch [5, 300]",
-        "not divisible by 3 heads",
-        "teacher 'remembered'",
-        "accumulate 0",
-        "mend them all",
+        "is not divisible by 3 heads",
+        "found 'remembered'",
+        "accumulate: input should be greater than or equal to 1",
+        "correct all of them",
     ):
         assert words in message
     change_params(workspace, **{"pretrain_ecg.encoder.patch": [2, 500]})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +14,9 @@ from eccl.training.inputs import resample
 from eccl.training.inputs.augment import CineView, clean_view, draw_views, sample_cine, stable_views
 from eccl.training.inputs.visits import CineGeometry
 from eccl.training.settings.config import CineConfig
+from tests.support.steps import changed
 
-TIGHT = CineConfig("box", 0.0, 146.0, 15.0, (0.8, 1.0), 0.0)
+TIGHT = CineConfig(crop="box", margin=0.0, side_mm=146.0, rotation_degrees=15.0, scale=(0.8, 1.0), horizontal_flip=0.0)
 
 
 def place(box: tuple[float, ...], spacing: tuple[float, float] = (1.8, 1.8), count: int = 1) -> CineGeometry:
@@ -66,7 +66,7 @@ def test_a_heart_box_lands_centred_and_fills_the_picture() -> None:
     frames[..., 30:70, 50:90] = 255
     found = sample_cine(frames, place((30.0, 50.0, 70.0, 90.0)), 80, TIGHT, clean_view(1))
     torch.testing.assert_close(found[..., 1:-1, 1:-1], torch.ones(1, 2, 78, 78), rtol=0, atol=1e-6)
-    with_margin = sample_cine(frames, place((30.0, 50.0, 70.0, 90.0)), 80, replace(TIGHT, margin=0.25), clean_view(1))
+    with_margin = sample_cine(frames, place((30.0, 50.0, 70.0, 90.0)), 80, changed(TIGHT, margin=0.25), clean_view(1))
     bright = (with_margin[0, 0] > 0).nonzero()
     assert bright.amin(0).tolist() == [8, 8]  # 80 / 1.25 = 64 pixels in the middle
     assert bright.amax(0).tolist() == [71, 71]
@@ -91,7 +91,7 @@ def test_anisotropic_pixels_keep_the_shape_of_a_circle(spacing: tuple[float, flo
     frames = torch.from_numpy((255 * disc).astype(np.uint8))[None, None]
     half = (radius / row_mm, radius / column_mm)
     geometry = place((56 - half[0], 60 - half[1], 56 + half[0], 60 + half[1]), spacing)
-    config = replace(TIGHT, crop=crop, side_mm=2 * radius / 0.75, margin=1 / 3)  # either way 3/4 of the side
+    config = changed(TIGHT, crop=crop, side_mm=2 * radius / 0.75, margin=1 / 3)  # either way 3/4 of the side
     found = (sample_cine(frames, geometry, 96, config, clean_view(1))[0, 0] > 0).nonzero().float()
     assert found.mean(0).tolist() == pytest.approx([47.5, 47.5], abs=0.6)
     spread = found.std(0)
@@ -101,7 +101,7 @@ def test_anisotropic_pixels_keep_the_shape_of_a_circle(spacing: tuple[float, flo
 
 def test_the_fixed_square_is_measured_in_millimetres() -> None:
     frames = noise(112, 1)
-    config = replace(TIGHT, crop="fixed", side_mm=80.0)
+    config = changed(TIGHT, crop="fixed", side_mm=80.0)
     found = sample_cine(frames, place((50.0, 40.0, 60.0, 52.0), (2.0, 2.0)), 40, config, clean_view(1))
     torch.testing.assert_close(found, frames[..., 35:75, 26:66] / 127.5 - 1, rtol=0, atol=3e-4)
 
@@ -172,7 +172,7 @@ def test_drawn_views_stay_in_their_ranges_and_do_not_mirror_by_default() -> None
     assert 0.8 <= views.zoom.min() < 0.81
     assert 0.99 < views.zoom.max() <= 1.0
     assert (views.mirror == 1).all()
-    mirrored = draw_views(2000, replace(TIGHT, horizontal_flip=0.5), torch.Generator().manual_seed(0)).mirror
+    mirrored = draw_views(2000, changed(TIGHT, horizontal_flip=0.5), torch.Generator().manual_seed(0)).mirror
     assert set(mirrored.tolist()) == {1.0, -1.0}
     assert 0.45 < (mirrored == -1).float().mean() < 0.55
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -14,8 +12,11 @@ from torch.nn import functional
 
 from eccl.training.inputs.augment import augment_ecg, crop_ecg, scale_ecg
 from eccl.training.settings.config import EcgAugmentConfig
+from tests.support.steps import changed
 
-STILL = EcgAugmentConfig(5000, "pad", 0.0, 0.0, True, "lead_minmax")
+STILL = EcgAugmentConfig(
+    crop_samples=5000, crop_policy="pad", time_flip=0.0, sign_flip=0.0, flip_for_diseases=True, scaling="lead_minmax"
+)
 RAMP = (torch.arange(1, 5001) + 6000 * torch.arange(12)[:, None]).repeat(4, 1, 1)  # every sample tells where it was
 
 
@@ -33,7 +34,7 @@ def test_identity_parameters_change_nothing() -> None:
 @settings(max_examples=20, deadline=None)
 @given(length=st.integers(1, 5000), seed=st.integers(0, 50))
 def test_a_padded_crop_is_a_window_and_then_zeros(length: int, seed: int) -> None:
-    crop = crop_ecg(RAMP.float(), replace(STILL, crop_samples=length), generator(seed))
+    crop = crop_ecg(RAMP.float(), changed(STILL, crop_samples=length), generator(seed))
     assert crop.shape == RAMP.shape
     assert (crop[..., length:] == 0).all()
     for one in crop:
@@ -43,37 +44,37 @@ def test_a_padded_crop_is_a_window_and_then_zeros(length: int, seed: int) -> Non
 
 
 def test_every_start_can_be_drawn_the_last_valid_one_too() -> None:
-    crop = crop_ecg(RAMP.float().repeat(20, 1, 1), replace(STILL, crop_samples=4998), generator())
+    crop = crop_ecg(RAMP.float().repeat(20, 1, 1), changed(STILL, crop_samples=4998), generator())
     assert set(crop[:, 0, 0].tolist()) == {1.0, 2.0, 3.0}
 
 
 def test_a_resized_crop_is_linear_interpolation_of_the_window() -> None:
     signal = torch.randn(2, 12, 5000, generator=generator())
-    config = replace(STILL, crop_samples=4000)
+    config = changed(STILL, crop_samples=4000)
     window = crop_ecg(signal, config, generator(5))[..., :4000]
-    resized = crop_ecg(signal, replace(config, crop_policy="resize"), generator(5))
+    resized = crop_ecg(signal, changed(config, crop_policy="resize"), generator(5))
     expected = functional.interpolate(window, size=5000, mode="linear", align_corners=False)
     torch.testing.assert_close(resized, expected)
 
 
 def test_flips_reverse_time_and_invert_every_lead() -> None:
     ecg = torch.randn(2, 12, 5000, generator=generator())
-    assert torch.equal(augment_ecg(ecg, replace(STILL, time_flip=1.0), generator()), ecg.flip(-1))
-    assert torch.equal(augment_ecg(ecg, replace(STILL, sign_flip=1.0), generator()), -ecg)
+    assert torch.equal(augment_ecg(ecg, changed(STILL, time_flip=1.0), generator()), ecg.flip(-1))
+    assert torch.equal(augment_ecg(ecg, changed(STILL, sign_flip=1.0), generator()), -ecg)
 
 
 def test_flips_are_drawn_for_each_recording_with_their_probability() -> None:
     ecg = functional.pad(torch.randn(400, 12, 4, generator=generator()), (0, 4996)).to(torch.float16)
-    changed = augment_ecg(ecg, replace(STILL, sign_flip=0.33), generator(1))[..., :4]
-    is_inverted = (changed == -ecg[..., :4]).flatten(1).all(dim=1)
-    is_same = (changed == ecg[..., :4]).flatten(1).all(dim=1)
+    found = augment_ecg(ecg, changed(STILL, sign_flip=0.33), generator(1))[..., :4]
+    is_inverted = (found == -ecg[..., :4]).flatten(1).all(dim=1)
+    is_same = (found == ecg[..., :4]).flatten(1).all(dim=1)
     assert (is_inverted ^ is_same).all()  # all leads of a recording together
     assert 0.26 < is_inverted.float().mean() < 0.40
 
 
 def test_without_flips_the_same_windows_are_cut() -> None:
-    config = replace(STILL, crop_samples=4000)
-    flipping = replace(config, time_flip=0.5, sign_flip=0.5)
+    config = changed(STILL, crop_samples=4000)
+    flipping = changed(config, time_flip=0.5, sign_flip=0.5)
     expected = augment_ecg(RAMP, config, generator(2))
     assert torch.equal(augment_ecg(RAMP, flipping, generator(2), flips=False), expected)
     assert not torch.equal(augment_ecg(RAMP, flipping, generator(2)), expected)

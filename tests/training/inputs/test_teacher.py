@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from eccl.training.loop.frozen import FrozenEncoder
 from eccl.training.runs import load_run
 from eccl.training.session import open_session
 from eccl.workspace import Workspace
-from tests.support.steps import Copy, bytes_below, change_params, train
+from tests.support.steps import Copy, bytes_below, change_params, changed, train
 
 RUN = "pretrain_cmr-I50"
 
@@ -88,15 +87,15 @@ def test_the_key_changes_with_whatever_changes_the_features(trained: Workspace) 
     others = [
         teacher_key("b", config, "v1", "fp32"),
         teacher_key("a", config, "v2", "fp32"),
-        teacher_key("a", replace(config, seed=9), "v1", "fp32"),
-        teacher_key("a", replace(config, teacher_views=9), "v1", "fp32"),
-        teacher_key("a", replace(config, cine=replace(config.cine, margin=0.3)), "v1", "fp32"),
-        teacher_key("a", replace(config, encoder=replace(config.encoder, image_size=56)), "v1", "fp32"),
+        teacher_key("a", changed(config, seed=9), "v1", "fp32"),
+        teacher_key("a", changed(config, teacher_views=9), "v1", "fp32"),
+        teacher_key("a", changed(config, cine=changed(config.cine, margin=0.3)), "v1", "fp32"),
+        teacher_key("a", changed(config, encoder=changed(config.encoder, image_size=56)), "v1", "fp32"),
         teacher_key("a", config, "v1", "bf16"),
     ]
     assert len({key, *others}) == 8
     # How the weights were found does not matter, once they are the same.
-    assert teacher_key("a", replace(config, optimiser=replace(config.optimiser, patience=3)), "v1", "fp32") == key
+    assert teacher_key("a", changed(config, optimiser=changed(config.optimiser, patience=3)), "v1", "fp32") == key
 
 
 def test_every_cached_row_tells_the_key(trained: Workspace) -> None:

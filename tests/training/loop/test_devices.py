@@ -62,18 +62,58 @@ def task_and_batch(name: str, gather: Callable[[Tensor], Tensor]) -> tuple[nn.Mo
     ecg, target = torch.randn(8, 12, 5000), torch.randn(8, 6)
     target[torch.rand(8, 6) < 0.4] = float("nan")
     if name == "mae":
-        mae = MaskedAutoencoder(EcgEncoderSpec((3, 1000), 16, 1, 2, 2.0), MaskingSpec(decoder=DecoderSpec(8, 1, 2)))
+        mae = MaskedAutoencoder(
+            EcgEncoderSpec(patch=(3, 1000), width=16, depth=1, heads=2, mlp_ratio=2.0),
+            MaskingSpec(decoder=DecoderSpec(width=8, depth=1, heads=2)),
+        )
         return mae, (ecg, torch.rand(8, 20))
     if name == "supervised":
-        swin = CmrEncoderSpec("swin", 28, 4, 7, 8, (1, 1), (1, 2), 0.0, 0.0, 0.0)
+        swin = CmrEncoderSpec(
+            kind="swin",
+            image_size=28,
+            patch=4,
+            window=7,
+            width=8,
+            depths=(1, 1),
+            heads=(1, 2),
+            dropout=0.0,
+            attention_dropout=0.0,
+            drop_path=0.0,
+        )
         return SupervisedTask(Supervised(CmrEncoder(swin), 6), "traits", gather), (torch.randn(8, 50, 28, 28), target)
     if name == "cross-modal":
-        swin = CmrEncoderSpec("swin", 28, 4, 7, 8, (1, 1), (1, 2), 0.0, 0.0, 0.0)
-        spec = CrossModalSpec(8, 0.1, 1.0, 1.0, DecoderSpec(8, 1, 2), DecoderSpec(8, 1, 2), 7)
-        both = CrossModalAutoencoder(EcgEncoderSpec((3, 1000), 16, 1, 2, 2.0), swin, spec)
+        swin = CmrEncoderSpec(
+            kind="swin",
+            image_size=28,
+            patch=4,
+            window=7,
+            width=8,
+            depths=(1, 1),
+            heads=(1, 2),
+            dropout=0.0,
+            attention_dropout=0.0,
+            drop_path=0.0,
+        )
+        spec = CrossModalSpec(
+            latent_width=8,
+            temperature=0.1,
+            reconstruction_weight=1.0,
+            contrastive_weight=1.0,
+            ecg_decoder=DecoderSpec(width=8, depth=1, heads=2),
+            cine_decoder=DecoderSpec(width=8, depth=1, heads=2),
+            cine_patch=7,
+        )
+        both = CrossModalAutoencoder(
+            EcgEncoderSpec(patch=(3, 1000), width=16, depth=1, heads=2, mlp_ratio=2.0), swin, spec
+        )
         return CrossModalTask(both, gather), (ecg, torch.randn(8, 50, 28, 28))
     config = load_params(shipped("params.yaml"), "paper").preset.align
-    network = Aligned(EcgEncoder(EcgEncoderSpec((3, 1000), 16, 1, 2, 2.0)), 5, 6, AlignmentSpec(projection_width=8))
+    network = Aligned(
+        EcgEncoder(EcgEncoderSpec(patch=(3, 1000), width=16, depth=1, heads=2, mlp_ratio=2.0)),
+        5,
+        6,
+        AlignmentSpec(projection_width=8),
+    )
     return AlignTask(network, "traits", config, gather), (ecg, target, torch.randn(8, 5))
 
 

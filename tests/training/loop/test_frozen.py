@@ -11,9 +11,22 @@ from eccl.models.specs import CmrEncoderSpec
 from eccl.training.loop.frozen import FrozenEncoder
 
 SPECS = [
-    CmrEncoderSpec("swin", 28, 4, 7, 8, (1, 1), (1, 2), 0.3, 0.3, 0.3),
-    CmrEncoderSpec("resnet", 64, depths=(1, 1, 1, 1), drop_path=0.3),
-    CmrEncoderSpec("vit", 28, 7, width=16, depths=(1,), heads=(2,), dropout=0.3, attention_dropout=0.3),
+    CmrEncoderSpec(
+        kind="swin",
+        image_size=28,
+        patch=4,
+        window=7,
+        width=8,
+        depths=(1, 1),
+        heads=(1, 2),
+        dropout=0.3,
+        attention_dropout=0.3,
+        drop_path=0.3,
+    ),
+    CmrEncoderSpec(kind="resnet", image_size=64, depths=(1, 1, 1, 1), drop_path=0.3),
+    CmrEncoderSpec(
+        kind="vit", image_size=28, patch=7, width=16, depths=(1,), heads=(2,), dropout=0.3, attention_dropout=0.3
+    ),
 ]
 
 

@@ -22,10 +22,21 @@ from eccl.training.loop import trainer
 from eccl.training.loop.runtime import Runtime
 from eccl.training.loop.trainer import TrainingPlan, fit, to_json
 from eccl.training.settings.config import OptimiserConfig
+from tests.support.steps import changed
 
 CPU = Runtime()
 NAN = float("nan")
-CONFIG = OptimiserConfig("adamw", 6, 4, 1, 0.05, 1, 0.05, (0.9, 0.95), 0)
+CONFIG = OptimiserConfig(
+    name="adamw",
+    epochs=6,
+    batch_size=4,
+    accumulate=1,
+    learning_rate=0.05,
+    warmup_epochs=1,
+    weight_decay=0.05,
+    betas=(0.9, 0.95),
+    patience=0,
+)
 X = torch.randn(16, 3, generator=torch.Generator().manual_seed(0))
 Y = X @ torch.tensor([1.0, -2.0, 0.5])
 
@@ -105,13 +116,13 @@ def test_patience_counts_epochs_without_a_better_score(
     patience: int, warmup: int, scores: list[float], epochs: int
 ) -> None:
     module = network()
-    found = fit(plan(module, scores)[0], replace(CONFIG, patience=patience, warmup_epochs=warmup), 0, CPU)
+    found = fit(plan(module, scores)[0], changed(CONFIG, patience=patience, warmup_epochs=warmup), 0, CPU)
     assert found.metrics["epochs_run"] == epochs
 
 
 def test_training_learns() -> None:
     module = network()
-    found = fit(plan(module)[0], replace(CONFIG, epochs=40), 0, CPU)
+    found = fit(plan(module)[0], changed(CONFIG, epochs=40), 0, CPU)
     assert found.metrics["best"]["val_score"] > -0.2 * float(Y.square().mean())
 
 
@@ -136,7 +147,7 @@ def test_the_rate_follows_optimiser_steps_over_the_whole_run(monkeypatch: pytest
 
     monkeypatch.setattr(trainer, "learning_rate", spy)
     module = network()
-    found = fit(plan(module, [0.1, 0.3, 0.2, 0.1, 0.1, 0.1])[0], replace(CONFIG, warmup_epochs=2), 0, CPU)
+    found = fit(plan(module, [0.1, 0.3, 0.2, 0.1, 0.1, 0.1])[0], changed(CONFIG, warmup_epochs=2), 0, CPU)
     assert asked == [(step, 24, 8, 0.05) for step in range(24)]
     assert found.metrics["best"]["learning_rate"] == true(7, 24, 8, 0.05)  # the rate at the best epoch is recorded
 
@@ -154,7 +165,7 @@ def test_accumulated_batches_move_the_weights_like_one_large_batch(monkeypatch: 
             batches=lambda epoch: [np.arange(start, start + size) for start in range(0, 16, size)],
             inputs=lambda batch, generator: (X[batch], Y[batch]),
         )
-        config = replace(CONFIG, accumulate=accumulate, epochs=2, warmup_epochs=0)
+        config = changed(CONFIG, accumulate=accumulate, epochs=2, warmup_epochs=0)
         found = fit(whole, config, 0, CPU)
         # Two steps an epoch either way, and the rate follows them.
         assert found.metrics["history"][0]["learning_rate"] == trainer.learning_rate(1, 4, 0, CONFIG.learning_rate)
@@ -199,7 +210,7 @@ def decayed_names(module: nn.Module) -> set[str]:
     with torch.no_grad():
         for name, one in module.named_parameters():
             before[name] = one.fill_(1.0).clone()
-    fit(one_step(module), replace(CONFIG, epochs=1, warmup_epochs=0, learning_rate=0.1), 0, CPU)
+    fit(one_step(module), changed(CONFIG, epochs=1, warmup_epochs=0, learning_rate=0.1), 0, CPU)
     moved = {name for name, one in module.named_parameters() if not torch.equal(one, before[name])}
     for name, one in module.named_parameters():
         if name in moved:
@@ -207,14 +218,14 @@ def decayed_names(module: nn.Module) -> set[str]:
     return moved
 
 
-ECG = EcgEncoderSpec((3, 1000), 16, 1, 2, 2.0)
+ECG = EcgEncoderSpec(patch=(3, 1000), width=16, depth=1, heads=2, mlp_ratio=2.0)
 
 
 @pytest.mark.parametrize(
     "module",
     [
-        MaskedAutoencoder(ECG, MaskingSpec(decoder=DecoderSpec(8, 1, 2))),
-        CmrEncoder(CmrEncoderSpec("swin", 28, 4, 7, 8, (1, 1), (1, 2))),
+        MaskedAutoencoder(ECG, MaskingSpec(decoder=DecoderSpec(width=8, depth=1, heads=2))),
+        CmrEncoder(CmrEncoderSpec(kind="swin", image_size=28, patch=4, window=7, width=8, depths=(1, 1), heads=(1, 2))),
         Aligned(EcgEncoder(ECG), 4, 1, AlignmentSpec(is_temperature_learnable=True)),
     ],
     ids=["mae", "swin", "aligned"],
@@ -232,7 +243,7 @@ def test_adam_is_the_option_that_adds_decay_to_the_gradient() -> None:
     module = nn.Linear(3, 2)
     before = module.weight.detach().clone()
 
-    fit(one_step(module), replace(CONFIG, name="adam", epochs=1, warmup_epochs=0, learning_rate=0.1), 0, CPU)
+    fit(one_step(module), changed(CONFIG, name="adam", epochs=1, warmup_epochs=0, learning_rate=0.1), 0, CPU)
     # Decay passes through Adam's normalisation: every weight moves by the rate, whatever its size.
     torch.testing.assert_close(module.weight.detach(), before - 0.1 * before.sign(), rtol=1e-3, atol=1e-3)
 

@@ -55,8 +55,8 @@ ECCL = SHIPPED["arms"]["eccl"]
         ("arms/eccl", {"title": "E", "stage": "align"}, "arms.eccl: lacks group, parts, changes"),
         ("arms/triplet/changes", {"seed": 7}, "arms.triplet: a change of seed"),
         ("parts/pretrain_cmr/vit", {"seed": 7}, "parts.pretrain_cmr.vit: a change of seed"),
-        ("arms/cl_only/parts", {"pretrain_cmr": "swin", "pretrain_ecg": "mae"}, "cl_only.parts.pretrain_ecg: start_from nothing does"),
-        ("arms/cmae/parts", {}, "arms.cmae.parts: lacks pretrain_cmae, which start_from pretrain_cmae needs"),
+        ("arms/cl_only/parts", {"pretrain_cmr": "swin", "pretrain_ecg": "mae"}, "cl_only.parts.pretrain_ecg: init_from nothing does"),
+        ("arms/cmae/parts", {}, "arms.cmae.parts: lacks pretrain_cmae, which init_from pretrain_cmae needs"),
         ("arms/cmae/parts", {"pretrain_cmae": "cmae", "pretrain_cmr": "swin"}, "cmae.parts.pretrain_cmr: contrastive_weight 0 does"),
         ("arms/ssl_only/changes", {"contrastive_weight": 0.5}, "ssl_only.parts: lacks pretrain_cmr, which contrastive_weight above 0"),
         ("arms/eccl/parts", {"align": "triplet"}, "arms.eccl.parts.align: stage align builds on"),
@@ -93,7 +93,7 @@ def test_everything_is_told_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [{"start_from": {"use": "x"}}, {"contrastive_weight": "much"}, {"contrastive_weight": ["0"]}],
+    [{"init_from": {"use": "x"}}, {"contrastive_weight": "much"}, {"contrastive_weight": ["0"]}],
 )
 def test_a_value_that_is_none_is_left_to_the_preset(tmp_path: Path, value: dict[str, Any]) -> None:
     assert read(tmp_path, changed("arms/eccl/changes", value)).arms["eccl"].changes == value

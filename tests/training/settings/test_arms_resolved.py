@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 from collections.abc import Mapping
@@ -57,7 +56,7 @@ def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def resolved(slim: Path, preset: str, stage: str, variant: str, seed: int = SEED) -> dict[str, Any]:
     """Every value that a variant is trained with, through what the stages themselves use."""
     changes = changes_of(TABLE, choose_naming(TABLE, stage, variant, seed))
-    return flat(dataclasses.asdict(load_params(slim / f"{preset}.yaml", changes=changes).preset))
+    return flat(load_params(slim / f"{preset}.yaml", changes=changes).preset.model_dump())
 
 
 @functools.cache
@@ -118,9 +117,9 @@ def test_two_arms_differ_in_exactly_what_the_table_says(slim: Path, preset: str)
         ("triplet", {"align.alignment.loss"}),
         ("label_aware", {"align.alignment.loss"}),
         ("ssl_only", {"align.contrastive_weight"}),
-        ("cl_only", {"align.start_from"}),
-        ("neither", {"align.start_from", "align.contrastive_weight"}),
-        ("cmae", {"align.start_from", "align.contrastive_weight"}),
+        ("cl_only", {"align.init_from"}),
+        ("neither", {"align.init_from", "align.contrastive_weight"}),
+        ("cmae", {"align.init_from", "align.contrastive_weight"}),
         ("attention_pooling", {"align.pooling"}),
         ("millivolt", {"align.augment.scaling", "pretrain_ecg.augment.scaling"}),
         ("multitask", set()),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,10 @@ import pytest
 import yaml
 
 from eccl.errors import ConfigError
-from eccl.models.specs import CmrEncoderSpec, EcgEncoderSpec
-from eccl.training.settings.config import TASKS, load_params
-from eccl.training.settings.parse import from_mapping
+from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, DecoderSpec, EcgEncoderSpec
+from eccl.sections import read_section
+from eccl.training.runs import Run
+from eccl.training.settings.config import TASKS, AlignConfig, load_params
 from eccl.workspace import shipped
 from eccl.yaml_text import parse_yaml
 from tests.support.synthetic import tiny_params
@@ -44,8 +44,8 @@ def test_the_paper_preset_is_the_papers(tmp_path: Path) -> None:
     assert preset.pretrain_ecg.encoder == EcgEncoderSpec()
     assert preset.pretrain_cmr.encoder == CmrEncoderSpec()
     assert preset.pretrain_ecg.masking.mask_ratio == 0.8
-    assert dataclasses.astuple(preset.pretrain_ecg.masking.decoder) == (512, 8, 16)
-    assert dataclasses.astuple(preset.align.alignment) == (256, 0.1, False, 0.5, "info_nce", 0.2, True)
+    assert preset.pretrain_ecg.masking.decoder == DecoderSpec()
+    assert preset.align.alignment == AlignmentSpec()
     rates = [one.optimiser.learning_rate for one in (preset.pretrain_ecg, preset.pretrain_cmr, preset.align)]
     assert rates == [8e-4, 8e-5, 8e-5]
     for section in (preset.pretrain_ecg, preset.pretrain_cmr, preset.align):
@@ -59,33 +59,34 @@ def test_the_paper_preset_is_the_papers(tmp_path: Path) -> None:
 
 
 FAULTS: dict[str, tuple[Any, str]] = {
-    "pretrain_ecg.encoder.patch": ([1, 300], "encoder: patch [1, 300] does not divide"),
-    "pretrain_ecg.encoder.widht": (3, "pretrain_ecg.encoder.widht: unknown key"),
-    "pretrain_ecg.masking.mask_ratio": (1.5, "masking: mask_ratio 1.5"),
-    "pretrain_ecg.masking.decoder.heads": (3, "decoder: width 8 is not divisible by 3 heads"),
-    "pretrain_ecg.augment.crop_samples": (5001, "augment: crop_samples 5001"),
-    "pretrain_ecg.augment.crop_policy": ("wrap", "'wrap' is neither pad nor resize"),
-    "pretrain_ecg.augment.time_flip": (1.2, "time_flip is not in [0, 1]"),
+    "pretrain_ecg.encoder.patch": ([1, 300], "encoder.patch: patch [1, 300] does not divide"),
+    "pretrain_ecg.encoder.widht": (3, "pretrain_ecg.encoder.widht: unknown key, expected one of patch, width"),
+    "pretrain_ecg.masking.mask_ratio": (1.5, "masking.mask_ratio: input should be less than 1, found 1.5"),
+    "pretrain_ecg.masking.decoder.heads": (3, "decoder.heads: width 8 is not divisible by 3 heads"),
+    "pretrain_ecg.augment.crop_samples": (5001, "crop_samples: input should be less than or equal to 5000, found 5001"),
+    "pretrain_ecg.augment.crop_policy": ("wrap", "input should be 'pad' or 'resize', found 'wrap'"),
+    "pretrain_ecg.augment.time_flip": (1.2, "time_flip: input should be less than or equal to 1, found 1.2"),
     "pretrain_ecg.optimiser.warmup_epochs": (2, "warmup_epochs 2 is not in [0, epochs 2)"),
-    "align.optimiser.learning_rate": (float("nan"), "learning_rate: expected float, found nan"),
-    "pretrain_cmr.encoder.kind": ("cnn", "'cnn' is none of swin, resnet, vit"),
-    "pretrain_cmr.cine.crop": ("middle", "'middle' is neither box nor fixed"),
-    "pretrain_cmr.instances": ([2, "x"], "instances[1]: expected int, found 'x'"),
+    "align.optimiser.learning_rate": (float("nan"), "learning_rate: input should be a finite number, found nan"),
+    "pretrain_cmr.encoder.kind": ("cnn", "kind: input should be 'swin', 'resnet' or 'vit', found 'cnn'"),
+    "pretrain_cmr.cine.crop": ("middle", "input should be 'box' or 'fixed', found 'middle'"),
+    "pretrain_cmr.instances": ([2, "x"], "instances.1: input should be a valid integer, found 'x'"),
     "pretrain_cmr.cine.scale": ([1.0, 0.9], "not an ascending pair"),
-    "align.optimiser.betas": ([0.9], "betas: expected 2 values, found 1"),
-    "pretrain_cmr.optimiser.name": ("sgd", "'sgd' is neither adamw nor adam"),
-    "align.optimiser.epochs": ("many", "optimiser.epochs: expected int, found 'many'"),
-    "align.start_from": (True, "start_from: expected str, found True"),
-    "pretrain_cmae.autoencoder.temperature": (0.0, "autoencoder: latent_width, cine_patch and temperature"),
-    "probe.strengths": ([], "strengths [] must be positive"),
-    "alternatives.ecg.few_patches.width": (18, "alternatives.ecg.few_patches: width 18 is not a multiple of 4"),
+    "align.optimiser.betas": ([0.9], "betas.1: missing"),
+    "pretrain_cmr.optimiser.name": ("sgd", "input should be 'adamw' or 'adam', found 'sgd'"),
+    "align.optimiser.epochs": ("many", "optimiser.epochs: input should be a valid integer, found 'many'"),
+    "align.init_from": (True, "init_from: input should be 'pretrain_ecg', 'pretrain_cmae' or 'nothing', found True"),
+    "pretrain_cmae.autoencoder.temperature": (0.0, "autoencoder.temperature: input should be greater than 0"),
+    "probe.strengths": ([], "probe.strengths: tuple should have at least 1 item"),
+    "alternatives.ecg.few_patches.width": (18, "few_patches.width: input should be a multiple of 4, found 18"),
+    "alternatives.ecg.small_vit.haeds": (2, "small_vit.haeds: unknown key, expected one of patch, width"),
     "alternatives.cmr.vit.depths": ([1, 1], "alternatives.cmr.vit: depths has 2 stages, heads 1"),
-    "align.alignment": (3, "align.alignment: expected a mapping, found int"),
+    "align.alignment": (3, "align.alignment: input should be a valid dictionary"),
     "evaluation.instances": ([0], "instances [0] must be imaging visits"),
 }
 
 
-def test_unknown_keys_wrong_types_and_wrong_combinations_come_together(tmp_path: Path) -> None:
+def test_unknown_keys_and_wrong_values_are_reported_together(tmp_path: Path) -> None:
     content = tiny_params(**{path: value for path, (value, _) in FAULTS.items()})
     del content["presets"]["tiny"]["pretrain_cmr"]["teacher_views"]
     content["presets"]["tiny"]["finetune"] = {}
@@ -102,31 +103,37 @@ def test_unknown_keys_wrong_types_and_wrong_combinations_come_together(tmp_path:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"align.contrastive_weight": 0.0, "align.task_weight": 0.0}, "nor both 0"),
+        ({"align.contrastive_weight": 0.0, "align.task_weight": 0.0}, "must not both be 0"),
         ({"align.optimiser.batch_size": 1}, "a contrastive batch of 1 has no negatives"),
-        ({"align.dropout": 1.0}, "dropout 1.0 is not in [0, 1)"),
-        ({"align.start_from": "elsewhere"}, "'elsewhere' is none of pretrain_ecg, pretrain_cmae, nothing"),
-        ({"align.pooling": "max"}, "pooling 'max' is none of token, mean, attention"),
-        ({"align.alignment.loss": "hinge"}, "loss 'hinge' is none of info_nce, triplet, label_aware"),
-        ({"align.alignment.margin": 2.5}, "margin 2.5 is not in (0, 2]"),
-        ({"pretrain_cmae.autoencoder.reconstruction_weight": 0.0}, "reconstruction_weight must be positive"),
+        ({"align.dropout": 1.0}, "dropout: input should be less than 1"),
+        ({"align.pooling": "max"}, "pooling: input should be 'token', 'mean' or 'attention', found 'max'"),
         ({"pretrain_cmae.optimiser.batch_size": 1}, "a contrastive batch of 1 has no negatives"),
         ({"pretrain_cmae.autoencoder.cine_patch": 5}, "cine_patch 5 does not divide image_size 28"),
-        ({"probe.strengths": [1.0, -1.0]}, "strengths [1.0, -1.0] must be positive"),
-        ({"alternatives.cmr": 3}, "alternatives.cmr: expected a mapping, found int"),
-        ({"align.seed": -1}, "seed -1 is negative"),
-        ({"align.negatives_per_case": 0}, "negatives_per_case 0 is not positive"),
-        ({"pretrain_cmr.teacher_views": -1}, "teacher_views -1"),
+        ({"probe.strengths": [1.0, -1.0]}, "probe.strengths.1: input should be greater than 0, found -1.0"),
+        ({"alternatives.cmr": 3}, "alternatives.cmr: input should be"),
+        ({"align.seed": -1}, "align.seed: input should be greater than or equal to 0, found -1"),
+        ({"align.negatives_per_case": 0}, "negatives_per_case: input should be greater than or equal to 1"),
+        ({"pretrain_cmr.teacher_views": -1}, "teacher_views: input should be greater than or equal to 0"),
         ({"pretrain_cmr.instances": [2, 2]}, "instances [2, 2]"),
-        ({"pretrain_cmr.optimiser.patience": -1}, "must not be negative"),
-        ({"pretrain_ecg.optimiser.batch_size": 0}, "batch_size 0 is not positive"),
-        ({"pretrain_ecg.augment.sign_flip": True}, "sign_flip: expected float, found True"),
+        ({"pretrain_ecg.augment.sign_flip": True}, "sign_flip: input should be a valid number, found True"),
     ],
 )
-def test_wrong_combinations_are_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+def test_wrong_values_and_combinations_are_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError) as error:
         load_params(written(tmp_path, tiny_params(**changes)))
     assert words in str(error.value)
+
+
+def test_a_key_of_an_earlier_version_is_named_with_its_present_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"align\.start_from: this key is now init_from; rename it"):
+        load_params(written(tmp_path, tiny_params(**{"align.start_from": "nothing"})))
+
+
+def test_an_older_record_is_read_with_its_earlier_keys(tmp_path: Path) -> None:
+    plain = tiny_params()["presets"]["tiny"]["align"]
+    older = {("start_from" if key == "init_from" else key): value for key, value in plain.items()}
+    run = Run({"run": "align-I50", "params": {"config": older}}, tmp_path)
+    assert run.read_params(AlignConfig, "config").init_from == "pretrain_ecg"
 
 
 def test_a_batch_of_one_is_fine_without_the_contrastive_term(tmp_path: Path) -> None:
@@ -152,11 +159,11 @@ def test_broken_yaml_is_a_config_error(tmp_path: Path) -> None:
         load_params(tmp_path / "params.yaml")
 
 
-def test_a_spec_comes_back_from_its_plain_values() -> None:
-    plain = dataclasses.asdict(CmrEncoderSpec())
-    assert from_mapping(CmrEncoderSpec, copy.deepcopy(plain), "encoder") == CmrEncoderSpec()
+def test_a_spec_is_read_from_its_plain_values() -> None:
+    plain = CmrEncoderSpec().model_dump(mode="json")
+    assert read_section(CmrEncoderSpec, copy.deepcopy(plain), "encoder") == CmrEncoderSpec()
     with pytest.raises(ConfigError, match=r"encoder.wide: unknown key"):
-        from_mapping(CmrEncoderSpec, {**plain, "wide": 1}, "encoder")
+        read_section(CmrEncoderSpec, {**plain, "wide": 1}, "encoder")
 
 
 def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:

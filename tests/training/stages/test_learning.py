@@ -81,7 +81,10 @@ def test_references_fill_what_is_hidden_and_nothing_else() -> None:
 
 def test_the_score_is_the_error_of_the_hidden_samples() -> None:
     torch.manual_seed(0)
-    module = MaskedAutoencoder(EcgEncoderSpec((3, 1000), 16, 1, 2, 2.0), MaskingSpec(decoder=DecoderSpec(8, 1, 2)))
+    module = MaskedAutoencoder(
+        EcgEncoderSpec(patch=(3, 1000), width=16, depth=1, heads=2, mlp_ratio=2.0),
+        MaskingSpec(decoder=DecoderSpec(width=8, depth=1, heads=2)),
+    )
     ecg = torch.randn(5, 12, 5000)
     found = score_reconstruction(module, ecg, seed=3, batch=2)
     noise = torch.cat([module.draw_noise(n, g) for g in [torch.Generator().manual_seed(3)] for n in (2, 2, 1)])

@@ -94,7 +94,7 @@ def test_without_a_contrastive_term_no_teacher_is_needed_and_no_projection_made(
     shutil.rmtree(workspace.run_folder("pretrain_cmr-traits"))
     shutil.rmtree(workspace.run_folder("pretrain_ecg"))
     shutil.rmtree(workspace.features)
-    change_params(workspace, **{"align.contrastive_weight": 0.0, "align.start_from": "nothing"})
+    change_params(workspace, **{"align.contrastive_weight": 0.0, "align.init_from": "nothing"})
     assert train(workspace, "align", "--task", "traits") == 0
     run = load_run(workspace, "align-traits")
     assert run.record["parents"] == []

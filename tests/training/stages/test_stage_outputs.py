@@ -219,7 +219,7 @@ def test_align_starts_from_the_autoencoders_encoder_unless_told_otherwise(
     assert train(workspace, "align", "--task", "traits") == 0
     mae = load_run(workspace, "pretrain_ecg").weights()
     assert all(torch.equal(one, mae[f"encoder.{name}"]) for name, one in started[0].items())
-    change_params(workspace, **{"align.start_from": "nothing"})
+    change_params(workspace, **{"align.init_from": "nothing"})
     assert train(workspace, "align", "--task", "traits") == 0
     assert not torch.equal(started[1]["vit.blocks.0.mlp.fc1.weight"], mae["encoder.vit.blocks.0.mlp.fc1.weight"])
     assert [parent["run"] for parent in load_run(workspace, "align-traits").record["parents"]] == [
