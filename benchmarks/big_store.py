@@ -97,7 +97,7 @@ def add_run(workspace: Workspace, run: str, views: dict[str, dict[str, Any]]) ->
     content = {
         "run": run, "run_id": run_id, "stage": run.partition("-")[0], "task": None, "preset": "demo", "data_version": version,
         "params_sha256": "0", "weights_sha256": "0", "parameter_count": 0, "best_epoch": 0, "code_version": "0", "parents": [],
-        "gate": {"status": "green", "sha256": "0", "override": None}, "metrics": {}, "device": "cpu",
+        "gate": {"status": "passed", "sha256": "0", "override": None}, "metrics": {}, "device": "cpu",
     }  # fmt: skip
     workspace.run_folder(run).mkdir(parents=True)
     (workspace.run_folder(run) / "run.json").write_text(json.dumps(content))

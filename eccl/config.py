@@ -80,7 +80,9 @@ class QualityParams(Section):
     """How strict the gate is."""
 
     slots_checked: int = Field(512, ge=0, description="slots per array whose checksums the gate reads back; 0 is all")
-    override: str | None = Field(None, description="reason for training behind a red gate; recorded in every run")
+    override: str | None = Field(
+        None, description="reason for training although the gate failed; recorded in every run"
+    )
 
 
 class PublishParams(Section):

@@ -50,7 +50,7 @@ class ChecksumError(EcclError, RuntimeError):
 
 
 class GateError(EcclError, RuntimeError):
-    """The validation gate is red, missing, or belongs to other data."""
+    """The validation gate failed, is missing, or belongs to other data."""
 
 
 class VersionError(EcclError, RuntimeError):

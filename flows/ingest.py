@@ -81,7 +81,7 @@ def ingest(
     try:
         step(validate)(workspace)
         record(workspace)
-    finally:  # analysts see what was ingested, and what the gate said of it, also where the gate is red
+    finally:  # analysts see what was ingested, and what the gate said of it, also where the gate failed
         step(publish)(workspace)
     return report
 

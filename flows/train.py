@@ -8,7 +8,7 @@ from prefect import flow
 from rich.progress import Progress
 
 from eccl.errors import FlowError
-from eccl.versioning.gate import require_green
+from eccl.versioning.gate import require_passed_gate
 from eccl.versioning.versions import record_runs
 from eccl.workspace import find_workspace
 from flows.support.artifacts import show_training
@@ -36,7 +36,7 @@ def train(workspace: WorkspacePath, stages: Stages = None) -> list[str]:
     `stages` names stages or groups of dvc.yaml (``align`` means all of ``align@...``); default is all of them.
     """
     place = find_workspace(workspace)
-    require_green(place)
+    require_passed_gate(place)
     chosen = choose_stages(list_stages(place.root), stages)
     if not has_changes(place.root, chosen):
         say(f"Nothing to train: {len(chosen)} stages are up to date")

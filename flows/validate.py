@@ -6,6 +6,7 @@ import json
 
 from prefect import flow
 
+from eccl.data.gate_result import PASSED, read_gate_result
 from eccl.data.parts import data_version
 from eccl.errors import FlowError, GateError
 from eccl.workspace import find_workspace
@@ -22,21 +23,21 @@ from flows.support.redaction import discreet
 @discreet
 @described
 def validate(workspace: WorkspacePath) -> dict[str, int | str]:
-    """Run the gate as a DVC stage; a red gate stops what follows."""
+    """Run the gate as a DVC stage; a failed gate stops what follows."""
     place = find_workspace(workspace)
     try:
         run_stage(place.root, "validate")
     except FlowError:
-        # The stage exits with 1 where the gate is red; only where it left no verdict on this data is it broken.
+        # The stage exits with 1 where the gate failed; only where it left no verdict on this data is it broken.
         verdict = place.gate / "gate.json"
         if not verdict.is_file() or json.loads(verdict.read_text())["data_version"] != data_version(place.data):
             raise
-    found: dict[str, int | str] = json.loads((place.gate / "gate.json").read_text())
+    found: dict[str, int | str] = read_gate_result(place.gate)
     say(
         f"Gate {found['status']}: {found['expectations']} expectations, {found['critical_failures']} critical failures, "
         f"{found['warnings']} warnings (reports/gate/summary.html)"
     )
     show_gate(place, found)
-    if found["status"] != "green" and not found["override"]:
-        raise GateError("the gate is red, nothing was recorded and nothing follows; see reports/gate/summary.html")
+    if found["status"] != PASSED and not found["override"]:
+        raise GateError("the gate failed, nothing was recorded and nothing follows; see reports/gate/summary.html")
     return found

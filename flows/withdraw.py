@@ -32,7 +32,7 @@ def withdraw(
     """Remove participants everywhere, and record and publish what is left; without a list, go on where a withdrawal stopped."""
     certificate = remove(workspace, listed, raw)
     show_withdrawal(find_workspace(workspace), certificate)
-    # Also where nobody was left to withdraw: an earlier run may have stopped at a red gate.
+    # Also where nobody was left to withdraw: an earlier run may have stopped at a failed gate.
     step(validate)(workspace)
     record(workspace)
     if purge:

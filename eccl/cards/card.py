@@ -12,6 +12,7 @@ from eccl.cards.evidence import Evidence
 from eccl.cards.limits import RULES, known_limits
 from eccl.cards.markdown import bullets, table
 from eccl.cards.results import case_count, tell_performance
+from eccl.data.gate_result import gate_status
 from eccl.evaluation.conventions import LONG_NAMES, SPLITS
 from eccl.evaluation.suppression import count_text, hide_small
 
@@ -109,7 +110,7 @@ def _origin(record: Mapping[str, Any], current_version: str) -> str:
         ("run id", f"`{record['run_id']}`"),
         ("weights", f"{record['parameter_count']:,} parameters, SHA-256 `{record['weights_sha256'][:16]}`"),
         ("data version", f"`{record['data_version']}`{now}"),
-        ("data gate", f"{gate['status']}{override}, SHA-256 `{gate['sha256'][:16]}`"),
+        ("data gate", f"{gate_status(gate['status'])}{override}, SHA-256 `{gate['sha256'][:16]}`"),
         ("preset", f"`{record['preset']}`"),
         _choice(record),
         ("parents", ", ".join(f"`{parent['run_id']}`" for parent in record["parents"]) or "none"),

@@ -50,7 +50,7 @@ def known_limits(
     if evidence is not None and task not in {None, "traits"}:
         found += _of_diseases(record, evidence)
     found += _from_evidence(evidence)
-    if record["gate"]["status"] != "green":
+    if record["gate"]["override"]:
         found.append(f"The gate was overridden: {record['gate']['override']}.")
     return found
 

@@ -22,7 +22,7 @@ from eccl.evaluation.trait_figure import draw_traits
 from eccl.features.files import read_features
 from eccl.training.inputs.targets import TRAITS
 from eccl.training.runs import run_name
-from eccl.versioning.gate import require_green
+from eccl.versioning.gate import require_passed_gate
 from eccl.workspace import Workspace
 
 
@@ -35,7 +35,7 @@ def evaluate(workspace: Workspace) -> str:
         Table 1 as Markdown.
     """
     params = load_params(workspace.params_file)
-    gate = require_green(workspace)
+    gate = require_passed_gate(workspace)
     instances = tuple(params.presets[params.preset]["evaluation"]["instances"])
     codes, definition = params.cohort.diseases, params.cohort.label_definition
     truths = [read_truth(workspace, split, instances, codes, definition) for split in SCORED_SPLITS]

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eccl.data.files import TEMPORARY_PREFIX, aside
+from eccl.data.gate_result import gate_status
 from eccl.data.parts import write_parquet
 from eccl.errors import SchemaError
 from eccl.features.files import read_features
@@ -142,7 +143,7 @@ def _read(file: Path) -> Materialization:
     named = {name: content[name] for name in ("run", "run_id", "data_version", "reason", "added")}
     return Materialization(
         **named,
-        gate_status=gate["status"],
+        gate_status=gate["status"] and gate_status(gate["status"]),
         gate_sha256=gate["sha256"],
         gate_override=gate["override"],
         weights_sha256=content.get("weights_sha256"),

@@ -83,7 +83,7 @@ class IngestReport:
         if self.tabular.left_in_arrays:
             lines.append(
                 f"{self.tabular.left_in_arrays} visits of participants who withdrew since are left in the arrays and their parts; "
-                "the gate stays red until they are gone: run `eccl withdraw LIST` with their withdrawal list"
+                "the gate fails until they are gone: run `eccl withdraw LIST` with their withdrawal list"
             )
         lines += self.remarks
         change = "changed" if self.is_changed else "nothing changed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from eccl.data.gate_result import FAILED
 from eccl.data.run_names import training_command
 from eccl.operations.state import Status
 
@@ -23,8 +24,8 @@ def _steps(status: Status) -> Iterator[tuple[str, str]]:
         yield "dvc checkout --force data.dvc", f"tables cannot be read: {', '.join(status.unreadable)}"
     if status.gate.status in {"absent", "other data", "unreadable"}:
         yield "eccl validate", f"the gate's result is {status.gate.status}"
-    if status.gate.status == "red":
-        yield "eccl validate", "the gate is red; read reports/gate/summary.html, mend the data, ingest again"
+    if status.gate.status == FAILED:
+        yield "eccl validate", "the gate failed; read reports/gate/summary.html, mend the data, ingest again"
     if status.data.git_commit is None:
         yield "eccl ingest RAW --record", "this version of data/ is not recorded"
     if status.data.remote and status.data.is_pushed is False:

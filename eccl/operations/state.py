@@ -37,7 +37,7 @@ class DataState:
 
 @dataclass(frozen=True, slots=True)
 class GateState:
-    """What the gate said: ``green``, ``red``, ``overridden``, ``absent``, ``unreadable``, or ``other data``."""
+    """Result of the gate: ``passed``, ``failed``, ``overridden``, ``absent``, ``unreadable``, or ``other data``."""
 
     status: str
     critical_failures: int = 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from eccl.data.gate_result import OVERRIDDEN, PASSED, read_gate_result
 from eccl.data.parts import data_version, read_table, table_files
 from eccl.data.run_names import training_command
 from eccl.errors import ChecksumError, EcclError
@@ -55,14 +55,13 @@ def read_status(workspace: Workspace, *, quick: bool = False) -> Status:
 
 
 def read_gate(workspace: Workspace, version: str | None) -> GateState:
-    """What the gate said of a data version."""
-    path = workspace.gate / "gate.json"
-    if not path.is_file():
+    """Read the gate's result for a data version."""
+    if not (workspace.gate / "gate.json").is_file():
         return GateState("absent")
     try:
-        found = json.loads(path.read_text())
+        found = read_gate_result(workspace.gate)
         counts = int(found["critical_failures"]), int(found["warnings"])
-        status = "overridden" if found["status"] != "green" and found["override"] else str(found["status"])
+        status = OVERRIDDEN if found["status"] != PASSED and found["override"] else str(found["status"])
         return GateState(status if found["data_version"] == version else "other data", *counts)
     except (OSError, ValueError, KeyError, TypeError):
         return GateState("unreadable")

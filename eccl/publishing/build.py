@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from eccl.data import database
+from eccl.data.gate_result import gate_status
 from eccl.data.parts import TABLE_OF_MODALITY, current_rows, read_files, read_table, table_files
 from eccl.data.run_records import run_records
 from eccl.features.materialized import Materialization, list_materializations
@@ -130,7 +131,7 @@ def _runs(models: Path, certificates: Iterable[Certificate]) -> list[dict[str, A
         rows.append(
             {
                 **{name: found.get(name) for name in columns},
-                "gate_status": gate["status"],
+                "gate_status": gate_status(gate["status"]),
                 "gate_sha256": gate["sha256"],
                 "gate_override": gate["override"],
                 "parents": ",".join(parent["run_id"] for parent in found["parents"]),

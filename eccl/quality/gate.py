@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from eccl.data.files import aside, sha256_file
+from eccl.data.gate_result import FAILED, PASSED
 from eccl.data.parts import data_version, write_parquet
 from eccl.errors import ConfigError, GateError, WorkspaceError
 from eccl.ledger.withdrawn_check import require_nobody_returned
@@ -43,7 +44,7 @@ def run_gate(
     workspace
         Whose data to validate.
     override
-        A reason, in words, to train although the gate is red. It is recorded; it does not turn the gate green.
+        A reason, in words, to train although the gate failed. It is recorded; the gate's status stays ``failed``.
     extra_results
         Results of checks outside the suites, for example array slots read back to their checksums.
     suites
@@ -114,7 +115,7 @@ def _write(folder: Path, engine: Engine, rows: list[ValidationRow], version: str
         temporary.mkdir()
         write_parquet(to_table(rows, version), temporary / "results.parquet")
         report = GateReport(
-            status="red" if critical else "green",
+            status=FAILED if critical else PASSED,
             data_version=version,
             rows=tuple(rows),
             results_sha256=sha256_file(temporary / "results.parquet"),

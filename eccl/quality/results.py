@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from eccl.data.gate_result import PASSED
+
 CRITICAL = "critical"
 WARNING = "warning"
 
@@ -61,7 +63,7 @@ class GateReport:
     Parameters
     ----------
     status
-        ``green`` or ``red``; an override does not change it.
+        ``passed`` or ``failed``; an override does not change it.
     data_version
         What was validated.
     rows
@@ -69,7 +71,7 @@ class GateReport:
     results_sha256
         SHA-256 of results.parquet.
     override
-        The reason given for going on behind a red gate; None without one.
+        The reason given for going on although the gate failed; None without one.
     folder
         Where the reports lie.
     """
@@ -107,8 +109,8 @@ class GateReport:
 
     @property
     def is_passed(self) -> bool:
-        """True where training may go on: green, or overridden with a reason."""
-        return self.status == "green" or self.override is not None
+        """True where training may go on: passed, or overridden with a reason."""
+        return self.status == PASSED or self.override is not None
 
 
 def count_failures(rows: Iterable[ValidationRow], severity: str | None = None) -> int:

@@ -23,8 +23,8 @@ h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 36px 0 12
 p { margin: 4px 0; } .soft { color: var(--soft); }
 code { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 .verdict { border-left: 6px solid; border-radius: 8px; padding: 20px 24px; }
-.verdict.green { background: var(--good-paper); border-color: var(--good); }
-.verdict.red { background: var(--bad-paper); border-color: var(--bad); }
+.verdict.passed { background: var(--good-paper); border-color: var(--good); }
+.verdict.failed { background: var(--bad-paper); border-color: var(--bad); }
 .counts { display: flex; flex-wrap: wrap; gap: 12px; margin: 20px 0 0; }
 .counts div { flex: 1 1 150px; background: var(--card); border: 1px solid var(--line); border-radius: 8px;
   padding: 12px 16px; }
@@ -58,13 +58,13 @@ def render_summary(report: GateReport) -> str:
 
 def _verdict(report: GateReport) -> str:
     words = {
-        "green": "Green: training may start",
-        "red": f"Red: {_count(report.critical_failures, 'critical expectation')} not met",
+        "passed": "Passed: training may start",
+        "failed": f"Failed: {_count(report.critical_failures, 'critical expectation')} not met",
     }
     override = ""
     if report.override is not None:
         override = f"<p><b>Overridden:</b> {escape(report.override)}. The reason is recorded in every run.</p>"
-    elif report.status == "red":
+    elif report.status == "failed":
         override = "<p>Training is blocked until the data are mended or somebody overrides the gate with a reason.</p>"
     met = report.expectations - report.critical_failures - report.warnings
     tiles = [

@@ -12,7 +12,7 @@ from eccl.errors import ConfigError
 from eccl.training.loop.runtime import Runtime, RuntimeConfig
 from eccl.training.settings.arms import OWN, Naming, changes_of, choose_naming, describe_variant, load_arms
 from eccl.training.settings.config import ALL, TASKLESS, TASKS, TrainingParams, check_devices, load_params
-from eccl.versioning.gate import GateStatus, require_green
+from eccl.versioning.gate import GateStatus, require_passed_gate
 from eccl.workspace import Workspace
 
 
@@ -60,7 +60,7 @@ def open_session(
     ConfigError
         The stage does not take this task, or params.yaml has problems.
     GateError
-        The gate is missing, red without an override, or belongs to other data.
+        The gate is missing, failed without an override, or belongs to other data.
     """
     known = TASKS if stage == "probe" else (*TASKS, ALL)
     if stage in TASKLESS and task is not None:
@@ -71,7 +71,7 @@ def open_session(
     params = load_params(workspace.params_file, changes=changes)
     config = runtime or RuntimeConfig()
     check_devices(params.preset, config.devices)
-    gate = require_green(workspace)
+    gate = require_passed_gate(workspace)
     return Session(workspace, params, gate, Runtime(config), task, naming)
 
 

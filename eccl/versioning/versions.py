@@ -13,7 +13,7 @@ from eccl.data.files import replace_file, sweep
 from eccl.data.lock import writing
 from eccl.data.parts import data_version, read_table, table_files
 from eccl.errors import VersionError, WorkspaceError
-from eccl.versioning.gate import GateStatus, require_green
+from eccl.versioning.gate import GateStatus, require_passed_gate
 from eccl.versioning.repository import has_git, run_dvc, run_git
 from eccl.versioning.sample import is_sample, without_sample
 from eccl.workspace import Workspace
@@ -102,11 +102,11 @@ def record_version(workspace: Workspace, *, message: str | None = None) -> DataV
     Raises
     ------
     GateError
-        The gate is red, missing, or belongs to other data.
+        The gate failed, is missing, or belongs to other data.
     VersionError
         The workspace is not a git and DVC repository, or one of their commands failed.
     """
-    gate = require_green(workspace)
+    gate = require_passed_gate(workspace)
     root = workspace.root
     if not (root / ".dvc").is_dir():
         raise VersionError(

@@ -1,7 +1,7 @@
 """What is tried again, how long a flow may take, and who waits for whom.
 
 Only input and output are tried again: a full queue, a mount that is away, a bucket that does not answer, a worker that
-died. An error of ours (a red gate, counts that disagree, a lock that is held) says the same the second time.
+died. An error of ours (a failed gate, counts that disagree, a lock that is held) says the same the second time.
 """
 
 from __future__ import annotations

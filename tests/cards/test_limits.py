@@ -30,7 +30,7 @@ def record_of(stage: str, task: str | None, selection: str = "auc", **config: An
         "run": run, "run_id": f"{run}-0", "stage": stage, "task": task, "variant": None, "seed": None, "preset": "cpu",
         "data_version": "abc", "params": {"config": {**CONFIGS[stage], **config}}, "weights_sha256": SHA,
         "parents": [{"run": "align-traits", "run_id": "align-traits-0"}] if stage == "probe" else [],
-        "parameter_count": 1, "gate": {"status": "green", "sha256": SHA, "override": None}, "device": "cpu",
+        "parameter_count": 1, "gate": {"status": "passed", "sha256": SHA, "override": None}, "device": "cpu",
         "code_version": "1", "best_epoch": 2, "metrics": {"selection": selection, "epochs_run": 3},
         "split_counts": {},
     }  # fmt: skip

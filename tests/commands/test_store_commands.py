@@ -85,7 +85,7 @@ def test_lineage_is_a_tree_down_to_the_raw_file(place: Workspace, eid: int) -> N
         "run align-I50",
         "ecg_embedding (current)",
         "weights sha256",
-        "gate green",
+        "gate passed",
     ):
         assert word in tree
     links = json.loads(answer(place, "lineage", str(eid), "--instance", "2", "--view", "ecg_projection", "--json"))

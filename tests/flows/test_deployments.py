@@ -128,7 +128,7 @@ def test_a_scheduled_ingest_is_run_by_a_worker(place: Workspace, raw_cohort: Pat
     told = {one["key"]: one["data"] for one in artifacts_of(str(run.id))}  # all on one page
     assert {"ingest", "ingest-counts", "ingest-quarantine", "gate", "release"} <= set(told)
     assert version in told["ingest"]
-    assert "Gate green" in told["gate"]
+    assert "Gate passed" in told["gate"]
     assert "gate/summary.html" in told["gate"]
     assert "data_docs/index.html" in told["gate"]
     assert all(row["what to do"] for row in json.loads(told["ingest-quarantine"]))

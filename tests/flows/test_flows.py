@@ -79,7 +79,7 @@ def test_training_stops_at_the_first_failure_and_resumes_there(
 
     monkeypatch.setenv("ECCL_WORKSPACE", "/elsewhere")  # a worker's own; stages run in the flow's workspace
     (place.root / "dvc.yaml").write_text(PIPELINE)
-    open_gate(place, "green")
+    open_gate(place, "passed")
     with pytest.raises(FlowError, match=r"stage second failed[\s\S]*reading"):
         train(place.root)
     assert (place.root / "first.txt").exists()
@@ -89,7 +89,7 @@ def test_training_stops_at_the_first_failure_and_resumes_there(
     assert train(place.root) == []
 
 
-@pytest.mark.parametrize("status", ["red", None])
+@pytest.mark.parametrize("status", ["failed", None])
 def test_a_red_or_missing_gate_blocks_training(place: Workspace, status: str | None) -> None:
     from flows.train import train
 

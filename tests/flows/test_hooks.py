@@ -56,7 +56,7 @@ def artifacts_of(run_id: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (GateError("the gate is red; see reports/gate/summary.html"), "the gate is red"),
+        (GateError("the gate failed; see reports/gate/summary.html"), "the gate failed"),
         (FileNotFoundError(2, "No such file", f"/raw/{ID}_20205_2_0.xml"), "FileNotFoundError; the run's log"),
     ],
 )
@@ -109,7 +109,7 @@ def test_a_variable_of_the_server_names_the_hook_too(
 
     @flow(name="alone", **HOOKS)
     def alone() -> None:
-        raise GateError("red")
+        raise GateError("failed")
 
     try:
         with pytest.raises(GateError):
@@ -129,7 +129,7 @@ def test_one_deaf_listener_does_not_silence_the_others(
 
     @flow(name="deaf", **HOOKS)
     def deaf() -> None:
-        raise GateError("red")
+        raise GateError("failed")
 
     with pytest.raises(GateError):
         deaf()

@@ -57,7 +57,7 @@ except TimeoutError as error:
         (TimeoutError(), True),
         (SourceError("the bucket does not answer"), True),
         (BrokenProcessPool(), True),
-        (GateError("red"), False),
+        (GateError("failed"), False),
         (ReconcileError("counts"), False),
         (LockedError("held"), False),
         (FlowError("stage"), False),
@@ -69,7 +69,7 @@ def test_only_input_and_output_is_tried_again(error: BaseException, wanted: bool
     assert is_worth_retrying(error) is wanted
 
 
-@pytest.mark.parametrize(("error", "runs"), [(OSError(28, "No space left"), 4), (GateError("red"), 1)])
+@pytest.mark.parametrize(("error", "runs"), [(OSError(28, "No space left"), 4), (GateError("failed"), 1)])
 def test_prefect_tries_again_with_longer_and_longer_waits(error: Exception, runs: int, prefect_server: Server) -> None:
     from prefect import flow
 

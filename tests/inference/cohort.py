@@ -35,7 +35,7 @@ CONFIG = SimulationConfig(
 
 
 def build_cohort(folder: Path) -> Workspace:
-    """Data, a green gate and the experiment table; half of the participants are in the validation split."""
+    """Data, a passed gate and the experiment table; half of the participants are in the validation split."""
     place = Workspace(folder / "workspace")
     place.root.mkdir(parents=True)
     params = tiny_params(**{"pretrain_cmr.teacher_views": 1})

@@ -27,9 +27,9 @@ def place(ingested: Workspace, tmp_path: Path) -> Workspace:
 def set_gate() -> Callable[..., None]:
     """Let the gate have said something of the data in a workspace."""
 
-    def write(workspace: Workspace, status: str = "green", **other: object) -> None:
+    def write(workspace: Workspace, status: str = "passed", **other: object) -> None:
         verdict = {
-            "status": status, "data_version": data_version(workspace.data), "critical_failures": int(status != "green"),
+            "status": status, "data_version": data_version(workspace.data), "critical_failures": int(status != "passed"),
             "warnings": 0, "expectations": 9, "results_sha256": "0" * 64, "override": None,
         }  # fmt: skip
         workspace.gate.mkdir(parents=True, exist_ok=True)
@@ -40,13 +40,13 @@ def set_gate() -> Callable[..., None]:
 
 @pytest.fixture(scope="module")
 def recorded(ingested: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace under git and DVC, whose data are recorded behind a green gate; there is no remote."""
+    """A workspace under git and DVC, whose data are recorded with a passed gate; there is no remote."""
     workspace = init_workspace(tmp_path_factory.mktemp("recorded") / "study")
     shutil.copytree(ingested.data, workspace.data)
     shutil.copyfile(ingested.params_file, workspace.params_file)
     run_git(workspace.root, "commit", "--quiet", "--all", "-m", "Small shards")
     verdict = {
-        "status": "green",
+        "status": "passed",
         "data_version": data_version(workspace.data),
         "results_sha256": "0" * 64,
         "override": None,

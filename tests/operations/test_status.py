@@ -49,10 +49,10 @@ def test_the_gate_is_told_as_it_is(place: Workspace, set_gate: Callable[..., Non
         return read_status(place, quick=True).gate.status
 
     set_gate(place)
-    assert status() == "green"
-    set_gate(place, "red")
-    assert (status(), next_of(place)) == ("red", "eccl validate")
-    set_gate(place, "red", override="pilot")
+    assert status() == "passed"
+    set_gate(place, "failed")
+    assert (status(), next_of(place)) == ("failed", "eccl validate")
+    set_gate(place, "failed", override="pilot")
     assert status() == "overridden"
     set_gate(place, data_version="0" * 16)
     assert (status(), next_of(place)) == ("other data", "eccl validate")

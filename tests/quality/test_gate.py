@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from eccl.data import database
-from eccl.data.parts import read_table
+from eccl.data.parts import data_version, read_table
 from eccl.errors import ConfigError, GateError
 from eccl.quality.gate import run_gate
 from eccl.quality.slots import check_slots
-from eccl.versioning.gate import require_green
+from eccl.versioning.gate import require_passed_gate
 from eccl.workspace import Workspace
 
 
@@ -38,9 +38,9 @@ def break_it(place: Workspace) -> None:
 def test_the_simulated_cohort_is_green_and_its_reports_repeat_byte_for_byte(place: Workspace) -> None:
     names = ("gate.json", "results.parquet", "summary.html")
     report = run_gate(place, extra_results=check_slots(place, 0))
-    assert report.status == "green", report.failures
-    status = require_green(place)
-    assert (status.status, status.data_version) == ("green", report.data_version)
+    assert report.status == "passed", report.failures
+    status = require_passed_gate(place)
+    assert (status.status, status.data_version) == ("passed", report.data_version)
     results = pq.read_table(place.gate / "results.parquet")
     assert results.schema.names == database.empty_table("validation_results").schema.names
     assert {row["suite"] for row in results.to_pylist()} >= {"arrays", "facts", "recordings", "cines", "phenotypes"}
@@ -54,9 +54,9 @@ def test_the_simulated_cohort_is_green_and_its_reports_repeat_byte_for_byte(plac
 def test_a_red_gate_refuses_names_nobody_and_records_an_override(place: Workspace) -> None:
     break_it(place)
     report = run_gate(place)
-    assert (report.status, report.is_passed) == ("red", False)
-    with pytest.raises(GateError, match="the gate is red"):
-        require_green(place)
+    assert (report.status, report.is_passed) == ("failed", False)
+    with pytest.raises(GateError, match="the gate failed"):
+        require_passed_gate(place)
     eids = {str(eid).encode() for eid in read_table(place.data, "participants", ["eid"]).column(0).to_pylist()}
     files = [path for path in place.reports.rglob("*") if path.is_file()]
     assert any(path.suffix == ".html" and "data_docs" in path.parts for path in files)
@@ -65,11 +65,19 @@ def test_a_red_gate_refuses_names_nobody_and_records_an_override(place: Workspac
         assert not any(eid in content or eid in path.name.encode() for eid in eids), path.relative_to(place.reports)
     overridden = run_gate(place, override="pilot: splits are being moved")
     assert overridden.is_passed
-    assert json.loads((place.gate / "gate.json").read_text())["status"] == "red"
-    status = require_green(place)
+    assert json.loads((place.gate / "gate.json").read_text())["status"] == "failed"
+    status = require_passed_gate(place)
     assert (status.status, status.override) == ("overridden", "pilot: splits are being moved")
     with pytest.raises(ConfigError, match="blank"):
         run_gate(place, override="  ")
+
+
+@pytest.mark.parametrize(("older", "status"), [("green", "passed"), ("red", "overridden")])
+def test_a_result_with_the_words_of_version_0_1_is_read(place: Workspace, older: str, status: str) -> None:
+    content = {"status": older, "data_version": data_version(place.data), "results_sha256": "0", "override": "pilot"}
+    place.gate.mkdir(parents=True)
+    (place.gate / "gate.json").write_text(json.dumps(content))
+    assert require_passed_gate(place).status == status
 
 
 def test_a_damaged_slot_is_a_critical_failure(place: Workspace) -> None:

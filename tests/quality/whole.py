@@ -1,4 +1,4 @@
-"""A workspace that has everything: data behind a green gate, runs with weights, features, a published store."""
+"""A workspace that has everything: data with a passed gate, runs with weights, features, a published store."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def copy_whole(source: Workspace, folder: Path) -> Workspace:
 
 def _say_green(workspace: Workspace) -> None:
     # Running the gate takes seconds, and what it finds is tested elsewhere.
-    verdict = {"status": "green", "data_version": data_version(workspace.data), "results_sha256": "0" * 64}
+    verdict = {"status": "passed", "data_version": data_version(workspace.data), "results_sha256": "0" * 64}
     counts = {"expectations": 9, "critical_failures": 0, "warnings": 0, "override": None}
     workspace.gate.mkdir(parents=True)
     (workspace.gate / "gate.json").write_text(json.dumps(verdict | counts))

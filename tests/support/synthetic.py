@@ -66,11 +66,11 @@ def build_workspace(root: Path, participants: int = 24, seed: int = 5, **changes
     return workspace
 
 
-def write_gate(workspace: Workspace, status: str = "green", override: str | None = None) -> None:
+def write_gate(workspace: Workspace, status: str = "passed", override: str | None = None) -> None:
     """Write the gate's result for the data as it is now."""
     workspace.gate.mkdir(parents=True, exist_ok=True)
     content = {
-        "status": status, "override": override, "critical_failures": 0 if status == "green" else 1,
+        "status": status, "override": override, "critical_failures": 0 if status == "passed" else 1,
         "data_version": data_version(workspace.data), "results_sha256": "0" * 64,
     }  # fmt: skip
     (workspace.gate / "gate.json").write_text(json.dumps(content))

@@ -12,7 +12,7 @@ from tests.support.synthetic import build_workspace
 
 @pytest.fixture(scope="session")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Data and a green gate, nothing trained; read it, do not write into it."""
+    """Data and a passed gate, nothing trained; read it, do not write into it."""
     return build_workspace(tmp_path_factory.mktemp("cohort") / "workspace")
 
 

@@ -16,14 +16,14 @@ from eccl.training.settings.arms import Naming
 from eccl.versioning.gate import GateStatus
 from eccl.workspace import Workspace
 
-GREEN = GateStatus("green", "0" * 64, None, "abc")
+PASSED = GateStatus("passed", "0" * 64, None, "abc")
 RESULT = {"best_epoch": 1, "metrics": {}, "split_counts": {}}
 
 
 def saved(root: Path, params: dict[str, object] | None = None, data_version: str = "abc") -> Run:
     identity = identify("align", "I21", "tiny", params or {"rate": 0.1}, data_version)
     torch.manual_seed(0)
-    return save_run(Workspace(root), identity, nn.Linear(3, 2), GREEN, "cpu", RESULT)
+    return save_run(Workspace(root), identity, nn.Linear(3, 2), PASSED, "cpu", RESULT)
 
 
 def test_names() -> None:
@@ -61,7 +61,7 @@ def test_what_an_arm_was_is_recorded_and_decides_nothing(tmp_path: Path) -> None
     records = []
     for _ in range(2):
         torch.manual_seed(0)
-        save_run(Workspace(tmp_path), one, nn.Linear(3, 2), GREEN, "cpu", RESULT)
+        save_run(Workspace(tmp_path), one, nn.Linear(3, 2), PASSED, "cpu", RESULT)
         records.append((tmp_path / "models" / one.run / "run.json").read_bytes())
     assert records[0] == records[1]
     assert load_run(Workspace(tmp_path), one.run).record["arm"] == told[0]
@@ -111,7 +111,7 @@ def test_a_failed_save_leaves_the_previous_run_whole(tmp_path: Path) -> None:
     before = {file.name: file.read_bytes() for file in run.folder.iterdir()}
     identity = identify("align", "I21", "tiny", {"rate": 0.2}, "abc")
     with pytest.raises(ValueError, match="not JSON compliant"):
-        save_run(Workspace(tmp_path), identity, nn.Linear(3, 2), GREEN, "cpu", {**RESULT, "metrics": float("nan")})
+        save_run(Workspace(tmp_path), identity, nn.Linear(3, 2), PASSED, "cpu", {**RESULT, "metrics": float("nan")})
     assert {file.name: file.read_bytes() for file in run.folder.iterdir()} == before
     assert [folder.name for folder in run.folder.parent.iterdir()] == ["align-I21"]
 

@@ -36,7 +36,7 @@ def put(place: Workspace, people: int) -> None:
     database.write_table(place.data, "participants", rows)
 
 
-def open_gate(place: Workspace, status: str = "green", override: str = "null") -> None:
+def open_gate(place: Workspace, status: str = "passed", override: str = "null") -> None:
     version = data_version(place.data)
     text = f'{{"status": "{status}", "data_version": "{version}", "critical_failures": 1, "results_sha256": "ab", "override": {override}}}'
     replace_file(place.gate / "gate.json", text.encode())
@@ -74,22 +74,22 @@ def test_recording_the_same_data_again_makes_no_commit(place: Workspace) -> None
     assert git(place, "rev-parse", "HEAD") == head
 
 
-@pytest.mark.parametrize("state", ["missing", "red", "stale"])
+@pytest.mark.parametrize("state", ["missing", "failed", "stale"])
 def test_nothing_is_recorded_without_a_green_gate(place: Workspace, state: str) -> None:
     put(place, 3)
-    if state == "red":
-        open_gate(place, "red")
+    if state == "failed":
+        open_gate(place, "failed")
     if state == "stale":
         open_gate(place)
         put(place, 4)
-    with pytest.raises(GateError, match=r"eccl validate|red"):
+    with pytest.raises(GateError, match=r"eccl validate|gate failed"):
         versions.record_version(place)
     assert not (place.root / "data.dvc").exists()
 
 
 def test_an_override_is_recorded(place: Workspace) -> None:
     put(place, 3)
-    open_gate(place, "red", '"known: pilot data"')
+    open_gate(place, "failed", '"known: pilot data"')
     versions.record_version(place)
     assert "gate overridden" in git(place, "log", "-1", "--format=%B")
 

@@ -42,7 +42,7 @@ def git(place: Workspace, *arguments: str) -> str:
 
 def record(place: Workspace) -> str:
     verdict = {
-        "status": "green",
+        "status": "passed",
         "data_version": data_version(place.data),
         "critical_failures": 0,
         "results_sha256": "ab",

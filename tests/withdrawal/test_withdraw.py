@@ -25,7 +25,7 @@ from eccl.ledger.tombstones import Tombstones
 from eccl.publishing.publish import publish
 from eccl.quality.gate import run_gate
 from eccl.quality.slots import check_slots
-from eccl.versioning.gate import require_green
+from eccl.versioning.gate import require_passed_gate
 from eccl.withdrawal.run import plan_withdrawal, withdraw
 from eccl.workspace import Workspace
 from tests.conftest import tree_of
@@ -316,7 +316,7 @@ def test_what_comes_back_with_an_older_version_goes_again(complete: Study, clean
     shutil.rmtree(study.place.data)
     shutil.copytree(complete.place.data, study.place.data)
     # As `git checkout` and `dvc pull` of an older version leave it: nobody validates, trains or publishes that.
-    for refusing in (publish, require_green, run_gate):
+    for refusing in (publish, require_passed_gate, run_gate):
         with pytest.raises(WithdrawalError, match=f"data/ holds {len(study.gone)} participants who withdrew"):
             refusing(study.place)
     outcome = withdraw(study.place, study.listed, study.raw)

@@ -26,8 +26,8 @@ def validate(
 ) -> None:
     """Run the gate as a DVC stage, then check that arrays, tables, hashes, splits, features and releases agree.
 
-    Draws the store with what is wrong beside it, and writes the same to reports/product. Exits with 1 where the gate is
-    red or something critical was found.
+    Draws the store with what is wrong beside it, and writes the same to reports/product. Exits with 1 if the gate
+    failed or something critical was found.
 
     Example: eccl validate --all-slots
     """

@@ -8,7 +8,7 @@ from eccl.commands.options import WorkspaceOption
 
 
 def validate_stage(workspace: WorkspaceOption = None) -> None:
-    """Run the gate here and now, write reports/gate, exit with 1 where it is red and not overridden.
+    """Run the gate here and now, write reports/gate, exit with 1 where it failed and is not overridden.
 
     Example: eccl stage validate
     """

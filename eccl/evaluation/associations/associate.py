@@ -31,7 +31,7 @@ from eccl.evaluation.predictions import Truth, predicted_disease, predicted_trai
 from eccl.evaluation.test_split.access import choose_split
 from eccl.training.inputs.targets import TRAITS
 from eccl.training.runs import load_run, run_name
-from eccl.versioning.gate import require_green
+from eccl.versioning.gate import require_passed_gate
 from eccl.workspace import Workspace
 
 Float = NDArray[np.float64]
@@ -108,7 +108,7 @@ def associate(workspace: Workspace, split: str | None = None) -> Associations:
     FeatureError
         A run of align is missing or of other data.
     GateError
-        The gate is missing, red without an override, or belongs to other data.
+        The gate is missing, failed without an override, or belongs to other data.
     LockedError
         Somebody else writes to the workspace.
     """
@@ -116,7 +116,7 @@ def associate(workspace: Workspace, split: str | None = None) -> Associations:
         raise ConfigError(
             f"associations are computed on {' or '.join(SCORED_SPLITS)}, found {split!r}; choose one of them"
         )
-    gate = require_green(workspace)
+    gate = require_passed_gate(workspace)
     params = load_params(workspace.params_file)
     instances = tuple(params.presets[params.preset]["evaluation"]["instances"])
     definition = params.cohort.label_definition

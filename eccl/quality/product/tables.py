@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 
 from eccl.cohort.splits import assign_splits
 from eccl.data.files import TEMPORARY_PREFIX
+from eccl.data.gate_result import PASSED, read_gate_result
 from eccl.data.parts import read_files, read_table, table_files
 from eccl.errors import ChecksumError, EcclError
 from eccl.ledger.tombstones import journal_path
@@ -54,7 +54,7 @@ def check_tables(workspace: Workspace) -> list[Node]:
 def check_gate(workspace: Workspace, version: str) -> Node:
     """Check that the gate was run on this data, and what it said."""
     try:
-        found = json.loads((workspace.gate / "gate.json").read_text())
+        found = read_gate_result(workspace.gate)
         status, of, override = found["status"], found["data_version"], found["override"]
     except FileNotFoundError:
         return Node("reports/gate", "", (warning("the gate was not run", "run `eccl validate`"),))
@@ -63,8 +63,8 @@ def check_gate(workspace: Workspace, version: str) -> Node:
     findings: list[Finding] = []
     if of != version:
         findings.append(warning(f"the gate was run on data version {of}, not on {version}", "run `eccl validate`"))
-    elif status != "green":
-        what = f"the gate is {status}: {count_of(found['critical_failures'], 'critical expectation')} not met"
+    elif status != PASSED:
+        what = f"the gate {status}: {count_of(found['critical_failures'], 'critical expectation')} not met"
         made = warning if override else critical
         findings.append(made(what, "read reports/gate/summary.html, mend the data and ingest again"))
     return Node("reports/gate", f"{status}, {count_of(found['expectations'], 'expectation')}", tuple(findings))

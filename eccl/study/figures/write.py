@@ -26,7 +26,7 @@ from eccl.study.figures import traits as figure_traits
 from eccl.study.figures.data import MISSING, Scene, find_runs, set_scene
 from eccl.training.inputs.targets import TRAITS
 from eccl.training.settings.arms import ArmTable
-from eccl.versioning.gate import require_green
+from eccl.versioning.gate import require_passed_gate
 from eccl.workspace import Workspace
 
 Collect = Callable[[Scene], list[Panel]]
@@ -69,9 +69,9 @@ def make_figures(workspace: Workspace, table: ArmTable) -> Drawn:
     FeatureError
         Not one panel could be drawn; nothing is written.
     GateError
-        The gate is missing, red without an override, or belongs to other data.
+        The gate is missing, failed without an override, or belongs to other data.
     """
-    require_green(workspace)
+    require_passed_gate(workspace)
     scene = set_scene(workspace, table)
     collected = {name: collect(scene) for name, (collect, _) in FIGURES.items()}
     missing = {

@@ -29,7 +29,7 @@ from eccl.study.scheduler.jobs import Job
 from eccl.study.scheduler.pipeline import outdated_stages, pipeline_of, write_pipeline
 from eccl.study.scheduler.record import record, why_not_recorded
 from eccl.training.settings.arms import ArmTable
-from eccl.versioning.gate import require_green
+from eccl.versioning.gate import require_passed_gate
 from eccl.workspace import Workspace
 
 _LAST_LINES = 20
@@ -123,11 +123,11 @@ def run_jobs(
     Raises
     ------
     GateError
-        The gate is missing, red without an override, or belongs to other data.
+        The gate is missing, failed without an override, or belongs to other data.
     FlowError
         A job failed; the message ends with its last lines. What was finished before stays finished.
     """
-    require_green(workspace)
+    require_passed_gate(workspace)
     if warning := why_not_recorded(workspace):
         on_warning(warning)
     write_pipeline(workspace, table)

@@ -35,7 +35,7 @@ from eccl.study.table1.figure import draw_table
 from eccl.study.table1.markdown import flat, to_markdown
 from eccl.training.settings.arms import ArmTable
 from eccl.training.settings.equal_arms import find_twins
-from eccl.versioning.gate import require_green
+from eccl.versioning.gate import require_passed_gate
 from eccl.workspace import Workspace
 
 TABLES = {"scores": "table1_scores", "traits": "table1_traits", "rows": "table1_rows", "retrieval": "retrieval"}
@@ -70,7 +70,7 @@ def write_table1(
     SplitError
         Another selection was scored already, of whatever data version, and no reason is given.
     GateError, VersionError, FeatureError
-        The gate is not green; a run is of other data; predictions are missing.
+        The gate did not pass; a run is of other data; predictions are missing.
     """
     asked = list(jobs)
     seeds = sorted({job.seed for job in asked})
@@ -105,7 +105,7 @@ def _finished_cells(table: ArmTable, seeds: Sequence[int], done: set[str], asked
 
 
 def _scope(workspace: Workspace) -> Scope:
-    gate = require_green(workspace)
+    gate = require_passed_gate(workspace)
     params = load_params(workspace.params_file)
     instances = params.presets[params.preset]["evaluation"]["instances"]
     return Scope(gate.data_version, params.preset, params.cohort.label_definition, tuple(instances))

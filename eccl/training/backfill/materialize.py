@@ -28,7 +28,7 @@ from eccl.training.outputs.compute_features import Tables
 from eccl.training.runs import Run, load_run, run_name
 from eccl.training.settings.config import TASKS
 from eccl.training.stages import align, pretrain_cmr
-from eccl.versioning.gate import GateStatus, require_green
+from eccl.versioning.gate import GateStatus, require_passed_gate
 from eccl.workspace import Workspace
 
 MATERIALIZED = "materialized"
@@ -105,7 +105,7 @@ def plan_materialization(workspace: Workspace, wanted: Sequence[str] = ()) -> li
     GateError, VersionError, FeatureError
         As :func:`materialize`.
     """
-    version = require_green(workspace).data_version
+    version = require_passed_gate(workspace).data_version
     return [_report(backlog) for backlog in _plan(workspace, wanted, version)]
 
 
@@ -129,7 +129,7 @@ def materialize(
     LockedError
         Somebody else is writing.
     GateError
-        The gate is missing, red without an override, or belongs to other data.
+        The gate is missing, failed without an override, or belongs to other data.
     VersionError
         Weights are not those of their record, a run does not belong to this data, or its CMR encoder was trained anew.
     FeatureError
@@ -137,7 +137,7 @@ def materialize(
     """
     with writing(workspace.state, "materialize"):
         require_no_pending_withdrawal(workspace)
-        gate = require_green(workspace)
+        gate = require_passed_gate(workspace)
         _tidy(workspace)
         plan = _plan(workspace, wanted, gate.data_version)
         done: list[Outcome] = []

@@ -78,7 +78,7 @@ def make_place(root: Path, splits: tuple[str, ...] = ("test",)) -> Workspace:
     ])  # fmt: skip
     write_predictions(found, keys, splits, {e: ejection[i] for i, e in enumerate(eids)}, rng)
     found.gate.mkdir(parents=True)
-    gate = {"status": "green", "data_version": data_version(found.data), "results_sha256": "ab", "override": None}
+    gate = {"status": "passed", "data_version": data_version(found.data), "results_sha256": "ab", "override": None}
     (found.gate / "gate.json").write_text(json.dumps(gate))
     open_test_split(found)
     return found

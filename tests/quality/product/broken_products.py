@@ -196,18 +196,18 @@ BROKEN = [
         "warning",
     ),
     Broken(
-        "gate red",
-        lambda p: _gate_of(p, status="red", critical_failures=2),
+        "gate failed",
+        lambda p: _gate_of(p, status="failed", critical_failures=2),
         "gate",
         "reports/gate",
         "2 critical expectations not met",
     ),
     Broken(
         "gate overridden",
-        lambda p: _gate_of(p, status="red", override="pilot"),
+        lambda p: _gate_of(p, status="failed", override="pilot"),
         "gate",
         "reports/gate",
-        "the gate is red",
+        "the gate failed",
         "warning",
     ),
     Broken(

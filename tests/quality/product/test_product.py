@@ -74,7 +74,7 @@ def test_a_sound_product_is_drawn_as_such(place: Workspace) -> None:
     recordings = read_table(place.data, "recordings").num_rows
     assert f"{recordings} slots in" in drawn
     assert all(
-        name in drawn for name in ("ecg.zarr/raw", "`-- ", "ecg_projection", "align-I50", "pretrain_ecg", "green")
+        name in drawn for name in ("ecg.zarr/raw", "`-- ", "ecg_projection", "align-I50", "pretrain_ecg", "passed")
     )
     written = json.loads((place.reports / "product/product.json").read_text())
     assert written["is_sound"]

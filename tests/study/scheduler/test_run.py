@@ -206,7 +206,7 @@ def test_two_calls_at_once_are_refused(place: Workspace) -> None:
 
 def test_nothing_is_trained_on_data_without_a_gate(place: Workspace) -> None:
     jobs = list_jobs(open_table(place), ["mae"], seeds=[43])
-    write_gate(place, status="red")
+    write_gate(place, status="failed")
     try:
         with pytest.raises(GateError):
             train(place, jobs)

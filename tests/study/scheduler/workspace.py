@@ -29,7 +29,7 @@ arms:
 
 
 def versioned_workspace(root: Path, **changes: object) -> Workspace:
-    """Data, a green gate, the table, git and DVC; nothing is trained."""
+    """Data, a passed gate, the table, git and DVC; nothing is trained."""
     place = build_workspace(root, **changes)
     place.arms_file.parent.mkdir()
     place.arms_file.write_text(TABLE)

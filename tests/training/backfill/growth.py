@@ -19,7 +19,7 @@ SPLIT = {NEW: "test", NEW + 1: "train", NEW + 2: "val"}
 
 
 def add_visits(workspace: Workspace, ecg: list[Key], cine: list[Key], seed: int = 9) -> None:
-    """Commit recordings and cines in shards of their own, with splits, pairs and a green gate.
+    """Commit recordings and cines in shards of their own, with splits, pairs and a passed gate.
 
     The key of a visit that is there already gets a second slot, as a changed file does.
     """

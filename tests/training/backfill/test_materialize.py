@@ -162,7 +162,7 @@ def test_rows_name_the_training_and_the_data_they_were_computed_on(
         folder = workspace.features / FOLDER / one.run / now
         assert {path.name for path in folder.iterdir()} == {"record.json", *(f"{view}.parquet" for view in views)}
         (found,) = list_materializations(workspace.features, one.run, one.run_id)
-        assert (found.data_version, found.reason, found.gate_status) == (now, "materialized", "green")
+        assert (found.data_version, found.reason, found.gate_status) == (now, "materialized", "passed")
         assert found.gate_sha256 == json.loads((workspace.gate / "gate.json").read_text())["results_sha256"]
         for view in one.coverage:
             own, every = (
@@ -422,16 +422,16 @@ def test_rows_of_other_weights_go_when_the_same_run_is_trained_elsewhere(trained
 def test_the_gate_is_asked(grown: Workspace, copy_of: Copy, is_dry: bool) -> None:
     workspace = copy_of(grown)
     call = plan_materialization if is_dry else materialize
-    write_gate(workspace, status="red")
+    write_gate(workspace, status="failed")
     before = bytes_below(workspace.features)
-    with pytest.raises(GateError, match="the gate is red"):
+    with pytest.raises(GateError, match="the gate failed"):
         call(workspace, ["align-I50"])
     add_visits(workspace, [(NEW + 1, 3)], [], seed=12)
     (workspace.gate / "gate.json").write_text((grown.gate / "gate.json").read_text())
     with pytest.raises(GateError, match="is for data version"):
         call(workspace, ["align-I50"])
     assert bytes_below(workspace.features) == before
-    write_gate(workspace, status="red", override="pilot")
+    write_gate(workspace, status="failed", override="pilot")
     call(workspace, ["align-I50"])
     found = list_materializations(workspace.features, "align-I50", load_run(workspace, "align-I50").run_id)
     assert [(one.gate_status, one.gate_override) for one in found] == ([] if is_dry else [("overridden", "pilot")])

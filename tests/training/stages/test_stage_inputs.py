@@ -104,18 +104,18 @@ def test_a_red_gate_refuses_and_nothing_is_written(
     untrained: Workspace, copy_of: Copy, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     workspace = copy_of(untrained)
-    write_gate(workspace, status="red")
-    with pytest.raises(GateError, match="the gate is red"):
+    write_gate(workspace, status="failed")
+    with pytest.raises(GateError, match="the gate failed"):
         open_session(workspace, arguments[0], arguments[-1] if len(arguments) > 1 else None)
     assert train(workspace, *arguments) == 1
-    assert "the gate is red" in capsys.readouterr().err
+    assert "the gate failed" in capsys.readouterr().err
     assert not workspace.models.exists()
     assert not workspace.features.exists()
 
 
 def test_an_override_is_recorded(untrained: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(untrained)
-    write_gate(workspace, status="red", override="pilot with known gaps")
+    write_gate(workspace, status="failed", override="pilot with known gaps")
     assert train(workspace, "pretrain_ecg") == 0
     gate = load_run(workspace, "pretrain_ecg").record["gate"]
     assert (gate["status"], gate["override"]) == ("overridden", "pilot with known gaps")

@@ -66,7 +66,7 @@ def test_a_record_has_what_the_runs_table_needs(trained: Workspace, run: str) ->
     assert {"run", "gate_status", "best_epoch", "code_version"} <= columns
     assert {name for name in columns if not name.startswith("gate_")} <= set(record)
     assert set(record["gate"]) == {"status", "sha256", "override"}
-    assert record["gate"]["status"] == "green"
+    assert record["gate"]["status"] == "passed"
     assert record["run"] == run
     assert record["stage"] == run.partition("-")[0]
     assert record["task"] == (run.partition("-")[2] or None)
