@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 
 from eccl.data.database import empty_table
 from eccl.quality.engine import Engine
-from eccl.quality.frames import load_frame, set_variables
-from eccl.quality.parameters import read_parameters
+from eccl.quality.frames import load_frame, open_tables, read_limits, set_variables
 from eccl.quality.suites import load_suites
-from eccl.quality.tables import open_tables
 from eccl.workspace import Workspace, shipped
 
 ROWS = 500_000
@@ -89,10 +87,9 @@ def write_big_cohort(folder: Path, rows: int = ROWS) -> Workspace:
 
 def time_suites(workspace: Workspace) -> list[SuiteTime]:
     """Run every suite once; the import of the library is paid before."""
-    parameters = read_parameters(workspace)
-    engine = Engine(parameters.for_suites())
+    engine = Engine(read_limits(workspace))
     connection = open_tables(workspace)
-    set_variables(connection, parameters)
+    set_variables(connection, engine.parameters)
     found = []
     for suite in load_suites():
         begun = time.perf_counter()

@@ -38,7 +38,7 @@ class Engine:
     """
 
     def __init__(self, parameters: dict[str, Any]) -> None:
-        self._parameters = parameters
+        self.parameters = parameters
         with _quiet():
             # Typed as Any on purpose: following the library's own annotations costs the type checker a minute.
             self._gx: Any = importlib.import_module("great_expectations")
@@ -74,7 +74,7 @@ class Engine:
             expectations = self._context.suites.add(expectations)
             batch = self._source.add_dataframe_asset(suite.name).add_batch_definition_whole_dataframe("all rows")
             result = batch.get_batch({"dataframe": frame}).validate(
-                expectations, result_format=_RESULT_FORMAT, expectation_parameters=self._parameters
+                expectations, result_format=_RESULT_FORMAT, expectation_parameters=self.parameters
             )
             for found in result.results:
                 _silence(found)

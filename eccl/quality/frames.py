@@ -1,19 +1,29 @@
-"""What each suite sees: a pandas frame per suite, made by the SQL of schemas/frames from the tables.
+"""The data that each suite reads: one pandas frame per suite, computed by the SQL below schemas from the tables.
 
-Two rules. Anything that needs more than one column is computed here, vectorised, and is a plain column to the suite.
-And no frame holds what could name a participant: `eid` is replaced by its rank, and free text and file names stay
-behind, so that nothing the validation library may print, log or render can be an id.
+::
+
+    schemas/facts/<topic>.sql      -- name: <fact>            a query that returns one number, 0 where nothing is wrong
+    schemas/frames/<suite>.sql     -- name: source            what follows FROM
+                                   -- name: <column>          an expression over the source
+    schemas/macros/gate.sql        macros that several of them use
+
+Two rules. Whatever needs more than one column is computed here, vectorised, and is a plain column to the suite. And no
+frame holds what could name a participant: `eid` is replaced by its rank, and free text and file names are left out, so
+that nothing the validation library prints, logs or renders can be an id.
 """
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eccl.quality.facts import load_facts
-from eccl.quality.parameters import GateParameters
-from eccl.quality.statements import read_folder, read_macros
+from eccl.config import Params, load_params
+from eccl.data.parts import table_files
+from eccl.errors import ConfigError
+from eccl.workspace import Workspace, shipped
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,26 +31,99 @@ if TYPE_CHECKING:
 
 # Columns with free text or file names.
 _HIDDEN = frozenset({"path", "detail", "diagnosis", "manufacturer", "software", "analysis"})
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Where a suite's rows come from, and the columns that are computed for it."""
+def read_statements(file: Path) -> dict[str, str]:
+    """Read the named statements of a SQL file, without its comments.
 
-    source: str
-    derived: Mapping[str, str]
+    Raises
+    ------
+    ConfigError
+        A name occurs twice, or has no statement.
+    """
+    _, *parts = _NAME.split(file.read_text(encoding="utf-8"))
+    found: dict[str, str] = {}
+    for name, body in zip(parts[::2], parts[1::2], strict=True):
+        lines = [line for line in body.strip().splitlines() if not line.startswith("--")]
+        if name in found or not lines:
+            raise ConfigError(
+                f"schemas/{file.parent.name}/{file.name}: {name} occurs twice or has no statement; correct the file"
+            )
+        found[name] = "\n".join(lines)
+    return found
 
 
-def _frame(statements: Mapping[str, str]) -> Frame:
-    return Frame(statements["source"], {name: sql for name, sql in statements.items() if name != "source"})
+@functools.cache
+def frame_statements() -> Mapping[str, Mapping[str, str]]:
+    """Statements of schemas/frames, by suite: ``source`` and the computed columns."""
+    files = sorted((shipped("schemas") / "frames").glob("*.sql"))
+    return {file.stem: read_statements(file) for file in files}
 
 
-FRAMES: Mapping[str, Frame] = {suite: _frame(statements) for suite, statements in read_folder("frames").items()}
-"""What every suite sees, as in schemas/frames."""
+@functools.cache
+def facts() -> Mapping[str, str]:
+    """Queries of schemas/facts by name; their limits and severities are in schemas/expectations/facts.json."""
+    files = sorted((shipped("schemas") / "facts").glob("*.sql"))
+    return {name: query for file in files for name, query in read_statements(file).items()}
+
+
+def computed_columns(suite: str) -> dict[str, str]:
+    """Expressions of the columns that are computed for a suite, by name."""
+    return {name: sql for name, sql in frame_statements()[suite].items() if name != "source"}
+
+
+def read_limits(workspace: Workspace) -> dict[str, Any]:
+    """Read the values of params.yaml that suites name as ``{"$PARAMETER": name}`` and SQL as ``getvariable('name')``.
+
+    Raises
+    ------
+    ConfigError
+        params.yaml has unknown keys or wrong values.
+    """
+    file = workspace.params_file
+    params = load_params(file) if file.is_file() else Params()
+    shares = params.cohort.split_shares
+    return {
+        "max_lead_identity_error_uv": params.ingest.max_lead_identity_error_uv,
+        "max_missing_frames": params.ingest.max_missing_frames,
+        "frames": params.cine.frames,
+        "window_px": params.cine.window_px,
+        "diseases": list(params.cohort.diseases),
+        "incident_horizon_days": params.cohort.incident_horizon_days,
+        "splits": list(shares),
+        "split_shares": [{"split": split, "share": share} for split, share in shares.items()],
+    }
+
+
+def open_tables(workspace: Workspace) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory database with one view per cohort table, over its Parquet files as they are.
+
+    `eccl.data.database.connect_data` fills tables with keys and NOT NULL, and raises an error for rows that break them.
+    The gate reports such rows, so it reads the files without constraints, superseded rows included. A table without a
+    file is empty. The caller closes the connection.
+    """
+    from eccl.data.database import COHORT_TABLES, create_tables, memory
+
+    connection = memory()
+    for table in COHORT_TABLES:
+        files = [file.as_posix() for file in table_files(workspace.data, table)]
+        if files:
+            connection.read_parquet(files, union_by_name=True).create_view(table)
+        else:
+            create_tables(connection, [table])
+    return connection
+
+
+def set_variables(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> None:
+    """Create the macros of schemas/macros/gate.sql, and one DuckDB variable per value."""
+    connection.execute((shipped("schemas") / "macros" / "gate.sql").read_text(encoding="utf-8")).fetchall()
+    for name, value in values.items():
+        connection.execute(f"SET VARIABLE {name} = ?", [value]).fetchall()
 
 
 def load_frame(connection: duckdb.DuckDBPyConnection, suite: str) -> pd.DataFrame | None:
-    """Load the frame a suite sees; None where its table is missing.
+    """Load the frame of a suite; None if its table is missing.
 
     Columns that cannot be computed, because the table lacks what they need, are left out.
 
@@ -52,36 +135,42 @@ def load_frame(connection: duckdb.DuckDBPyConnection, suite: str) -> pd.DataFram
         Name of the suite.
     """
     if suite == "facts":
-        return load_facts(connection)
-    frame = FRAMES[suite]
-    columns = _columns(connection, frame.source)
+        return _load_facts(connection)
+    source = frame_statements()[suite]["source"]
+    columns = describe(connection, f"SELECT * FROM {source}")
     if columns is None:
         return None
     selected = [_expose(name) for name in columns if name not in _HIDDEN]
-    derived = dict(frame.derived)
-    if "eid" in columns:
-        derived["eid_sign"] = "sign(eid)"
+    derived = computed_columns(suite) | ({"eid_sign": "sign(eid)"} if "eid" in columns else {})
     selected += [
         f"{expression} AS {name}"
         for name, expression in derived.items()
-        if _columns(connection, f"(SELECT {expression} AS found FROM {frame.source})") is not None
+        if describe(connection, f"SELECT {expression} FROM {source}") is not None
     ]
-    return _widen(connection.sql(f"SELECT {', '.join(selected)} FROM {frame.source}").df())
+    return _widen(connection.sql(f"SELECT {', '.join(selected)} FROM {source}").df())
 
 
-def set_variables(connection: duckdb.DuckDBPyConnection, parameters: GateParameters) -> None:
-    """Give the SQL of frames and facts its macros, and the limits of params.yaml as DuckDB variables."""
-    connection.execute(read_macros()).fetchall()
-    shares = [{"split": split, "share": share} for split, share in parameters.split_shares.items()]
-    values: dict[str, Any] = {
-        "frames": parameters.frames,
-        "window_px": parameters.window_px,
-        "incident_horizon_days": parameters.incident_horizon_days,
-        "diseases": list(parameters.diseases),
-        "split_shares": shares,
-    }
-    for name, value in values.items():
-        connection.execute(f"SET VARIABLE {name} = ?", [value]).fetchall()
+def describe(connection: duckdb.DuckDBPyConnection, query: str) -> list[str] | None:
+    """Columns that a query would return; None if a table or column that it names is missing."""
+    import duckdb
+
+    try:
+        return [str(row[0]) for row in connection.execute(f"DESCRIBE {query}").fetchall()]
+    except (duckdb.CatalogException, duckdb.BinderException):
+        return None
+
+
+def _load_facts(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Compute every fact; one whose tables lack a column that it names is left out."""
+    import pandas as pd
+
+    found: dict[str, list[float]] = {}
+    for name, query in facts().items():
+        if describe(connection, query) is not None:
+            [(value,)] = connection.execute(query).fetchall()
+            # A share of no rows is null, which is no failure.
+            found[name] = [float(value or 0)]
+    return pd.DataFrame(found)
 
 
 def _widen(found: pd.DataFrame) -> pd.DataFrame:
@@ -92,15 +181,6 @@ def _widen(found: pd.DataFrame) -> pd.DataFrame:
     return found.astype(
         {name: "float64" if kind.kind == "f" or name in gaps else "int64" for name, kind in numbers.items()}
     )
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, source: str) -> list[str] | None:
-    import duckdb
-
-    try:
-        return [str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
-    except (duckdb.CatalogException, duckdb.BinderException):
-        return None
 
 
 def _expose(name: str) -> str:

@@ -20,13 +20,12 @@ from eccl.data.gate_result import FAILED, PASSED
 from eccl.data.parts import data_version, write_parquet
 from eccl.errors import ConfigError, GateError, WorkspaceError
 from eccl.ledger.withdrawn_check import require_nobody_returned
+from eccl.quality.checks import check_schemas
 from eccl.quality.engine import Engine
-from eccl.quality.frames import load_frame, set_variables
-from eccl.quality.parameters import GateParameters, read_parameters
+from eccl.quality.frames import load_frame, open_tables, read_limits, set_variables
 from eccl.quality.results import CRITICAL, GateReport, ValidationRow, count_failures, to_table
 from eccl.quality.suites import Suite, load_suites
-from eccl.quality.summary import render_summary
-from eccl.quality.tables import check_schemas, open_tables
+from eccl.templates import render
 from eccl.workspace import Workspace
 
 
@@ -66,18 +65,15 @@ def run_gate(
         version = data_version(workspace.data)
     except WorkspaceError as error:
         raise GateError(f"nothing to validate: {error}") from error
-    parameters = read_parameters(workspace)
-    engine = Engine(parameters.for_suites())
-    rows = run_suites(workspace, engine, parameters, load_suites(suites))
+    engine = Engine(read_limits(workspace))
+    rows = run_suites(workspace, engine, load_suites(suites))
     rows = sorted([*rows, *check_schemas(workspace), *extra_results], key=lambda row: row.sort_key)
     report = _write(workspace.gate, engine, rows, version, override)
     _write_data_docs(workspace.reports / "data_docs", engine)
     return report
 
 
-def run_suites(
-    workspace: Workspace, engine: Engine, parameters: GateParameters, suites: Sequence[Suite]
-) -> list[ValidationRow]:
+def run_suites(workspace: Workspace, engine: Engine, suites: Sequence[Suite]) -> list[ValidationRow]:
     """Run suites on the tables of a workspace.
 
     Raises
@@ -90,7 +86,7 @@ def run_suites(
     connection = None
     try:
         connection = open_tables(workspace)
-        set_variables(connection, parameters)
+        set_variables(connection, engine.parameters)
         return [row for suite in suites for row in engine.run(suite, load_frame(connection, suite.name))]
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
         # DuckDB's message may quote a value; only its kind is passed on.
@@ -122,7 +118,7 @@ def _write(folder: Path, engine: Engine, rows: list[ValidationRow], version: str
             override=override,
             folder=folder,
         )
-        (temporary / "summary.html").write_text(render_summary(report), encoding="utf-8")
+        (temporary / "summary.html").write_text(render("quality/summary.html.jinja", report=report), encoding="utf-8")
         (temporary / "gate.json").write_text(json.dumps(_verdict(report), indent=2) + "\n", encoding="utf-8")
     return report
 

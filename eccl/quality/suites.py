@@ -77,19 +77,6 @@ def load_suite(file: Path) -> Suite:
     return suite
 
 
-def dump_suite(suite: Suite) -> str:
-    """Return the canonical text of a suite: sorted, one expectation per line, no ids."""
-    lines = ",\n".join(
-        "    " + json.dumps(_without_ids(expectation), ensure_ascii=False)
-        for expectation in sorted(suite.expectations, key=_sort_key)
-    )
-    head = json.dumps({"table": suite.table})
-    return (
-        f'{{\n  "name": {json.dumps(suite.name)},\n  "meta": {head},\n'
-        f'  "notes": {json.dumps(suite.notes, ensure_ascii=False)},\n  "expectations": [\n{lines}\n  ]\n}}\n'
-    )
-
-
 def columns_of(expectation: dict[str, Any]) -> list[str]:
     """Columns an expectation needs; empty for table-level ones."""
     kwargs = expectation["kwargs"]
@@ -105,8 +92,3 @@ def _without_ids(expectation: dict[str, Any]) -> dict[str, Any]:
     kept = {key: expectation[key] for key in _KEYS if expectation.get(key)}
     kept["kwargs"] = dict(sorted(expectation["kwargs"].items()))
     return kept
-
-
-def _sort_key(expectation: dict[str, Any]) -> tuple[bool, str, str, str]:
-    column = column_name(expectation)
-    return (column is not None, column or "", expectation["type"], json.dumps(expectation["kwargs"], sort_keys=True))

@@ -14,7 +14,7 @@ import pytest
 from eccl.data.parts import read_table, table_files
 from eccl.errors import ChecksumError, EcclError
 from eccl.ingest.run import run_ingest
-from eccl.quality.slots import check_slots
+from eccl.quality.checks import check_slots
 from eccl.workspace import Workspace
 from tests.conftest import tree_of
 from tests.faults.conftest import damage_of, flip, truncate

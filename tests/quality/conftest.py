@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from eccl.quality.engine import Engine
+from eccl.quality.frames import read_limits
 from eccl.quality.gate import run_suites
-from eccl.quality.parameters import read_parameters
 from eccl.quality.results import ValidationRow
 from eccl.quality.suites import column_name, load_suites
 from eccl.workspace import Workspace
@@ -61,7 +61,6 @@ def run() -> Callable[..., list[ValidationRow]]:
     """Run the named suites, or only what they say of one column, on a workspace and return their rows."""
 
     def _run(workspace: Workspace, *names: str, column: str | None = None) -> list[ValidationRow]:
-        parameters = read_parameters(workspace)
         suites = [suite for suite in load_suites() if suite.name in names]
         assert len(suites) == len(names)
         if column is not None:
@@ -71,6 +70,6 @@ def run() -> Callable[..., list[ValidationRow]]:
                 )
                 for suite in suites
             ]
-        return run_suites(workspace, Engine(parameters.for_suites()), parameters, suites)
+        return run_suites(workspace, Engine(read_limits(workspace)), suites)
 
     return _run

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from eccl.quality.checks import check_schemas
 from eccl.quality.results import ValidationRow
-from eccl.quality.tables import check_schemas
 
 Rows = list[dict[str, Any]]
 Tables = dict[str, Rows]

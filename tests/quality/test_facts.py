@@ -8,9 +8,7 @@ from types import ModuleType
 
 import duckdb
 
-from eccl.quality.facts import FACTS
-from eccl.quality.frames import set_variables
-from eccl.quality.parameters import read_parameters
+from eccl.quality.frames import facts, read_limits, set_variables
 from eccl.workspace import Workspace, shipped
 
 
@@ -25,7 +23,7 @@ def _can_be_bound(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
 def test_no_fact_is_computed_without_a_column_it_names(cohort: ModuleType, tmp_path: Path) -> None:
     connection = duckdb.connect()
     connection.execute("CREATE SCHEMA whole").fetchall()
-    set_variables(connection, read_parameters(Workspace(tmp_path)))
+    set_variables(connection, read_limits(Workspace(tmp_path)))
     columns: dict[str, list[str]] = {}
     for table in cohort.table_names():
         ddl = (shipped("schemas") / "tables" / f"{table}.sql").read_text()
@@ -34,7 +32,7 @@ def test_no_fact_is_computed_without_a_column_it_names(cohort: ModuleType, tmp_p
         connection.execute("USE main").fetchall()
         columns[table] = [row[0] for row in connection.execute(f"DESCRIBE whole.{table}").fetchall()]
         connection.execute(f"CREATE VIEW {table} AS SELECT * FROM whole.{table}").fetchall()
-    assert all(_can_be_bound(connection, query) for query in FACTS.values())
+    assert all(_can_be_bound(connection, query) for query in facts().values())
     wrong = []
     for table, names in columns.items():
         for column in names:
@@ -42,7 +40,7 @@ def test_no_fact_is_computed_without_a_column_it_names(cohort: ModuleType, tmp_p
             connection.execute(f'{view} ("{column}") FROM whole.{table}').fetchall()
             wrong += [
                 (fact, table, column)
-                for fact, query in FACTS.items()
+                for fact, query in facts().items()
                 if re.search(rf"\b{table}\b", query)
                 and re.search(rf"\b{column}\b", query)
                 and _can_be_bound(connection, query)

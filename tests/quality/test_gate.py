@@ -13,8 +13,8 @@ import pytest
 from eccl.data import database
 from eccl.data.parts import data_version, read_table
 from eccl.errors import ConfigError, GateError
+from eccl.quality.checks import check_slots
 from eccl.quality.gate import run_gate
-from eccl.quality.slots import check_slots
 from eccl.versioning.gate import require_passed_gate
 from eccl.workspace import Workspace
 

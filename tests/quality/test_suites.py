@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import duckdb
 import pytest
@@ -13,12 +14,9 @@ import pytest
 from benchmarks.big_cohort import time_suites, write_big_cohort
 from eccl.data.database import COHORT_TABLES, empty_table
 from eccl.errors import ConfigError, GateError
-from eccl.quality.facts import FACTS
-from eccl.quality.frames import FRAMES
-from eccl.quality.parameters import read_parameters
+from eccl.quality.frames import computed_columns, facts, frame_statements, read_limits, read_statements
 from eccl.quality.results import RESULT_SCHEMA
-from eccl.quality.statements import read_statements
-from eccl.quality.suites import Suite, columns_of, dump_suite, load_suite, load_suites, suites_folder
+from eccl.quality.suites import Suite, column_name, columns_of, load_suite, load_suites, suites_folder
 from eccl.workspace import Workspace, shipped
 
 FILES = sorted(suites_folder().glob("*.json"))
@@ -33,6 +31,22 @@ AGGREGATES = (
     "quantile",
     "type_to_be",
 )
+
+
+def dump_suite(suite: Suite) -> str:
+    """Return the canonical text of a suite: sorted, one expectation per line, no ids."""
+    keys = ("type", "kwargs", "meta", "severity", "notes")
+    kept = [{key: one[key] for key in keys if one.get(key)} for one in sorted(suite.expectations, key=sort_key)]
+    lines = (json.dumps(one | {"kwargs": dict(sorted(one["kwargs"].items()))}, ensure_ascii=False) for one in kept)
+    head = f'"name": "{suite.name}",\n  "meta": {{"table": "{suite.table}"}}'
+    notes = json.dumps(suite.notes, ensure_ascii=False)
+    body = ",\n".join(f"    {line}" for line in lines)
+    return f'{{\n  {head},\n  "notes": {notes},\n  "expectations": [\n{body}\n  ]\n}}\n'
+
+
+def sort_key(expectation: dict[str, Any]) -> tuple[bool, str, str, str]:
+    column = column_name(expectation)
+    return (column is not None, column or "", expectation["type"], json.dumps(expectation["kwargs"], sort_keys=True))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -56,7 +70,7 @@ def test_library_reads_the_file_and_gives_the_same_back(file: Path) -> None:
 
 def test_every_table_and_frame_has_a_suite(cohort: ModuleType) -> None:
     names = {file.stem for file in FILES}
-    assert names == {*FRAMES, "facts"}
+    assert names == {*frame_statements(), "facts"}
     assert set(cohort.table_names()) <= names
 
 
@@ -69,8 +83,8 @@ def test_every_column_is_checked_for_more_than_being_there(table: str) -> None:
         if not found["type"].endswith(("not_be_null", "match_set"))
         for column in columns_of(found)
     }
-    derived = " ".join(FRAMES[table].derived[column] for column in checked & set(FRAMES[table].derived))
-    between_tables = " ".join(query for query in FACTS.values() if re.search(rf"\b{table}\b", query))
+    derived = " ".join(computed_columns(table)[column] for column in checked & set(computed_columns(table)))
+    between_tables = " ".join(query for query in facts().values() if re.search(rf"\b{table}\b", query))
     exempt = {"fields": {"title"}}.get(table, set())  # any text will do
     unchecked = {
         column
@@ -80,15 +94,15 @@ def test_every_column_is_checked_for_more_than_being_there(table: str) -> None:
     assert unchecked == exempt
 
 
-@pytest.mark.parametrize("suite", sorted(FRAMES))
+@pytest.mark.parametrize("suite", sorted(frame_statements()))
 def test_every_computed_column_has_an_expectation(suite: str) -> None:
     [found] = [one for one in load_suites() if one.name == suite]
-    assert set(FRAMES[suite].derived) <= {column for one in found.expectations for column in columns_of(one)}
+    assert set(computed_columns(suite)) <= {column for one in found.expectations for column in columns_of(one)}
 
 
 def test_every_fact_has_one_expectation() -> None:
-    [facts] = [suite for suite in load_suites() if suite.name == "facts"]
-    assert sorted(column for found in facts.expectations for column in columns_of(found)) == sorted(FACTS)
+    [suite] = [suite for suite in load_suites() if suite.name == "facts"]
+    assert sorted(column for found in suite.expectations for column in columns_of(found)) == sorted(facts())
 
 
 def test_no_aggregate_of_a_key_is_reported() -> None:
@@ -99,7 +113,7 @@ def test_no_aggregate_of_a_key_is_reported() -> None:
 
 
 def test_every_parameter_is_known(tmp_path: Path) -> None:
-    known = read_parameters(Workspace(tmp_path)).for_suites()
+    known = read_limits(Workspace(tmp_path))
     used = {
         value["$PARAMETER"]
         for suite in load_suites()
@@ -147,7 +161,7 @@ def test_the_cohort_that_the_benchmark_measures_is_valid(tmp_path: Path) -> None
 def test_a_statement_cannot_stand_twice(tmp_path: Path) -> None:
     file = tmp_path / "pairs.sql"
     file.write_text("-- name: one\nSELECT 1\n\n-- name: one\nSELECT 2\n")
-    with pytest.raises(ConfigError, match="stands twice"):
+    with pytest.raises(ConfigError, match="occurs twice"):
         read_statements(file)
 
 

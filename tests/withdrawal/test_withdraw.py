@@ -23,8 +23,8 @@ from eccl.ledger.exports import record_export
 from eccl.ledger.releases import read_ledger
 from eccl.ledger.tombstones import Tombstones
 from eccl.publishing.publish import publish
+from eccl.quality.checks import check_slots
 from eccl.quality.gate import run_gate
-from eccl.quality.slots import check_slots
 from eccl.versioning.gate import require_passed_gate
 from eccl.withdrawal.run import plan_withdrawal, withdraw
 from eccl.workspace import Workspace

@@ -13,8 +13,8 @@ def validate_stage(workspace: WorkspaceOption = None) -> None:
     Example: eccl stage validate
     """
     from eccl.config import load_params
+    from eccl.quality.checks import check_slots
     from eccl.quality.gate import run_gate
-    from eccl.quality.slots import check_slots
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)

@@ -16,10 +16,9 @@ from eccl.data.parts import read_files, read_table, table_files
 from eccl.errors import ChecksumError, EcclError
 from eccl.ledger.tombstones import journal_path
 from eccl.ledger.withdrawn_check import require_nobody_returned
+from eccl.quality.checks import CHECKED, check_schemas
 from eccl.quality.product.arrays import REPAIR, layout_of
 from eccl.quality.product.findings import Finding, Node, count_of, critical, note, warning
-from eccl.quality.slots import CHECKED
-from eccl.quality.tables import check_schemas
 from eccl.workspace import Workspace
 
 AGAIN = "run `eccl ingest RAW`, or bring the recorded version back with `dvc checkout --force data.dvc`"

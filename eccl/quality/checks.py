@@ -1,18 +1,53 @@
-"""Arrays against tables: committed slots read back to the checksums their rows recorded."""
+"""Checks of the gate outside the suites: tables against their schemas, array slots against their checksums."""
 
 from __future__ import annotations
 
 import json
 import random
 
+import pyarrow as pa
+
 from eccl.data.arrays import verify_rows
 from eccl.data.parts import read_table, table_files
 from eccl.data.slots import SLOTS
-from eccl.errors import ChecksumError
+from eccl.errors import ChecksumError, SchemaError
 from eccl.quality.results import CRITICAL, ValidationRow
 from eccl.workspace import Workspace
 
 CHECKED = tuple((slots.table, array, column) for slots in SLOTS for array, column in slots.arrays.items())
+"""Table, array and the table's column of checksums, for every array."""
+
+
+def check_schemas(workspace: Workspace) -> list[ValidationRow]:
+    """Check that every table fits its DDL: columns, types, keys, NOT NULL. One row per table."""
+    from eccl.data.database import COHORT_TABLES
+
+    return [_check_schema(workspace, table) for table in COHORT_TABLES]
+
+
+def _check_schema(workspace: Workspace, table: str) -> ValidationRow:
+    from eccl.data.database import connect_data
+
+    problem = None
+    try:
+        connect_data(workspace, [table]).close()
+    except SchemaError as error:
+        problem = str(error)
+    except (OSError, ChecksumError, pa.ArrowInvalid):
+        problem = "the table's parts differ in columns or types, or one is not Parquet; ingest them again"
+    return ValidationRow(
+        suite="schemas",
+        table_name=table,
+        expectation="expect_table_to_fit_schema",
+        column_name=None,
+        severity=CRITICAL,
+        success=problem is None,
+        element_count=None,
+        unexpected_count=None,
+        observed=problem,
+        expected="{}",
+        note=f"The table fits schemas/tables/{table}.sql: columns, types, key, NOT NULL.",
+    )
 
 
 def check_slots(workspace: Workspace, sample: int) -> list[ValidationRow]:
@@ -29,13 +64,13 @@ def check_slots(workspace: Workspace, sample: int) -> list[ValidationRow]:
         One critical row per array that has a table.
     """
     return [
-        _check_array(workspace, table, array, column, sample)
+        _check_slots(workspace, table, array, column, sample)
         for table, array, column in CHECKED
         if table_files(workspace.data, table)
     ]
 
 
-def _check_array(workspace: Workspace, table: str, array: str, column: str, sample: int) -> ValidationRow:
+def _check_slots(workspace: Workspace, table: str, array: str, column: str, sample: int) -> ValidationRow:
     committed = read_table(workspace.data, table, ["row", column])
     pairs = sorted(zip(committed.column("row").to_pylist(), committed.column(column).to_pylist(), strict=True))
     if 0 < sample < len(pairs):
