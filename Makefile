@@ -10,7 +10,7 @@ export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
 export DVC_NO_ANALYTICS := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: install demo test lint bench lock clean
+.PHONY: install demo test lint docs bench lock clean
 
 install: $(VENV)/.installed
 
@@ -18,7 +18,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing (a few minutes the first time; log in $(VENV)/install.log) ..."
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,s3,dask]' > $(VENV)/install.log 2>&1 \
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,s3,dask,docs]' > $(VENV)/install.log 2>&1 \
 		|| { tail -n 20 $(VENV)/install.log; exit 1; }
 	@touch $@
 
@@ -34,6 +34,11 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tests/id_guard.py
+
+# The documentation site, in site/. Pages open from the folder; the build needs no network.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Built site/index.html"
 
 bench: install
 	$(BIN)/python -m benchmarks
