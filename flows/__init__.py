@@ -1,3 +1,3 @@
-"""Prefect flows: the protocol, one screen per flow. No science and no SQL lives here."""
+"""Prefect flows: the steps of each procedure, one screen per flow. They contain no science and no SQL."""
 
 import eccl  # noqa: F401  (turns telemetry off before Prefect is imported)

@@ -9,44 +9,44 @@ import importlib
 import json
 import os
 import sys
+from typing import Any
 
-# A person watches: the flows print what matters and an error is printed once, below; Prefect's own words stay in its database.
+# The flows print their messages and an error is printed once, below; Prefect's own log stays in its database.
 os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
-NAMES = ("ingest", "ingest-files", "validate", "train", "publish", "withdraw", "cohort")
-MODULES = {"ingest-files": "ingest"}
 
-
-def main(name: str, parameters: str) -> int:
-    """Run a flow; print an error's message, not its traceback, where it is one of ours."""
-    import flows  # noqa: F401
+def main(name: str, values: str) -> int:
+    """Run a flow; print the message of an error of ours without a traceback."""
     from eccl.errors import EcclError
+    from flows.support.parameters import FLOWS, read_parameters
 
-    if name not in NAMES:
-        print(f"no flow {name}; there are {', '.join(NAMES)}", file=sys.stderr)
+    if name not in FLOWS:
+        print(f"no flow {name}; there are {', '.join(FLOWS)}", file=sys.stderr)
         return 2
-    from flows.support.parameters import read_parameters
-
     try:
-        _run(name, read_parameters(name, json.loads(parameters)).model_dump(exclude_unset=True))
+        _run(name, dict(read_parameters(name, FLOWS[name], json.loads(values))))
     except EcclError as error:
         print(f"eccl: {error}", file=sys.stderr)
         return 1
     except Exception as error:
-        if (told := _server_gone(error)) is None:
+        if (message := _server_gone(error)) is None:
             raise
-        print(f"eccl: {told}", file=sys.stderr)
+        print(f"eccl: {message}", file=sys.stderr)
         return 1
     return 0
+
+
+def find_flow(name: str) -> Any:
+    """The flow of a name: ``ingest-files`` is ``flows.ingest.ingest_files``."""
+    return getattr(importlib.import_module(f"flows.{name.partition('-')[0]}"), name.replace("-", "_"))
 
 
 def _run(name: str, parameters: dict[str, object]) -> None:
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    run = getattr(importlib.import_module(f"flows.{MODULES.get(name, name)}"), name.replace("-", "_"))
-    # The heartbeat costs each flow a second at its end, and nobody listens to it in a one-off run.
+    # The heartbeat adds a second to the end of each flow, and a single run does not need it.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        run(**parameters)
+        find_flow(name)(**parameters)
 
 
 def _server_gone(error: BaseException) -> str | None:

@@ -24,7 +24,7 @@ from prefect.exceptions import ObjectNotFound
 
 from eccl.errors import EcclError, FlowError
 from eccl.workspace import find_workspace
-from flows.support.policy import GPU_TAG, checkout_tag
+from flows.support.policy import GPU_TAG, workspace_tag
 
 POOLS = {"eccl": 4, "gpu": 1}
 NIGHTLY = "ingest/nightly"
@@ -44,7 +44,7 @@ def make_pools(client: SyncPrefectClient) -> None:
 
 def make_limits(client: SyncPrefectClient, root: Path, gpus: int) -> dict[str, int]:
     """Create the limits of tags, or set them; returns what they are."""
-    limits = {GPU_TAG: gpus, checkout_tag(root): 1}
+    limits = {GPU_TAG: gpus, workspace_tag(root): 1}
     for tag, limit in limits.items():
         client.upsert_global_concurrency_limit_by_name(f"tag:{tag}", limit)
     return limits

@@ -1,4 +1,4 @@
-"""What the Prefect page tells of a run: counts, refusals with their remedies, the gate, where the reports are. Never an id."""
+"""A run's page in Prefect: counts, quarantined files with their remedies, the gate, the reports. Never an id."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from flows.support.redaction import without_ids
 
 Row = Mapping[str, Any]
 REPORTS_URL = "ECCL_REPORTS_URL"
-"""Where reports/ is served, if it is: links on the run page begin with it."""
+"""Environment variable with the address that serves reports/; links on the run page begin with it."""
 
 
 def show_ingest(report: IngestReport) -> None:
-    """Counts per kind of file, what was refused and what to do about it, and the tables."""
+    """Show counts per kind of file, quarantined files with what to do about them, and the tables."""
     counts = [
         {
             "kind": kind.kind,
@@ -42,7 +42,7 @@ def show_ingest(report: IngestReport) -> None:
         counts,
         "Every raw file is accounted for: expected = written + repaired + skipped + quarantined.",
     )
-    refused = [
+    quarantined = [
         {"kind": kind, "reason": reason, "files": count, "what to do": remedy(Reason(reason))}
         for kind, reasons in [
             *((one.kind, one.quarantined) for one in report.kinds),
@@ -50,8 +50,8 @@ def show_ingest(report: IngestReport) -> None:
         ]
         for reason, count in reasons.items()
     ]
-    if refused:
-        _table("ingest-quarantine", refused, "What was refused in this run, and what to do about it.")
+    if quarantined:
+        _table("ingest-quarantine", quarantined, "Files quarantined in this run, and what to do about them.")
     skipped = [f"{count} {kind.kind} files {reason}" for kind in report.kinds for reason, count in kind.skipped.items()]
     flags = [
         f"{count} {kind.kind} records flagged {flag}" for kind in report.kinds for flag, count in kind.flags.items()
@@ -64,11 +64,11 @@ def show_ingest(report: IngestReport) -> None:
         f"- Skipped: {', '.join(skipped) or 'nothing'}",
         f"- Accepted with a flag: {', '.join(flags) or 'none'}",
     ]
-    _markdown("ingest", lines, "What became of the raw files.")
+    _markdown("ingest", lines, "Raw files of this run.")
 
 
 def show_gate(place: Workspace, found: Mapping[str, Any]) -> None:
-    """The gate's verdict, what failed, and links to its reports."""
+    """Show the gate's result, what failed, and links to its reports."""
     if failures := _failures(place):
         _table("gate-failures", failures, "Expectations that were not met.")
     override = f"- Override: {found['override']}" if found.get("override") else "- No override"
@@ -79,11 +79,11 @@ def show_gate(place: Workspace, found: Mapping[str, Any]) -> None:
         override,
         *_links(place, {"Summary": "gate/summary.html", "Data Docs": "data_docs/index.html"}),
     ]
-    _markdown("gate", lines, "Whether anything may follow.")
+    _markdown("gate", lines, "Result of the gate.")
 
 
 def show_training(place: Workspace, stages: Mapping[str, str]) -> None:
-    """Which stages ran, the metrics, and the figures."""
+    """Show the stages that ran, the metrics, and the figures."""
     _table("training-stages", [{"stage": stage, "what": what} for stage, what in stages.items()], "Stages of dvc.yaml.")
     figures = {
         path.stem.replace("_", " "): path.relative_to(place.reports).as_posix()
@@ -92,11 +92,11 @@ def show_training(place: Workspace, stages: Mapping[str, str]) -> None:
     lines = ["## Training", *_metrics(place), *_links(place, {"Gate": "gate/summary.html", **figures})]
     base = os.environ.get(REPORTS_URL)
     lines += [f"\n![{name}]({base.rstrip('/')}/{path})" for name, path in figures.items()] if base else []
-    _markdown("training", lines, "What was trained, and what it is worth.")
+    _markdown("training", lines, "Stages and metrics of this run.")
 
 
 def show_release(name: str, is_new: bool, rows: Mapping[str, int]) -> None:
-    """Rows of each table of a release."""
+    """Show the rows of each table of a release."""
     state = "Published" if is_new else "Nothing new since"
     if rows:
         _table("release-tables", [{"table": table, "rows": count} for table, count in rows.items()], f"{state} {name}.")
@@ -104,9 +104,9 @@ def show_release(name: str, is_new: bool, rows: Mapping[str, int]) -> None:
 
 
 def show_withdrawal(place: Workspace, certificate: str | None) -> None:
-    """A certificate's counts."""
+    """Show the counts of a certificate."""
     if certificate is None:
-        _markdown("withdrawal", ["## Nobody to withdraw"], "Everybody on the list left before.")
+        _markdown("withdrawal", ["## No participant to withdraw"], "All on the list were withdrawn before.")
         return
     content = json.loads((place.ledger / "withdrawals" / f"{certificate}.json").read_text())
     rows = [
@@ -120,7 +120,7 @@ def show_withdrawal(place: Workspace, certificate: str | None) -> None:
     lines = [
         f"## Certificate `ledger/withdrawals/{certificate}.md`",
         f"- {content['participants']} participants",
-        f"- Models that saw them: {len(content.get('runs_tainted', []))}",
+        f"- Models trained on their data: {len(content.get('runs_tainted', []))}",
     ]
     _markdown("withdrawal", lines, "What was removed.")
 
@@ -149,7 +149,7 @@ def _metrics(place: Workspace) -> list[str]:
 
 
 def _links(place: Workspace, files: Mapping[str, str]) -> list[str]:
-    # A browser does not follow a page's links to files: without a server of reports/ the path is said instead.
+    # A browser does not follow a page's links to files: without a server of reports/ the path is shown instead.
     base = os.environ.get(REPORTS_URL)
     return [
         f"- [{name}]({base.rstrip('/')}/{path})" if base else f"- {name}: `reports/{path}` in the workspace"
@@ -171,6 +171,6 @@ def _markdown(key: str, lines: Iterable[str], description: str) -> None:
 
 
 def _page() -> UUID | None:
-    # The whole story is on one page: that of the run that called the others.
+    # All artifacts are on one page: that of the run that called the others.
     root = flow_run.root_flow_run_id
     return UUID(root) if root else None

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees of a flow; a scheduled run has the same words in its log."""
+"""What a flow prints at a terminal; a scheduled run has the same messages in its log."""
 
 from __future__ import annotations
 
@@ -15,27 +15,42 @@ from eccl.commands.progress import columns
 console = Console(stderr=True)
 
 
-def say(message: str) -> None:
-    """Tell the terminal and the run's log."""
+def announce(message: str) -> None:
+    """Print a message and write it to the run's log."""
     console.print(message, highlight=False)
     get_run_logger().info(message)
 
 
+class Bar:
+    """A bar with counts, time so far and time to go; lines of a child process are printed above it."""
+
+    def __init__(self, bar: Progress, what: str, total: int) -> None:
+        self._bar, self._what = bar, what
+        self._task = bar.add_task(what, total=total)
+
+    def at(self, done: int, what: str | None = None) -> None:
+        """Set how many are done, and what is being done."""
+        self._bar.update(self._task, completed=done, description=what or self._what)
+
+    def show_line(self, line: str) -> None:
+        """Print a line."""
+        self._bar.console.print(f"  {line}", style="dim", highlight=False, markup=False, soft_wrap=True)
+
+
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Progress]:
-    """Show a bar with rate and time to go; advance it with ``bar.update(bar.task_ids[0], completed=n)``."""
+def progress(what: str, total: int) -> Iterator[Bar]:
+    """Show a bar."""
     with Progress(*columns(), console=console) as bar:
-        bar.add_task(what, total=total)
-        yield bar
+        yield Bar(bar, what, total)
 
 
 def counts_table(title: str, rows: Mapping[str, Mapping[str, int | str]]) -> None:
-    """Print counts, one row per thing and one column per count."""
+    """Print counts, one row per key and one column per count."""
     table = Table(title=title, title_justify="left", title_style="bold")
     names = list(next(iter(rows.values()))) if rows else []
     table.add_column("")
     for name in names:
         table.add_column(name, justify="right")
-    for thing, counts in rows.items():
-        table.add_row(thing, *(str(counts[name]) for name in names))
+    for key, counts in rows.items():
+        table.add_row(key, *(str(counts[name]) for name in names))
     console.print(table)

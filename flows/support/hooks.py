@@ -1,4 +1,4 @@
-"""A flow that fails says so: in its log, on its page, and wherever you want to hear of it. Never with an id.
+"""Report a flow that failed: in its log, on its page, and to your own channels. No report contains a participant id.
 
 ``ECCL_ALERT_URL`` (or the Prefect variable ``eccl_alert_url``) gets a POST of JSON; ``ECCL_ALERT_COMMAND`` (or
 ``eccl_alert_command``) is run by the shell with the same JSON on its input.
@@ -28,33 +28,33 @@ from flows.support.redaction import without_ids
 _ALERT_S = 30.0
 
 
-def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Tell of a failed, crashed or cancelled run; a step of another flow leaves that to its flow."""
+def report_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Report a failed, crashed or cancelled run. A step of another flow is reported by that flow alone."""
     if flow_run.parent_task_run_id is not None:
         return
-    told = describe(flow, flow_run, state)
+    report = describe(flow, flow_run, state)
     logger = flow_run_logger(flow_run, flow)
-    logger.error("%s: %s", told["title"], told["message"])
-    text = json.dumps(told)
-    channels: dict[str, Callable[[], None]] = {"artifact": partial(_artifact, flow_run, told)}
+    logger.error("%s: %s", report["title"], report["message"])
+    text = json.dumps(report)
+    channels: dict[str, Callable[[], object]] = {"artifact": partial(_artifact, flow_run, report)}
     if url := _setting("eccl_alert_url"):
         channels["ECCL_ALERT_URL"] = partial(_post, url, text)
     if command := _setting("eccl_alert_command"):
         channels["ECCL_ALERT_COMMAND"] = partial(_run, command, text)
-    for name, tell in channels.items():
+    for name, send in channels.items():
         try:
-            tell()
-        except Exception as error:  # the others must still be told; what failed here is in the log
-            logger.error("telling of it by %s failed (%s)", name, type(error).__name__)
+            send()
+        except Exception as error:  # the other channels still get the report; this failure is in the log
+            logger.error("reporting by %s failed (%s)", name, type(error).__name__)
 
 
 def describe(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> dict[str, str]:
-    """Say what happened in words that hold no id: our own errors as they are, of others only their kind."""
+    """Describe a failure without ids: the message of our own errors, the class alone of others."""
     error = state.data if isinstance(state.data, BaseException) else getattr(state.data, "result", None)
     if isinstance(error, EcclError):
         message = str(error)
     elif isinstance(error, BaseException):
-        message = f"{type(error).__name__}; the run's log says where"
+        message = f"{type(error).__name__}; see the run's log"
     else:
         message = state.message or "no message"
     return {
@@ -69,12 +69,8 @@ def describe(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> dict
     }
 
 
-HOOKS: dict[str, Any] = {
-    "on_failure": [tell_failure],
-    "on_crashed": [tell_failure],
-    "on_cancellation": [tell_failure],
-}
-"""What every flow that can be deployed is given."""
+HOOKS: dict[str, Any] = {name: [report_failure] for name in ("on_failure", "on_crashed", "on_cancellation")}
+"""Arguments of every flow that reports its failure."""
 
 
 def _setting(name: str) -> str | None:
@@ -87,18 +83,13 @@ def _setting(name: str) -> str | None:
     return str(found) if found else None
 
 
-def _artifact(flow_run: FlowRun, told: dict[str, str]) -> None:
-    lines = [f"## {told['title']}", f"**{told['error']}**", "```", told["message"], "```"]
+def _artifact(flow_run: FlowRun, report: dict[str, str]) -> None:
+    lines = [f"## {report['title']}", f"**{report['error']}**", "```", report["message"], "```"]
+    artifact = ArtifactCreate(
+        key="failure", type="markdown", description=report["title"], data="\n".join(lines), flow_run_id=flow_run.id
+    )
     with get_client(sync_client=True) as client:
-        client.create_artifact(
-            ArtifactCreate(
-                key="failure",
-                type="markdown",
-                description=told["title"],
-                data="\n".join(lines),
-                flow_run_id=flow_run.id,
-            )
-        )
+        client.create_artifact(artifact)
 
 
 def _post(url: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The same map over batches, by processes of this machine, by a Dask cluster, or by a Ray cluster.
+"""Map over batches with processes of this machine, a Dask cluster, or a Ray cluster.
 
 A Prefect task is a batch, never a participant. ``processes``: tasks are threads that wait for worker processes. ``dask`` and
 ``ray``: tasks run in the cluster's workers, which need this package, the workspace and the raw files at the same paths.
@@ -29,10 +29,10 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from eccl.errors import EcclError, FlowError, LockedError
 from eccl.ingest.batch import BatchResult
 from eccl.ingest.plan import Batch
-from eccl.ingest.run import worker_pool
-from flows.support.parameters import Runner
+from eccl.ingest.run import IngestSession, worker_pool
+from flows.support.parameters import IngestParameters, Runner
 from flows.support.policy import IO_RETRIES, retry_io
-from flows.support.redaction import discreet
+from flows.support.redaction import redact_errors
 
 Work = Callable[[Batch], BatchResult]
 
@@ -49,49 +49,36 @@ INSTALL = {"dask": "pip install 'eccl[dask]'", "ray": "pip install 'eccl[ray]'"}
     task_run_name="{batch.kind}-{batch.shard}",
     **IO_RETRIES,
 )
-@discreet
+@redact_errors
 def ingest_batch(run: Work, batch: Batch) -> BatchResult:
     """Commit one shard. A retry is safe: the commit is a rename."""
     return run(batch)
 
 
 @contextmanager
-def mapped(
-    work: Work,
-    batches: list[Batch],
-    *,
-    state: Path,
-    runner: Runner = "processes",
-    workers: int = 2,
-    address: str | None = None,
-) -> Iterator[Iterator[BatchResult]]:
-    """Map over batches and yield their results in the order in which they come.
-
-    Parameters
-    ----------
-    work
-        Commits one batch.
-    state
-        Folder of the workspace's locks.
-    runner, workers, address
-        Where; see :class:`flows.support.parameters.IngestParameters`.
+def mapped(ingest: IngestSession, parameters: IngestParameters) -> Iterator[Iterator[BatchResult]]:
+    """Map over the batches of an ingest and yield their results as they are finished.
 
     Raises
     ------
     FlowError
         The runner is not installed, its cluster cannot be reached, or a worker died each time a batch was tried.
     """
+    batches, workers, address = ingest.batches, parameters.workers, parameters.address
     if not batches:
         yield iter(())
-    elif runner == "processes":
+    elif parameters.runner == "processes":
+        workers = ingest.fitting(workers)
         with (
             ThreadPoolTaskRunner[Any](max_workers=max(WAITING_THREADS, 2 * workers)) as tasks,
             WorkerProcesses(workers) as pool,
         ):
-            yield _results(tasks, partial(pool.run, work), batches)
+            yield _results(tasks, partial(pool.run, ingest.work), batches)
     else:
-        fenced = Fenced(work, state, (state / "write.lock").read_text())
-        with _cluster(runner, workers, address) as tasks, _server_for_workers(address):
+        # The workers of an existing cluster have their own memory.
+        workers = workers if address else ingest.fitting(workers)
+        fenced = Fenced(ingest.work, ingest.workspace.state, (ingest.workspace.state / "write.lock").read_text())
+        with _cluster(parameters.runner, workers, address) as tasks, _server_for_workers(address):
             yield _results(tasks, fenced, batches)
 
 
@@ -121,7 +108,7 @@ def _result(future: PrefectFuture[BatchResult]) -> BatchResult:
 
 
 class WorkerProcesses:
-    """A pool of worker processes that is started anew where one of them dies."""
+    """A pool of worker processes that is replaced when one of them dies."""
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
@@ -138,7 +125,7 @@ class WorkerProcesses:
             pool, self._pool = self._pool, None
         if pool is None:
             return
-        if kind is not None:  # an error or a timeout: nobody wants what is still being read, and a commit is a rename
+        if kind is not None:  # an error or a timeout: results are not needed any more, and a commit is a rename
             for process in set(multiprocessing.active_children()) - self._others:
                 process.kill()
         pool.shutdown(wait=True, cancel_futures=True)
@@ -165,8 +152,8 @@ class WorkerProcesses:
 class Fenced:
     """Work in a cluster, whose workers outlive a flow that was killed.
 
-    A batch is not begun where its ingest has ended, and two of the same shard are never written side by side: whoever
-    comes second waits, and then finds its ingest ended, or replaces what the first one wrote by the same bytes.
+    A batch is not begun where its ingest has ended, and two batches of one shard are never written at the same time: the
+    second waits, then finds its ingest ended, or replaces what the first one wrote by the same bytes.
     """
 
     work: Work
@@ -187,7 +174,7 @@ class Fenced:
 
 @contextmanager
 def _server_for_workers(address: str | None) -> Iterator[None]:
-    """Let workers use the flow's own Prefect server; without a word each would start one of its own."""
+    """Let workers use the flow's own Prefect server; without this setting each would start its own."""
     if PREFECT_API_URL.value():
         yield
         return

@@ -1,4 +1,4 @@
-"""No participant id in a run's log, state or artifact, whatever another library puts into its message."""
+"""No participant id in a run's log, state or artifact, whatever the message of a library contains."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _ID = re.compile(r"(?<![0-9a-fA-F])(?<![0-9]\.)[1-9][0-9]{6}(?![0-9a-fA-F])")
 
 
 def without_ids(text: str) -> str:
-    """Replace whatever could be a participant's id."""
+    """Replace every number that could be a participant id."""
     return _ID.sub("<id>", text)
 
 
-def discreet(function: Callable[P, R]) -> Callable[P, R]:
-    """Keep ids out of what Prefect stores of an error.
+def redact_errors(function: Callable[P, R]) -> Callable[P, R]:
+    """Remove ids from the errors that Prefect stores.
 
-    An error may quote a file's name, or a folder's that somebody named after a participant; it is raised anew without it, and
-    without its traceback's values.
+    An error may quote the name of a file or folder, which may contain an id. Such an error is replaced by one without ids and
+    without the traceback's values.
     """
 
     @functools.wraps(function)
@@ -37,21 +37,19 @@ def discreet(function: Callable[P, R]) -> Callable[P, R]:
         except Exception as error:
             if without_ids(str(error)) == str(error):
                 raise
-            raise _told_discreetly(error) from None
+            raise _redacted(error) from None
 
-    # Prefect reads types from here; as text they would be looked up among this module's names.
+    # Prefect reads types from here; as text they would be resolved among this module's names.
     signature = inspect.signature(function, eval_str=True)
     run.__signature__ = signature  # type: ignore[attr-defined]
     run.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
     return run
 
 
-def _told_discreetly(error: Exception) -> Exception:
+def _redacted(error: Exception) -> Exception:
+    """The error without ids, of the same class where possible, so that whether to try again is decided the same way."""
     if isinstance(error, EcclError) and not isinstance(error, Rejected):
-        return type(error)(
-            without_ids(str(error))
-        )  # of the same class, so that it is told and tried again in the same way
+        return type(error)(without_ids(str(error)))
     if isinstance(error, OSError) and error.errno is not None:
-        # Of the same class, so that whether to try again is decided in the same way.
         return OSError(error.errno, os.strerror(error.errno), without_ids(str(error.filename or "")))
     return FlowError(f"{type(error).__name__}: {without_ids(str(error))}")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from eccl.ingest.plan import Batch
 from eccl.workspace import Workspace
 from flows.support import mapping
 from flows.support.mapping import Fenced, mapped
+from flows.support.parameters import IngestParameters
 from tests.conftest import tree_of
 from tests.flows.server import Server
 
@@ -42,9 +44,14 @@ def die_until(allowed: Path, batch: Batch) -> Any:
 def run_map(work: Callable[[Batch], Any], state: Path, **where: Any) -> list[int]:
     from prefect import flow
 
+    ingest: Any = SimpleNamespace(
+        work=work, batches=BATCHES, workspace=SimpleNamespace(state=state), fitting=lambda workers: workers
+    )
+    parameters = IngestParameters(workspace=state, raw="raw", **where)
+
     @flow(name="map")
     def over() -> list[int]:
-        with writing(state, "ingest"), mapped(work, BATCHES, state=state, **where) as done:
+        with writing(state, "ingest"), mapped(ingest, parameters) as done:
             return sorted(result.shard for result in done)
 
     return over()

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from eccl.errors import ConfigError, FlowError, GateError, LockedError, ReconcileError, SourceError
-from flows.support.policy import checkout_tag, is_worth_retrying, one_dvc_command, timeout_s
-from flows.support.redaction import discreet, without_ids
+from eccl.versioning.repository import dvc_lock
+from flows.support.policy import is_worth_retrying, timeout_s, workspace_tag
+from flows.support.redaction import redact_errors, without_ids
 from tests.flows.server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys, time
 from pathlib import Path
-from flows.support.policy import one_dvc_command
-with one_dvc_command(Path(sys.argv[1]), "dvc repro align"):
+from eccl.versioning.repository import dvc_lock
+with dvc_lock(Path(sys.argv[1]), "dvc repro align"):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -32,7 +33,7 @@ import sys
 from pathlib import Path
 from prefect import flow
 from flows.support.dvc import run_stage
-from flows.support.policy import step
+from flows.support.define import step
 
 @flow(timeout_seconds=900)
 def inner() -> None:
@@ -100,18 +101,18 @@ def test_one_dvc_command_at_a_time_also_without_a_server(tmp_path: Path) -> None
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         with (
-            pytest.raises(FlowError, match=rf"busy with `dvc repro align, process {other.pid}`.*`dvc push`"),
-            one_dvc_command(tmp_path, "dvc push", wait_s=0.5),
+            pytest.raises(LockedError, match=rf"busy with `dvc repro align, process {other.pid}`.*`dvc push`"),
+            dvc_lock(tmp_path, "dvc push", wait_s=0.5),
         ):
             pass
         other.kill()
-    with one_dvc_command(tmp_path, "dvc push", wait_s=0.5):  # the kernel took the dead holder's lock
+    with dvc_lock(tmp_path, "dvc push", wait_s=0.5):  # the kernel took the dead holder's lock
         pass
 
 
 def test_limits_of_a_checkout_have_its_name(tmp_path: Path) -> None:
-    assert checkout_tag(tmp_path / "study").startswith("dvc-study-")
-    assert checkout_tag(tmp_path / "a" / "study") != checkout_tag(tmp_path / "b" / "study")
+    assert workspace_tag(tmp_path / "study").startswith("dvc-study-")
+    assert workspace_tag(tmp_path / "a" / "study") != workspace_tag(tmp_path / "b" / "study")
 
 
 def test_the_server_keeps_stages_with_one_tag_apart(prefect_server: Server, tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_the_server_keeps_stages_with_one_tag_apart(prefect_server: Server, tmp_
             assert make_limits(client, tmp_path, gpus=1)[GPU_TAG] == 1
         tags = {one.name: one.limit for one in client.read_global_concurrency_limits(limit=50, offset=0)}
     assert tags[f"tag:{GPU_TAG}"] == 1
-    assert tags[f"tag:{checkout_tag(tmp_path)}"] == 1
+    assert tags[f"tag:{workspace_tag(tmp_path)}"] == 1
     at_once: list[int] = []
     running = threading.Semaphore(0)
 
@@ -174,27 +175,27 @@ def _is_running(program: str) -> bool:
 
 
 def test_hours_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert timeout_s("ingest") == 24 * 3600
+    assert timeout_s("ingest-files", 24) == 24 * 3600
     monkeypatch.setenv("ECCL_TIMEOUT_HOURS_INGEST", "0.5")
-    assert timeout_s("ingest") == 1800
+    assert timeout_s("ingest-files", 24) == 1800
     monkeypatch.setenv("ECCL_TIMEOUT_HOURS_INGEST", "soon")
     with pytest.raises(ConfigError, match="ECCL_TIMEOUT_HOURS_INGEST"):
-        timeout_s("ingest")
+        timeout_s("ingest", 24)
 
 
 def test_every_flow_that_can_be_deployed_has_a_limit_and_tells_when_it_fails() -> None:
-    from flows.__main__ import NAMES
-    from flows.support.hooks import tell_failure
-    from tests.flows.test_parameters import flow_of
+    from flows.__main__ import find_flow
+    from flows.support.hooks import report_failure
+    from flows.support.parameters import FLOWS
 
-    for name in NAMES:
-        flow = flow_of(name)
+    for name in FLOWS:
+        flow = find_flow(name)
         assert flow.timeout_seconds
-        assert flow.on_failure_hooks == flow.on_crashed_hooks == flow.on_cancellation_hooks == [tell_failure]
+        assert flow.on_failure_hooks == flow.on_crashed_hooks == flow.on_cancellation_hooks == [report_failure]
 
 
 def test_ids_are_taken_out_of_what_other_libraries_say() -> None:
-    @discreet
+    @redact_errors
     def read(number: int) -> int:
         if number:
             raise FileNotFoundError(2, "No such file", f"/raw/{number}_20205_2_0.xml")

@@ -12,7 +12,6 @@ What is finished is in the lock of its seed, which grows with every job.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from eccl.errors import FlowError, LockedError
+from eccl.errors import FlowError
 from eccl.study.scheduler.durations import Durations, open_durations
 from eccl.study.scheduler.events import read_epoch, read_line
 from eccl.study.scheduler.jobs import Job
@@ -30,6 +29,7 @@ from eccl.study.scheduler.pipeline import outdated_stages, pipeline_of, write_pi
 from eccl.study.scheduler.record import record, why_not_recorded
 from eccl.training.settings.arms import ArmTable
 from eccl.versioning.gate import require_passed_gate
+from eccl.versioning.repository import dvc_lock
 from eccl.workspace import Workspace
 
 _LAST_LINES = 20
@@ -236,29 +236,12 @@ def _started(workspace: Workspace, jobs: Sequence[Job], lock: IO[str]) -> Iterat
         process.wait()
 
 
-@contextlib.contextmanager
-def hold(workspace: Workspace) -> Iterator[IO[str]]:
-    """Hold the workspace against other DVC commands; the flows' lock of the same name keeps their stages out.
+def hold(workspace: Workspace) -> contextlib.AbstractContextManager[IO[str]]:
+    """Hold the workspace against other DVC commands, those of the flows included.
 
     Raises
     ------
     LockedError
         Another DVC command runs in this workspace.
     """
-    path = workspace.state / "dvc.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedError(
-                f"this workspace is busy with `{path.read_text() or 'another command'}`; run the command again when that has ended"
-            ) from None
-        stream.truncate(0)
-        stream.write(f"eccl table1, process {os.getpid()}")
-        stream.flush()
-        try:
-            yield stream
-        finally:
-            with contextlib.suppress(OSError):  # the lock ends with the stream, whatever it says
-                stream.truncate(0)
+    return dvc_lock(workspace.root, "eccl table1")
