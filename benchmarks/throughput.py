@@ -18,19 +18,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import origin, write_table
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.mae import MaskedAutoencoder
 from eccl.models.projection import Aligned, Supervised
-from eccl.training.cost.estimate import (
-    PEAK_FLOPS,
-    TrainSet,
-    estimate_align,
-    estimate_pretrain_cmr,
-    estimate_pretrain_ecg,
-)
 from eccl.training.inputs.augment import augment_ecg, draw_views, sample_cine, scale_ecg
 from eccl.training.inputs.visits import CineGeometry
 from eccl.training.loop.frozen import FrozenEncoder
@@ -41,6 +35,8 @@ from eccl.workspace import shipped
 
 STAGES = ("pretrain_ecg", "pretrain_cmr", "align", "align live")
 RECORDS, TRAITS, WINDOW = 2048, 82, 112
+PEAK_FLOPS = {"H100": 989e12, "A100": 312e12, "L4": 121e12}
+"""Peak of dense bf16 products, operations per second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +72,12 @@ class Records:
 def measure(case: Case, preset: Preset, runtime: Runtime, records: Records, steps: int) -> dict[str, Any]:
     """Run warm-up and measured steps of one case."""
     torch.manual_seed(0)
-    task, inputs, flops = _build(case, preset, runtime, records)
+    task, inputs = _build(case, preset, runtime, records)
     parameters = [one for one in task.parameters() if one.requires_grad]
+    generator = torch.Generator().manual_seed(0)
+    flops = _count_operations(task, inputs(generator), runtime) / case.batch
     fused = runtime.device.type == "cuda"
     wrapped, optimiser = runtime.prepare(task, torch.optim.AdamW(parameters, lr=1e-5, fused=fused or None))
-    generator = torch.Generator().manual_seed(0)
 
     def step() -> None:
         losses = wrapped(*inputs(generator))
@@ -114,9 +111,9 @@ def measure(case: Case, preset: Preset, runtime: Runtime, records: Records, step
     }
 
 
-def _build(case: Case, preset: Preset, runtime: Runtime, records: Records) -> tuple[Any, Any, float]:
-    """Task, function that makes its inputs, and operations per sample (those of the task alone)."""
-    device, data = runtime.device, TrainSet(case.batch, None, 0)
+def _build(case: Case, preset: Preset, runtime: Runtime, records: Records) -> tuple[Any, Any]:
+    """Task, and function that makes its inputs."""
+    device = runtime.device
     target = torch.randn(case.batch, TRAITS, device=device)
     if case.stage == "pretrain_ecg":
         config = preset.pretrain_ecg
@@ -126,7 +123,7 @@ def _build(case: Case, preset: Preset, runtime: Runtime, records: Records) -> tu
             ecg = augment_ecg(records.take(records.ecg, case.batch), config.augment, generator)
             return scale_ecg(ecg, config.augment.scaling), mae.draw_noise(case.batch, generator)
 
-        return mae, recordings, estimate_pretrain_ecg(preset, data).step_flops / config.optimiser.batch_size
+        return mae, recordings
     cmr = preset.pretrain_cmr
 
     def cines(generator: torch.Generator) -> Tensor:
@@ -136,14 +133,13 @@ def _build(case: Case, preset: Preset, runtime: Runtime, records: Records) -> tu
 
     if case.stage == "pretrain_cmr":
         supervised = SupervisedTask(Supervised(CmrEncoder(cmr.encoder), TRAITS), "traits").to(device)
-        flops = estimate_pretrain_cmr(preset, "traits", TRAITS, data).step_flops / cmr.optimiser.batch_size
-        return supervised, lambda generator: (cines(generator), target), flops
+        return supervised, lambda generator: (cines(generator), target)
     return _build_align(case, preset, runtime, records, target, cines)
 
 
 def _build_align(
     case: Case, preset: Preset, runtime: Runtime, records: Records, target: Tensor, cines: Any
-) -> tuple[Any, Any, float]:
+) -> tuple[Any, Any]:
     config, device = preset.align, runtime.device
     teacher = FrozenEncoder(CmrEncoder(preset.pretrain_cmr.encoder).to(device))
     network = Aligned(EcgEncoder(preset.pretrain_ecg.encoder), teacher.feature_dim, TRAITS, config.alignment)
@@ -159,8 +155,15 @@ def _build_align(
             features = cache[0, torch.randint(RECORDS, (case.batch,), generator=generator).to(device)]
         return scale_ecg(ecg, config.augment.scaling), target, features
 
-    data = TrainSet(case.batch, None, 0)
-    return task, inputs, estimate_align(preset, "traits", TRAITS, data).step_flops / config.optimiser.batch_size
+    return task, inputs
+
+
+def _count_operations(task: Any, inputs: tuple[Tensor, ...], runtime: Runtime) -> float:
+    """Operations of a training step of the task alone."""
+    with FlopCounterMode(display=False) as counter, runtime.autocast():
+        task(*inputs)["loss"].backward()
+    task.zero_grad(set_to_none=True)
+    return float(counter.get_total_flops())
 
 
 def _geometry(count: int, device: torch.device) -> CineGeometry:

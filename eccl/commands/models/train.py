@@ -1,4 +1,4 @@
-"""``eccl train``: the flow that triggers the DVC stages, or what it would cost."""
+"""``eccl train``: run the flow that triggers the DVC stages, or estimate its cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from eccl.commands.options import JsonOption, WorkspaceOption
 from eccl.workspace import Workspace
 
 if TYPE_CHECKING:
-    from eccl.training.cost.planning import TrainingPlanTable, TrainingRequest
+    from eccl.training.dry_run import StageCost, TrainingRequest
 
 
 class Precision(StrEnum):
@@ -46,7 +46,9 @@ def train(
         bool | None, typer.Option("--deterministic/--fast", help="On a GPU: only kernels that repeat to the bit.")
     ] = None,
     arrays: Annotated[Arrays | None, typer.Option(help="auto holds arrays in memory if they fit.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print stages and their cost; train nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Time a few steps, print stages and their cost; train nothing.")
+    ] = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -59,7 +61,7 @@ def train(
     Example: eccl train --preset paper --dry-run
     """
     from eccl.commands.flow import run_flow
-    from eccl.training.cost.planning import check_training, plan_training
+    from eccl.training.dry_run import check_training, estimate_training
     from eccl.training.settings.config import choose_preset
     from eccl.workspace import find_workspace, shipped
 
@@ -73,8 +75,8 @@ def train(
     place = _workspace_if_any(workspace) if dry_run else find_workspace(workspace)
     request = check_training(place.params_file if place else shipped("params.yaml"), preset, stages, **runtime)
     if dry_run:
-        plan = plan_training(place, request)
-        typer.echo(json.dumps([asdict(stage) for stage in plan.stages], indent=2) if as_json else _text(request, plan))
+        source, costs = estimate_training(place, request)
+        typer.echo(json.dumps([asdict(cost) for cost in costs], indent=2) if as_json else _text(request, source, costs))
         return
     assert place is not None
     if preset is not None:
@@ -97,52 +99,45 @@ def _workspace_if_any(start: Path | None) -> Workspace | None:
         return None
 
 
-def _text(request: TrainingRequest, plan: TrainingPlanTable) -> str:
+def _text(request: TrainingRequest, source: str, costs: list[StageCost]) -> str:
     from io import StringIO
 
     from rich.console import Console
     from rich.table import Table
 
-    from eccl.training.cost.estimate import PEAK_FLOPS
-    from eccl.training.loop.runtime import count_cores
-
-    title = f"Preset {request.params.name}, {plan.source}"
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=f"Preset {request.params.name}, {source}", title_justify="left", title_style="bold")
     table.add_column("stage")
-    for name in ("parameters", "tokens", "batch", "steps", "TFLOP/step", "memory", *PEAK_FLOPS, "this CPU"):
+    for name in ("parameters", "batch", "steps", "measured batch", "s/step", "time", "memory"):
         table.add_column(name, justify="right")
-    for stage in plan.stages:
-        full, half = stage.memory_bytes
+    for cost in costs:
         table.add_row(
-            stage.stage,
-            f"{stage.parameters / 1e6:.2f} M",
-            stage.tokens,
-            str(stage.batch_size),
-            f"{stage.steps:,}",
-            f"{stage.step_flops / 1e12:.3g}",
-            f"{(full if request.runtime.precision == 'fp32' else half) / 1e9:.1f} GB",
-            *(_duration(stage.gpu_hours(name, request.runtime.devices)) for name in PEAK_FLOPS),
-            _duration(stage.cpu_hours(count_cores())),
+            cost.stage,
+            f"{cost.parameters / 1e6:.2f} M",
+            str(cost.batch_size),
+            f"{cost.steps:,}",
+            str(cost.measured_batch),
+            f"{cost.seconds_per_step:.3g}",
+            _duration(cost.hours),
+            "" if cost.memory_bytes is None else f"{cost.memory_bytes / 1e9:.1f} GB",
         )
     buffer = StringIO()
-    Console(file=buffer, width=132).print(table)
-    return buffer.getvalue() + _footnotes(request, plan)
+    Console(file=buffer, width=112).print(table)
+    return buffer.getvalue() + _footnotes(request, costs)
 
 
-def _footnotes(request: TrainingRequest, plan: TrainingPlanTable) -> str:
-    from eccl.training.cost.estimate import ASSUMED_UTILISATION, CPU_CORE_FLOPS, PEAK_FLOPS
-    from eccl.training.loop.runtime import count_cores
+def _footnotes(request: TrainingRequest, costs: list[StageCost]) -> str:
+    from eccl.training.dry_run import STEPS
 
     devices = request.runtime.devices
-    sums = {name: sum(stage.gpu_hours(name, devices) for stage in plan.stages) for name in PEAK_FLOPS}
-    total = ", ".join(f"{_duration(hours)} on {devices} {name}" for name, hours in sums.items())
-    memory = "fp32" if request.runtime.precision == "fp32" else "bf16"
+    total = _duration(sum(cost.hours for cost in costs))
+    smaller = any(cost.measured_batch * devices < cost.batch_size for cost in costs)
     return (
-        f"Together about {total}, at an assumed {ASSUMED_UTILISATION:.0%} of the bf16 peak; the CPU counts "
-        f"{count_cores()} cores of {CPU_CORE_FLOPS / 1e9:.0f} GFLOP/s.\n"
-        f"Memory of one device in {memory}: weights, gradients, Adam's moments, best weights and activations; arrays that "
-        "fit lie there too.\nTime includes the features that a stage writes of every visit. Which stages are up to date: "
-        "`dvc status`."
+        f"Together about {total} on {devices} such device{'' if devices == 1 else 's'}.\n"
+        f"Measured: {STEPS} steps of each kind of network on one device, with random inputs"
+        f"{'; a smaller batch than the whole one stands for it in proportion' if smaller else ''}.\n"
+        "Extrapolated: all epochs (early stopping takes fewer), other tasks of the same stage, other devices, and the features "
+        "of every visit.\nNot included: reading and augmentation, validation. Memory is the peak on a GPU. "
+        "Which stages are up to date: `dvc status`."
     )
 
 

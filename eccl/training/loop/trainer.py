@@ -105,7 +105,7 @@ def fit(
     ConfigError
         The loss of an epoch is not finite: training has diverged, and nothing is worth keeping.
     """
-    bare = _optimiser(plan.network, config)
+    bare = build_optimiser(plan.network, config)
     progress = _restore(plan.network, bare, checkpoint, runtime)
     task, optimiser = runtime.prepare(plan.task, bare)
     lines = EpochLines(plan.name, config.epochs)
@@ -214,7 +214,7 @@ def _finish(network: nn.Module, progress: _Progress, curves: Curves | None) -> F
     return Fit(chosen, metrics)
 
 
-def _optimiser(module: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
+def build_optimiser(module: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
     trained = [(name, one) for name, one in module.named_parameters() if one.requires_grad]
     plain = [one for name, one in trained if one.ndim <= 1 or name.endswith(_NEVER_DECAYED)]
     decayed = [one for name, one in trained if not (one.ndim <= 1 or name.endswith(_NEVER_DECAYED))]

@@ -154,7 +154,7 @@ def test_the_rate_follows_optimiser_steps_over_the_whole_run(monkeypatch: pytest
 
 def test_accumulated_batches_move_the_weights_like_one_large_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     # Plain gradient descent: Adam would hide a wrong scale of the gradient.
-    monkeypatch.setattr(trainer, "_optimiser", lambda module, config: torch.optim.SGD(module.parameters(), lr=0.1))
+    monkeypatch.setattr(trainer, "build_optimiser", lambda module, config: torch.optim.SGD(module.parameters(), lr=0.1))
 
     def moved(accumulate: int, size: int) -> Mapping[str, Tensor]:
         torch.manual_seed(0)

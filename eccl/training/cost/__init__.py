@@ -1,1 +1,0 @@
-"""Estimates of the cost of a stage."""
