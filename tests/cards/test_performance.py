@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from eccl.cards.performance import PARTITIONS, score_disease, score_traits
 from eccl.evaluation.predictions import Truth
 from eccl.evaluation.suppression import is_score_told
-from tests.support.synthetic import FIRST_EID
+from tests.support.tiny_workspace import FIRST_EID
 
 COUNT = 240
 FIELDS = (24100, 24101, 24102)

@@ -1,17 +1,18 @@
-"""The command line as a user meets it, in processes of its own."""
+"""The command line: help, errors, and one chain of commands in processes of their own."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import eccl
 from eccl.workspace import Workspace
+from tests.support.cli import run_cli, run_process
+from tests.support.paths import ROOT
+from tests.support.workspaces import copy_all
 
 VERBS = (
     "demo",
@@ -46,32 +47,27 @@ VERBS = (
 )
 
 
-def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from eccl.commands import main; main()", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-
-
 def test_version(tmp_path: Path) -> None:
-    assert run("--version", cwd=tmp_path).stdout.strip() == eccl.__version__
+    assert run_process("--version", cwd=tmp_path).stdout.strip() == eccl.__version__
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "stage validate"])
 def test_every_verb_has_help_with_an_example(verb: str, tmp_path: Path) -> None:
-    done = run(*verb.split(), "--help", cwd=tmp_path)
+    done = run_cli(*verb.split(), "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert f"Example: eccl {verb}" in done.stdout
 
 
 def test_all_verbs_are_listed_and_named_in_the_readme(tmp_path: Path) -> None:
-    listed = run("--help", cwd=tmp_path).stdout
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    listed = run_cli("--help", cwd=tmp_path).stdout
+    readme = (ROOT / "README.md").read_text()
     for verb in VERBS:
         assert re.search(rf"^\s+{verb.split()[0]}\s", listed, re.MULTILINE), verb
         assert f"eccl {verb}" in readme or f"`{verb}`" in readme or verb in {"simulate", "demo", "validate"}, verb
 
 
 def test_outside_a_workspace_the_error_says_what_to_do(tmp_path: Path) -> None:
-    done = run("sql", "FROM pairs", cwd=tmp_path)
+    done = run_process("sql", "FROM pairs", cwd=tmp_path)
     assert done.returncode == 1
     assert "eccl init FOLDER" in done.stderr
     assert "Traceback" not in done.stderr
@@ -80,23 +76,23 @@ def test_outside_a_workspace_the_error_says_what_to_do(tmp_path: Path) -> None:
 def test_a_wrong_parameter_is_named(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("preset: demo\ningest: {ecg_shard_rows: 0, shards: 3}\n")
     (tmp_path / "raw").mkdir()
-    done = run("ingest", "raw", cwd=tmp_path)
+    done = run_cli("ingest", "raw", cwd=tmp_path)
     assert done.returncode == 1
     assert "ingest.ecg_shard_rows" in done.stderr
     assert "ingest.shards" in done.stderr
 
 
 def test_init_makes_a_repository_once(tmp_path: Path) -> None:
-    assert run("init", "study", cwd=tmp_path).returncode == 0
+    assert run_cli("init", "study", cwd=tmp_path).returncode == 0
     assert {".git", ".dvc", "params.yaml", "dvc.yaml"} <= {path.name for path in (tmp_path / "study").iterdir()}
-    again = run("init", "study", cwd=tmp_path)
+    again = run_cli("init", "study", cwd=tmp_path)
     assert again.returncode == 1
     assert "not empty" in again.stderr
 
 
 def test_dry_run_counts_and_writes_nothing(raw_cohort: Path, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("preset: demo\n")
-    done = run("ingest", str(raw_cohort), "--dry-run", cwd=tmp_path)
+    done = run_cli("ingest", str(raw_cohort), "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert re.search(r"ecg: \d+ files, \d+ to read in 1 batches", done.stdout)
     assert not (tmp_path / "data").exists()
@@ -104,28 +100,26 @@ def test_dry_run_counts_and_writes_nothing(raw_cohort: Path, tmp_path: Path) -> 
 
 def test_ingest_publishes_what_analysts_can_query_before_any_model(raw_cohort: Path, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("preset: demo\n")
-    done = run("ingest", str(raw_cohort), "--workers", "1", cwd=tmp_path)
+    done = run_process("ingest", str(raw_cohort), "--workers", "1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "expected =" in done.stdout
-    answer = run("sql", "SELECT split, count(*) AS n FROM pairs GROUP BY 1", "--format", "json", cwd=tmp_path)
+    answer = run_cli("sql", "SELECT split, count(*) AS n FROM pairs GROUP BY 1", "--format", "json", cwd=tmp_path)
     assert sum(row["n"] for row in json.loads(answer.stdout)) > 0
     for table in ("splits", "labels", "traits_wide", "quarantine"):
-        count = run("sql", f"SELECT count(*) AS n FROM {table}", "--format", "csv", cwd=tmp_path)
+        count = run_cli("sql", f"SELECT count(*) AS n FROM {table}", "--format", "csv", cwd=tmp_path)
         assert int(count.stdout.splitlines()[1]) > 0, table
-    written = run("sql", "CREATE TABLE mine AS SELECT 1", cwd=tmp_path)
+    written = run_cli("sql", "CREATE TABLE mine AS SELECT 1", cwd=tmp_path)
     assert written.returncode == 1
     assert "read-only" in written.stderr
 
 
-def test_sql_forms(ingested: Workspace, tmp_path: Path) -> None:
-    from eccl.publishing.publish import publish
-
-    publish(ingested)
-    table = run("sql", "SELECT * FROM fields ORDER BY field_id", "--rows", "2", cwd=ingested.root)
+def test_sql_forms(featured: Workspace, tmp_path: Path) -> None:
+    place = copy_all(featured, tmp_path / "place")  # an export is recorded in the workspace
+    table = run_cli("sql", "SELECT * FROM fields ORDER BY field_id", "--rows", "2", cwd=place.root)
     assert "more rows" in table.stdout
     out = tmp_path / "pairs.parquet"
-    assert run("sql", "FROM pairs", "-f", "parquet", "-o", str(out), cwd=ingested.root).returncode == 0
+    assert run_cli("sql", "FROM pairs", "-f", "parquet", "-o", str(out), cwd=place.root).returncode == 0
     assert out.stat().st_size > 0
-    wrong = run("sql", "SELECT nothing FROM pairs", cwd=ingested.root)
+    wrong = run_cli("sql", "SELECT nothing FROM pairs", cwd=place.root)
     assert wrong.returncode == 1
     assert "Binder Error" in wrong.stderr

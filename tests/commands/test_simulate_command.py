@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from tests.commands.test_cli import run
+from tests.support.cli import run_cli
 
 SMALL = """\
 ingest: {ecg_shard_rows: 4, cine_shard_rows: 3}
@@ -28,7 +28,7 @@ def test_arrays_go_straight_into_a_workspace(tmp_path: Path) -> None:
     study.mkdir()
     (study / "params.yaml").write_text(SMALL)
     command = ("simulate", "tables", "--into", "study", "--workers", "2")
-    done = run(*command, cwd=tmp_path)
+    done = run_cli(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     files = re.search(r"5 participants \(.* 1 withdrawn; (\d+) ECGs and (\d+) cines without raw files", done.stdout)
     assert files, done.stdout
@@ -37,11 +37,11 @@ def test_arrays_go_straight_into_a_workspace(tmp_path: Path) -> None:
     )
     assert (counts["ecg"], counts["cine"]) == files.groups()
     assert not [path for path in (tmp_path / "tables").rglob("*") if path.suffix in {".xml", ".zip"}]
-    answer = run("sql", "SELECT count(*) AS n FROM cines", "--format", "json", cwd=study)
+    answer = run_cli("sql", "SELECT count(*) AS n FROM cines", "--format", "json", cwd=study)
     assert json.loads(answer.stdout)[0]["n"] > 0, answer.stderr
     assert not re.search(r"9\d{6}", done.stdout + done.stderr)
 
-    again = run(*command, cwd=tmp_path)
+    again = run_cli(*command, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert "was there already" in again.stdout
     assert "nothing changed" in again.stdout
@@ -49,17 +49,17 @@ def test_arrays_go_straight_into_a_workspace(tmp_path: Path) -> None:
 
 def test_raw_files_of_the_same_recipe(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(SMALL)
-    done = run("simulate", "raw", "--participants", "2", "--seed", "9", cwd=tmp_path)
+    done = run_cli("simulate", "raw", "--participants", "2", "--seed", "9", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "2 participants" in done.stdout
     assert list((tmp_path / "raw").rglob("*_20209_2_0.zip"))
-    other = run("simulate", "raw", "--participants", "2", "--seed", "9", "--into", ".", cwd=tmp_path)
+    other = run_cli("simulate", "raw", "--participants", "2", "--seed", "9", "--into", ".", cwd=tmp_path)
     assert other.returncode == 1
     assert "its tables are asked for" in other.stderr
 
 
 def test_a_workspace_that_is_none_is_refused(tmp_path: Path) -> None:
-    done = run("simulate", "tables", "--into", "nowhere", cwd=tmp_path)
+    done = run_cli("simulate", "tables", "--into", "nowhere", cwd=tmp_path)
     assert done.returncode == 1
     assert "no workspace at" in done.stderr
     assert not (tmp_path / "tables").exists()
@@ -71,7 +71,7 @@ def test_a_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
         r"5 participants \(.*\), 1 second visits, (\d+) ECGs, (\d+) cines, 2 files corrupted on purpose, 1 withdrawn"
     )
     for extra, where in (((), "raw files and tables to out"), (("--into", "."), "tables to out, arrays to ")):
-        done = run("simulate", "out", *extra, "--dry-run", cwd=tmp_path)
+        done = run_cli("simulate", "out", *extra, "--dry-run", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(where)
         assert re.search(counted, done.stdout), done.stdout
@@ -85,7 +85,7 @@ def test_a_workspace_with_other_data_is_refused(tmp_path: Path) -> None:
     table.parent.mkdir(parents=True)
     table.write_bytes(b"a study")
     for extra in ((), ("--dry-run",)):
-        done = run("simulate", "out", "--into", ".", *extra, cwd=tmp_path)
+        done = run_cli("simulate", "out", "--into", ".", *extra, cwd=tmp_path)
         assert done.returncode == 1
         assert "which a simulation would replace" in done.stderr
     assert table.read_bytes() == b"a study"
@@ -94,14 +94,14 @@ def test_a_workspace_with_other_data_is_refused(tmp_path: Path) -> None:
 
 def test_one_workspace_is_enough(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(SMALL)
-    done = run("simulate", "out", "--into", ".", "--workspace", ".", cwd=tmp_path)
+    done = run_cli("simulate", "out", "--into", ".", "--workspace", ".", cwd=tmp_path)
     assert done.returncode == 2
     assert "leave --workspace out" in done.stderr
     assert not (tmp_path / "out").exists()
 
 
 def test_help_shows_both_ways(tmp_path: Path) -> None:
-    text = run("simulate", "--help", cwd=tmp_path).stdout
+    text = run_cli("simulate", "--help", cwd=tmp_path).stdout
     assert "\n\n  Example: eccl simulate raw" in text
     assert "\n\n  Example: eccl simulate tables --participants 5000 --into study" in text
     for said in ("Without --into, OUT gets", "With --into, OUT gets", "published", "is refused", "--dry-run"):

@@ -9,18 +9,16 @@ import polars as pl
 import pytest
 
 import eccl
-from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
-from tests.commands.test_cli import run
-from tests.support.runs import copy_workspace, finish_every_run
+from tests.support.cli import run_cli
+from tests.support.runs import finish_every_run
+from tests.support.workspaces import copy_all, copy_data
 
 
 @pytest.fixture(scope="module")
-def place(ingested: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    workspace = copy_workspace(ingested, tmp_path_factory.mktemp("commands"))
-    finish_every_run(workspace)
-    publish(workspace)
-    return workspace
+def place(featured: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A copy, because exports are recorded in it."""
+    return copy_all(featured, tmp_path_factory.mktemp("commands"))
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +28,7 @@ def eid(place: Workspace) -> int:
 
 
 def answer(place: Workspace, *arguments: str) -> str:
-    done = run(*arguments, cwd=place.root)
+    done = run_cli(*arguments, cwd=place.root)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -56,14 +54,14 @@ def test_features_are_listed_shown_and_got(place: Workspace, tmp_path: Path) -> 
         "-o",
         str(out),
     )
-    assert "columns are complete" in run(*arguments, cwd=place.root).stderr
+    assert "columns are complete" in run_cli(*arguments, cwd=place.root).stderr
     frame = pl.read_parquet(out)
     assert frame.columns == ["eid", "instance", "split", "ecg_embedding", "trait_LVEF", "label_I50_ever"]
     last = json.loads((place.ledger / "exports.jsonl").read_text().splitlines()[-1])
     assert (last["path"], last["has_eid"], last["rows"]) == (str(out), True, frame.height)
-    wrong = run("features", "get", "nothing", cwd=place.root)
+    wrong = run_cli("features", "get", "nothing", cwd=place.root)
     assert (wrong.returncode, "Traceback" in wrong.stderr) == (1, False)
-    broken = run("features", "get", "trait:LVEF", "--entities", "SELECT 1", cwd=place.root)
+    broken = run_cli("features", "get", "trait:LVEF", "--entities", "SELECT 1", cwd=place.root)
     assert "need the columns eid, instance" in broken.stderr
 
 
@@ -73,7 +71,7 @@ def test_similar_visits_and_their_labels(place: Workspace, eid: int) -> None:
     assert "label_I50_ever" in rows[0]
     only = json.loads(answer(place, "similar", str(eid), "-k", "99", "--where", "split = 'test'", "--format", "json"))
     assert {row["split"] for row in only} <= {"test"}
-    wrong = run("similar", str(eid), "--where", "nonsense", cwd=place.root)
+    wrong = run_cli("similar", str(eid), "--where", "nonsense", cwd=place.root)
     assert (wrong.returncode, "Traceback" in wrong.stderr) == (1, False)
 
 
@@ -90,7 +88,7 @@ def test_lineage_is_a_tree_down_to_the_raw_file(place: Workspace, eid: int) -> N
         assert word in tree
     links = json.loads(answer(place, "lineage", str(eid), "--instance", "2", "--view", "ecg_projection", "--json"))
     assert {link["feature_view"] for link in links} == {"ecg_projection"}
-    unknown = run("lineage", "1", cwd=place.root)
+    unknown = run_cli("lineage", "1", cwd=place.root)
     assert (unknown.returncode, "No such participant" in unknown.stderr) == (1, True)
 
 
@@ -104,8 +102,8 @@ def test_sql_takes_parameters_files_and_standard_input(place: Workspace, tmp_pat
         == counted
     )
     assert counted[0]["n"] > 0
-    assert run("sql", "SELECT 1", "--file", str(file), cwd=place.root).returncode == 2
-    assert "NAME=VALUE" in run("sql", query, "-p", "code", cwd=place.root).stderr
+    assert run_cli("sql", "SELECT 1", "--file", str(file), cwd=place.root).returncode == 2
+    assert "NAME=VALUE" in run_cli("sql", query, "-p", "code", cwd=place.root).stderr
 
 
 def test_the_prompt_answers_line_by_line(place: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +134,7 @@ def test_the_prompt_answers_line_by_line(place: Workspace, capsys: pytest.Captur
 
 
 def test_releases_are_promoted_compared_and_retracted(ingested: Workspace, tmp_path: Path) -> None:
-    workspace = copy_workspace(ingested, tmp_path / "releases")
+    workspace = copy_data(ingested, tmp_path / "releases")
     first = answer(workspace, "publish", "--as", "stable").split()[-3].rstrip(",")
     finish_every_run(workspace)
     second = answer(workspace, "publish").split()[-1]
@@ -152,7 +150,7 @@ def test_releases_are_promoted_compared_and_retracted(ingested: Workspace, tmp_p
     listed = json.loads(answer(workspace, "versions", "--json"))
     assert [one["aliases"] for one in listed["releases"]] == [["latest", "stable"], []]
     assert "retracted: wrong (use" in answer(workspace, "versions")
-    refused = run("sql", "SELECT 1", "--version", second, cwd=workspace.root)
+    refused = run_cli("sql", "SELECT 1", "--version", second, cwd=workspace.root)
     assert (refused.returncode, "was retracted" in refused.stderr) == (1, True)
     assert answer(workspace, "sql", "SELECT name FROM release", "-f", "csv").split() == ["name", first]
 
@@ -168,7 +166,7 @@ def test_wide_answers_show_what_fits_and_say_what_does_not(place: Workspace) -> 
 def test_a_file_that_cannot_be_written_is_one_line(place: Workspace, tmp_path: Path) -> None:
     before = (place.ledger / "exports.jsonl").read_text() if (place.ledger / "exports.jsonl").is_file() else ""
     for form in ("csv", "parquet"):
-        done = run("sql", "FROM pairs", "-f", form, "-o", str(tmp_path / "no" / "a.out"), cwd=place.root)
+        done = run_cli("sql", "FROM pairs", "-f", form, "-o", str(tmp_path / "no" / "a.out"), cwd=place.root)
         assert (done.returncode, "no folder that can be written to" in done.stderr) == (1, True)
         assert "Traceback" not in done.stderr
     after = (place.ledger / "exports.jsonl").read_text() if (place.ledger / "exports.jsonl").is_file() else ""

@@ -4,32 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from eccl.commands.study import table1
 from eccl.errors import ConfigError, LockedError, SplitError
 from eccl.study.scheduler.run import hold
 from eccl.workspace import Workspace
 from tests.study.scheduler.workspace import versioned_workspace
-
-PROGRAM = """
-import typer
-from eccl.commands.study import table1
-from eccl.errors import EcclError
-
-app = typer.Typer()
-app.callback()(lambda: None)
-table1.register(app)
-try:
-    app()
-except EcclError as error:
-    raise SystemExit(f"eccl: {error}")
-"""
+from tests.support.cli import run_cli
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +20,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return versioned_workspace(tmp_path_factory.mktemp("table1") / "workspace")
 
 
-def run(place: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", PROGRAM, "table1", *arguments, "--workspace", str(place.root)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def call(place: Workspace, *arguments: str) -> str:
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    table1.register(app)
-    done = CliRunner().invoke(app, ["table1", *arguments, "--workspace", str(place.root)], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
+    done = run_cli("table1", *arguments, cwd=place.root)
+    if done.error is not None:
+        raise done.error
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 
@@ -106,7 +83,7 @@ def test_arms_that_cannot_be_trained_are_told_before_anything_is(place: Workspac
 
 def test_it_trains_what_is_missing_and_writes_the_table_once(place: Workspace) -> None:
     chosen = ("--arms", "ssl_only", "--seeds", "42")
-    trained = run(place, *chosen, "--train-only")
+    trained = run_cli("table1", *chosen, "--train-only", cwd=place.root)
     assert trained.returncode == 0, trained.stderr
     assert trained.stdout == "2 jobs: 2 trained, 0 were up to date; no table was written\n"
     assert "[1/2] pretrain_ecg.mae.s42 finished" in trained.stderr
@@ -129,7 +106,7 @@ def test_it_trains_what_is_missing_and_writes_the_table_once(place: Workspace) -
 
 
 def test_a_part_alone_opens_no_test_split(place: Workspace) -> None:
-    told = run(place, "--arms", "swin", "--tasks", "I50", "--seeds", "43")
+    told = run_cli("table1", "--arms", "swin", "--tasks", "I50", "--seeds", "43", cwd=place.root)
     assert told.returncode == 0, told.stderr
     assert told.stdout.endswith("no table was written\n")
     assert len(json.loads((place.arms_file.parent / "looks.json").read_text())) == 1
@@ -175,10 +152,10 @@ def test_what_is_not_in_the_table_is_refused(place: Workspace, arguments: list[s
 
 
 def test_seeds_are_numbers(place: Workspace) -> None:
-    done = run(place, "--seeds", "4x")
+    done = run_cli("table1", "--seeds", "4x", cwd=place.root)
     assert done.returncode == 2
     assert "whole numbers" in done.stderr
-    done = run(place, "--arms", " ,")
+    done = run_cli("table1", "--arms", " ,", cwd=place.root)
     assert done.returncode == 2
     assert "names nothing" in done.stderr
 

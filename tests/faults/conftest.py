@@ -14,8 +14,8 @@ from eccl.data.slots import CHECKSUM_OF_ARRAY
 from eccl.ingest.run import run_ingest
 from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
-from tests.conftest import tree_of
 from tests.faults.harness import Damage, Scenario, answer_of, make_workspace
+from tests.support.workspaces import tree_of
 
 ECGS, CINES = 7, 5
 

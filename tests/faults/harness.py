@@ -32,7 +32,7 @@ from eccl.data.parts import data_version, read_files, table_files
 from eccl.data.slots import CHECKSUM_OF_ARRAY
 from eccl.ingest.run import run_ingest
 from eccl.workspace import Workspace, shipped
-from tests.conftest import Tree, tree_of
+from tests.support.workspaces import Tree, tree_of
 
 ROOT = Path(__file__).resolve().parents[2]
 LONG = bool(os.environ.get("ECCL_LONG"))

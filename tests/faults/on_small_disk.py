@@ -15,8 +15,8 @@ from typing import Any
 
 from eccl.ingest.run import run_ingest
 from eccl.workspace import Workspace
-from tests.conftest import tree_of
 from tests.faults.harness import check_instant, check_nothing_lost
+from tests.support.workspaces import tree_of
 
 
 def try_size(root: Path, raw: Path, size_kb: int) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from eccl.errors import ChecksumError, EcclError
 from eccl.ingest.run import run_ingest
 from eccl.quality.checks import check_slots
 from eccl.workspace import Workspace
-from tests.conftest import tree_of
 from tests.faults.conftest import damage_of, flip, truncate
 from tests.faults.harness import ECCL, Scenario, begin, check_complete, check_instant
+from tests.support.workspaces import tree_of
 
 RAW_SHARD, CLEAN_SHARD, CINE_SHARD = "ecg.zarr/raw/c/0/0/0", "ecg.zarr/clean/c/1/0/0", "cine.zarr/frames/c/1/0/0/0"
 

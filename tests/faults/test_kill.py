@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import tree_of
 from tests.faults.harness import (
     ECCL,
     LONG,
@@ -29,6 +28,7 @@ from tests.faults.harness import (
     needs_proc,
     wait_for,
 )
+from tests.support.workspaces import tree_of
 
 RUNS = int(os.environ.get("ECCL_FAULT_RUNS", "60" if LONG else "6"))
 TABLE = (

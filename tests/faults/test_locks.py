@@ -14,8 +14,8 @@ import pytest
 from eccl.data.lock import writing
 from eccl.errors import LockedError
 from eccl.ingest.run import run_ingest
-from tests.conftest import tree_of
 from tests.faults.harness import ECCL, Scenario, begin, count_changes, needs_proc, start, wait_for
+from tests.support.workspaces import tree_of
 
 
 @needs_proc

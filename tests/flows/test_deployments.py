@@ -20,9 +20,9 @@ from eccl.data.parts import data_version
 from eccl.ingest.run import run_ingest
 from eccl.versioning.initialise import init_workspace
 from eccl.workspace import Workspace
-from tests.conftest import tree_of
 from tests.flows.server import Server, shared_server
 from tests.flows.test_hooks import artifacts_of
+from tests.support.workspaces import tree_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

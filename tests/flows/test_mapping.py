@@ -22,8 +22,8 @@ from eccl.workspace import Workspace
 from flows.support import mapping
 from flows.support.mapping import Fenced, mapped
 from flows.support.parameters import IngestParameters
-from tests.conftest import tree_of
 from tests.flows.server import Server
+from tests.support.workspaces import tree_of
 
 BATCHES = [Batch("ecg", shard, ()) for shard in range(3)]
 

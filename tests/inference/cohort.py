@@ -15,7 +15,7 @@ from eccl.simulate.direct import simulate_into
 from eccl.simulate.files.cohort_files import raw_bytes
 from eccl.training.__main__ import main
 from eccl.workspace import Workspace
-from tests.support.synthetic import tiny_params, write_gate
+from tests.support.tiny_workspace import tiny_params, write_gate
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 
@@ -16,18 +14,14 @@ from eccl.commands.app import app
 from eccl.ledger.tombstones import Tombstones
 from eccl.training.runs import load_run
 from eccl.workspace import Workspace
-from tests.support.synthetic import FIRST_EID
+from tests.support.cli import run_cli
+from tests.support.tiny_workspace import FIRST_EID
 
 Files = tuple[Path, pl.DataFrame]
 
 
-def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from eccl.commands import main; main()", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-
-
 def test_one_file_gives_82_traits_and_four_diseases(study: Workspace, files: Files, tmp_path: Path) -> None:
-    done = run("predict", str(files[0] / files[1]["file"][0]), "--json", cwd=study.root)
+    done = run_cli("predict", str(files[0] / files[1]["file"][0]), "--json", cwd=study.root)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert len(answer["traits"]) == 82

@@ -18,8 +18,8 @@ from eccl.ingest.run import run_ingest, session
 from eccl.versioning.initialise import init_workspace
 from eccl.versioning.versions import push_version
 from eccl.workspace import Workspace
-from tests.conftest import tree_of
 from tests.support.s3 import Bucket, serve_s3
+from tests.support.workspaces import tree_of
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from eccl.data.parts import read_table, table_files
 from eccl.errors import ChecksumError, ConfigError, LockedError, WorkspaceError
 from eccl.ingest.run import run_ingest, session
 from eccl.workspace import Workspace
-from tests.conftest import tree_of
+from tests.support.workspaces import tree_of
 
 MakeWorkspace = Callable[..., Workspace]
 

@@ -19,7 +19,7 @@ from eccl.ingest.raw import source as sources
 from eccl.ingest.raw.raw_files import LocalFiles
 from eccl.ingest.run import run_ingest, session
 from eccl.workspace import Workspace
-from tests.conftest import tree_of
+from tests.support.workspaces import tree_of
 
 Make = Callable[[str], Workspace]
 

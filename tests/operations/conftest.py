@@ -14,13 +14,13 @@ from eccl.versioning.initialise import init_workspace
 from eccl.versioning.repository import run_git
 from eccl.versioning.versions import record_version
 from eccl.workspace import Workspace
-from tests.support.runs import copy_workspace
+from tests.support.workspaces import copy_data
 
 
 @pytest.fixture
 def place(ingested: Workspace, tmp_path: Path) -> Workspace:
     """Data of one's own: no gate, no runs, no git."""
-    return copy_workspace(ingested, tmp_path / "place")
+    return copy_data(ingested, tmp_path / "place")
 
 
 @pytest.fixture

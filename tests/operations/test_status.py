@@ -157,7 +157,7 @@ def test_dvc_that_cannot_say_is_no_answer(place: Workspace) -> None:
 
 
 def test_reading_changes_nothing(place: Workspace) -> None:
-    from tests.conftest import tree_of
+    from tests.support.workspaces import tree_of
 
     before = tree_of(place.root)
     read_status(place, quick=True)

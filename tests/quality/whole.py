@@ -10,12 +10,13 @@ from eccl.data.files import sha256_file
 from eccl.data.parts import data_version
 from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
-from tests.support.runs import copy_workspace, finish_every_run
+from tests.support.runs import finish_every_run
+from tests.support.workspaces import copy_data
 
 
 def make_whole(source: Workspace, folder: Path) -> Workspace:
     """Make it from an ingested cohort."""
-    workspace = copy_workspace(source, folder)
+    workspace = copy_data(source, folder)
     _say_green(workspace)
     finish_every_run(workspace)
     for record in sorted(workspace.models.glob("*/run.json")):

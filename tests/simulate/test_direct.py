@@ -27,7 +27,7 @@ from eccl.simulate.direct import SimulatedCohort, plan_simulation_into, simulate
 from eccl.simulate.files.cohort_files import draw_cine_file
 from eccl.simulate.files.simulation import plan_simulation, simulate_tables
 from eccl.workspace import Workspace
-from tests.conftest import Tree, tree_of
+from tests.support.workspaces import Tree, tree_of
 
 CONFIG = SimulationConfig(
     participants=9,

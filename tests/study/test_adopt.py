@@ -13,7 +13,7 @@ from eccl.study.adopt import adopt, plan_adoption
 from eccl.training.settings.arms import choose_naming, load_arms, settings_of
 from eccl.training.settings.config import load_params
 from eccl.workspace import shipped
-from tests.support.synthetic import tiny_params
+from tests.support.tiny_workspace import tiny_params
 
 TABLE = load_arms(shipped("experiments") / "arms.yaml")
 SHIPPED = shipped("params.yaml").read_text().replace("preset: demo", "preset: cpu", 1)

@@ -29,7 +29,8 @@ from eccl.withdrawal.run import withdraw
 from eccl.workspace import Workspace, shipped
 from tests.quality.product.broken_products import rewrite
 from tests.study.arms import VIEWS, finish_arms
-from tests.support.runs import copy_workspace, finish_every_run
+from tests.support.runs import finish_every_run
+from tests.support.workspaces import copy_data
 
 POINTS = "figures/points.parquet"
 
@@ -37,7 +38,7 @@ POINTS = "figures/points.parquet"
 @pytest.fixture(scope="module")
 def whole(ingested: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Data, own runs, runs of experiments, and the points of a figure; tests that write copy it."""
-    place = copy_workspace(ingested, tmp_path_factory.mktemp("arms") / "place")
+    place = copy_data(ingested, tmp_path_factory.mktemp("arms") / "place")
     finish_every_run(place)
     finish_arms(place)
     people = read_table(place.data, "splits", ["eid", "split"]).to_pylist()

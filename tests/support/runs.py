@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,14 +15,6 @@ from eccl.workspace import Workspace
 
 WIDTH = 8
 TRAITS = (24100, 24103)
-
-
-def copy_workspace(source: Workspace, folder: Path) -> Workspace:
-    """A workspace of one's own with the same data."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source.params_file, folder / "params.yaml")
-    shutil.copytree(source.data, folder / "data")
-    return Workspace(folder)
 
 
 def visit_keys(place: Workspace, modality: str) -> pa.Table:

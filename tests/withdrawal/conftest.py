@@ -16,7 +16,8 @@ from eccl.features.materialized import write_materialization
 from eccl.ledger.exports import record_export
 from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
-from tests.support.runs import copy_workspace, finish_every_run, view_rows
+from tests.support.runs import finish_every_run, view_rows
+from tests.support.workspaces import copy_data
 
 KEY = "5a" * 32
 STRANGER = 9_999_999  # on the list, never ingested
@@ -44,7 +45,7 @@ def complete(ingested: Workspace, raw_cohort: Path, tmp_path_factory: pytest.Tem
     folder = tmp_path_factory.mktemp("complete")
     raw = folder / "raw files"
     shutil.copytree(raw_cohort, raw)
-    place = copy_workspace(ingested, folder / "place")
+    place = copy_data(ingested, folder / "place")
     finish_every_run(place)
     materialize(place)
     remember(place, raw)

@@ -3,56 +3,49 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 from eccl.ledger.certificates import read_certificates
-from tests.conftest import tree_of
+from tests.support.cli import run_cli
+from tests.support.workspaces import tree_of
 from tests.withdrawal.conftest import Study
-
-
-def eccl(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from eccl.commands import main; main()", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def test_plan_withdraw_and_once_more(study: Study) -> None:
     root = study.place.root
     before = tree_of(root)
-    planned = eccl("withdraw", study.listed, "--raw", study.raw, "--dry-run", cwd=root)
+    planned = run_cli("withdraw", study.listed, "--raw", study.raw, "--dry-run", cwd=root)
     assert planned.returncode == 0, planned.stderr
     assert "Nothing was written." in planned.stdout
-    counts = json.loads(eccl("withdraw", study.listed, "--dry-run", "--json", cwd=root).stdout)
+    counts = json.loads(run_cli("withdraw", study.listed, "--dry-run", "--json", cwd=root).stdout)
     assert counts["tables"]["participants"]["theirs"] == len(study.gone)
     assert counts["raw"] is None
     assert tree_of(root) == before
 
-    done = eccl("withdraw", study.listed, "--raw", study.raw, cwd=root)
+    done = run_cli("withdraw", study.listed, "--raw", study.raw, cwd=root)
     assert done.returncode == 0, done.stderr
     assert "Nothing was found." in done.stdout
     assert "Certificate: ledger/withdrawals/2026-03-01-1.md" in done.stdout
     assert len(read_certificates(study.place)) == 1
 
-    again = eccl("withdraw", study.listed, "--raw", study.raw, "--json", cwd=root)
+    again = run_cli("withdraw", study.listed, "--raw", study.raw, "--json", cwd=root)
     assert (again.returncode, json.loads(again.stdout)) == (0, {"participants": 0})
     for printed in (planned, done, again):
         assert not any(str(eid) in printed.stdout + printed.stderr for eid in study.gone)
-    nothing = eccl("withdraw", "--resume", cwd=root)
+    nothing = run_cli("withdraw", "--resume", cwd=root)
     assert nothing.returncode == 1
     assert "no withdrawal was interrupted" in nothing.stderr
 
 
 def test_something_left_is_an_error(study: Study) -> None:
     (study.place.root / "notes.txt").write_text(str(min(study.gone)))
-    done = eccl("withdraw", study.listed, cwd=study.place.root)
+    done = run_cli("withdraw", study.listed, cwd=study.place.root)
     assert done.returncode == 1
     assert "- notes.txt: an id among its bytes" in done.stdout
 
 
 def test_a_list_or_resume_but_not_both(study: Study) -> None:
     for arguments in ((), (study.listed, "--resume"), ("--resume", "--dry-run")):
-        done = eccl("withdraw", *arguments, cwd=study.place.root)
+        done = run_cli("withdraw", *arguments, cwd=study.place.root)
         assert done.returncode == 2
-    helped = eccl("withdraw", "--help", cwd=study.place.root)
+    helped = run_cli("withdraw", "--help", cwd=study.place.root)
     assert "Example: eccl withdraw" in helped.stdout

@@ -13,7 +13,7 @@ from eccl.data.lock import writing
 from eccl.data.parts import read_table
 from eccl.errors import ChecksumError, LockedError, WithdrawalError, WorkspaceError
 from eccl.withdrawal.run import plan_withdrawal, resume, withdraw
-from tests.conftest import tree_of
+from tests.support.workspaces import tree_of
 from tests.withdrawal.conftest import Study
 from tests.withdrawal.test_withdraw import values_left
 

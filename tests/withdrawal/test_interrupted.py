@@ -19,7 +19,7 @@ from eccl.publishing.publish import publish
 from eccl.withdrawal import run
 from eccl.withdrawal.run import STEPS, plan_withdrawal, resume, withdraw
 from eccl.workspace import Workspace
-from tests.conftest import tree_of
+from tests.support.workspaces import tree_of
 from tests.withdrawal.conftest import KEY, Study, copy_study, remember
 from tests.withdrawal.test_withdraw import digits_left
 

@@ -24,8 +24,8 @@ from eccl.versioning.initialise import init_workspace
 from eccl.withdrawal.purge import plan_purge, purge
 from eccl.withdrawal.run import withdraw
 from eccl.workspace import Workspace
-from tests.conftest import tree_of
 from tests.support.runs import finish_run
+from tests.support.workspaces import tree_of
 from tests.withdrawal.conftest import Study
 
 

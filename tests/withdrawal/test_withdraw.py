@@ -28,7 +28,7 @@ from eccl.quality.gate import run_gate
 from eccl.versioning.gate import require_passed_gate
 from eccl.withdrawal.run import plan_withdrawal, withdraw
 from eccl.workspace import Workspace
-from tests.conftest import tree_of
+from tests.support.workspaces import tree_of
 from tests.withdrawal.conftest import STRANGER, Study, copy_study, export_pairs, remember
 
 ARRAYS = {"ecg.zarr/raw": "ecg", "ecg.zarr/clean": "ecg", "cine.zarr/frames": "cine"}

@@ -43,7 +43,7 @@ from eccl.training.session import open_session
 from eccl.training.settings.arms import ArmTable, load_arms
 from eccl.training.stages import align
 from eccl.workspace import Workspace
-from tests.support.synthetic import FIRST_EID, build_workspace
+from tests.support.tiny_workspace import FIRST_EID, build_workspace
 
 ARMS = """
 reference: eccl

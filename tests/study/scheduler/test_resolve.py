@@ -14,7 +14,7 @@ from eccl.study.scheduler.resolve import check_jobs
 from eccl.training.settings.arms import ArmTable, load_arms
 from eccl.training.settings.equal_arms import find_twins
 from eccl.workspace import shipped
-from tests.support.synthetic import tiny_params
+from tests.support.tiny_workspace import tiny_params
 
 TEXT = (shipped("experiments") / "arms.yaml").read_text()
 

@@ -20,7 +20,7 @@ from eccl.study.scheduler.record import record, why_not_recorded
 from eccl.study.scheduler.run import Progress, find_stale
 from eccl.workspace import Workspace
 from tests.study.scheduler.workspace import train, versioned_workspace
-from tests.support.synthetic import write_gate
+from tests.support.tiny_workspace import write_gate
 
 CALL = """
 import sys

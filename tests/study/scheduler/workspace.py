@@ -11,7 +11,7 @@ from eccl.study.scheduler.jobs import Job
 from eccl.study.scheduler.pipeline import open_table
 from eccl.study.scheduler.run import Outcome, Progress, hold, run_jobs
 from eccl.workspace import Workspace
-from tests.support.synthetic import build_workspace
+from tests.support.tiny_workspace import build_workspace
 
 TABLE = """\
 reference: eccl

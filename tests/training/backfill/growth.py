@@ -10,7 +10,7 @@ import pyarrow as pa
 from eccl.data.arrays import cine_specs, ecg_specs, prepare_array, write_shard
 from eccl.data.parts import part_path, read_table, table_files, write_parquet
 from eccl.workspace import Workspace
-from tests.support.synthetic import FIRST_EID, SHARD, WINDOW, write_gate
+from tests.support.tiny_workspace import FIRST_EID, SHARD, WINDOW, write_gate
 
 Key = tuple[int, int]
 NEW = FIRST_EID + 100

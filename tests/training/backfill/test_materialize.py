@@ -36,8 +36,9 @@ from eccl.training.runs import load_run, load_weights
 from eccl.training.session import open_session
 from eccl.training.stages import align
 from eccl.workspace import Workspace
-from tests.support.steps import Copy, bytes_below, change_params, train
-from tests.support.synthetic import FIELDS, FIRST_EID, write_gate
+from tests.support.cli import run_cli
+from tests.support.tiny_workspace import FIELDS, FIRST_EID, Copy, change_params, train, write_gate
+from tests.support.workspaces import tree_of
 from tests.training.backfill.growth import NEW, SPLIT, add_visits
 
 NEW_ECG = [(NEW, 2), (NEW + 1, 2)]
@@ -186,7 +187,7 @@ def test_rows_name_the_training_and_the_data_they_were_computed_on(
             assert content["visits_with_before"][view.view] == view.before == len(set(keys_of(own)))
             assert content["visits_with_after"][view.view] == content["visits"][view.view] == len(set(keys_of(every)))
     # Whatever was there is there unchanged: models, the stages' own files, data.
-    before, after = bytes_below(grown.root), bytes_below(workspace.root)
+    before, after = tree_of(grown.root), tree_of(workspace.root)
     assert {name: after[name] for name in before if not name.startswith(".eccl")} == {
         name: digest for name, digest in before.items() if not name.startswith(".eccl")
     }
@@ -196,20 +197,20 @@ def test_rows_name_the_training_and_the_data_they_were_computed_on(
 
 def test_a_second_call_writes_nothing(brought_up: tuple[Workspace, list[Outcome]], copy_of: Copy) -> None:
     workspace = copy_of(brought_up[0])
-    before = bytes_below(workspace.root)
+    before = tree_of(workspace.root)
     again = materialize(workspace)
     assert [one.added for one in again] == [None] * 4
     assert all(one.was_covered and view.before == view.visits for one in again for view in one.coverage)
-    assert bytes_below(workspace.root) == before
+    assert tree_of(workspace.root) == before
 
 
 def test_a_dry_run_tells_and_writes_nothing(
     grown: Workspace, brought_up: tuple[Workspace, list[Outcome]], copy_of: Copy
 ) -> None:
     workspace = copy_of(grown)
-    before = bytes_below(workspace.root)
+    before = tree_of(workspace.root)
     planned = plan_materialization(workspace)
-    assert bytes_below(workspace.root) == before
+    assert tree_of(workspace.root) == before
     assert [(one.run, one.coverage, one.was_covered) for one in planned] == [
         (one.run, one.coverage, False) for one in brought_up[1]
     ]
@@ -359,14 +360,14 @@ def test_a_kill_while_rows_are_written_leaves_nothing_half(
 ) -> None:
     workspace = copy_of(trained)
     add_visits(workspace, NEW_ECG, [])
-    before = bytes_below(workspace.features)
+    before = tree_of(workspace.features)
     root = Path(__file__).parents[3]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run([sys.executable, "-c", KILLED, str(workspace.root)], check=False, env=environment)
     assert done.returncode == -signal.SIGKILL
     folder = workspace.features / FOLDER / "align-I50"
     assert [path.name.startswith(".tmp-") for path in folder.iterdir()] == [True]
-    seen = {name: digest for name, digest in bytes_below(workspace.features).items() if ".tmp-" not in name}
+    seen = {name: digest for name, digest in tree_of(workspace.features).items() if ".tmp-" not in name}
     assert seen == before
     own = read_features(workspace.features, "ecg_embedding", "align-I50")
     assert read_all_features(workspace.features, "ecg_embedding", "align-I50") == own
@@ -423,14 +424,14 @@ def test_the_gate_is_asked(grown: Workspace, copy_of: Copy, is_dry: bool) -> Non
     workspace = copy_of(grown)
     call = plan_materialization if is_dry else materialize
     write_gate(workspace, status="failed")
-    before = bytes_below(workspace.features)
+    before = tree_of(workspace.features)
     with pytest.raises(GateError, match="the gate failed"):
         call(workspace, ["align-I50"])
     add_visits(workspace, [(NEW + 1, 3)], [], seed=12)
     (workspace.gate / "gate.json").write_text((grown.gate / "gate.json").read_text())
     with pytest.raises(GateError, match="is for data version"):
         call(workspace, ["align-I50"])
-    assert bytes_below(workspace.features) == before
+    assert tree_of(workspace.features) == before
     write_gate(workspace, status="failed", override="pilot")
     call(workspace, ["align-I50"])
     found = list_materializations(workspace.features, "align-I50", load_run(workspace, "align-I50").run_id)
@@ -553,10 +554,7 @@ def test_the_command_says_what_it_did(grown: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(grown)
 
     def eccl(*arguments: str) -> str:
-        code = "from eccl.commands import main; main()"
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-        command = [sys.executable, "-c", code, "materialize", *arguments]
-        done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=False, env=environment)
+        done = run_cli("materialize", *arguments, cwd=workspace.root)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

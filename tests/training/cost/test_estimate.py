@@ -29,7 +29,7 @@ from eccl.training.runs import load_run
 from eccl.training.settings.config import TASKS, OptimiserConfig, load_params
 from eccl.workspace import Workspace, shipped
 from eccl.yaml_text import parse_yaml
-from tests.support.steps import Copy, change_params
+from tests.support.tiny_workspace import Copy, change_params
 
 runner = CliRunner()
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from eccl.training.inputs.augment import augment_ecg, crop_ecg, scale_ecg
 from eccl.training.settings.config import EcgAugmentConfig
-from tests.support.steps import changed
+from tests.support.tiny_workspace import changed
 
 STILL = EcgAugmentConfig(
     crop_samples=5000, crop_policy="pad", time_flip=0.0, sign_flip=0.0, flip_for_diseases=True, scaling="lead_minmax"

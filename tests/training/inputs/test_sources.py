@@ -18,7 +18,7 @@ from eccl.training.loop.runtime import Runtime, RuntimeConfig
 from eccl.training.session import Session, open_session
 from eccl.training.stages import align, pretrain_cmr, pretrain_ecg
 from eccl.workspace import Workspace
-from tests.support.steps import Copy, train
+from tests.support.tiny_workspace import Copy, train
 
 CPU = torch.device("cpu")
 NAME = "ecg.zarr/clean"

@@ -14,7 +14,7 @@ from eccl.training.inputs.visits import cine_visits, paired_visits, recording_vi
 from eccl.training.loop.scoring import score_task, selection_rule, task_loss
 from eccl.training.settings.config import ALL, DISEASES
 from eccl.workspace import Workspace
-from tests.support.synthetic import FIELDS
+from tests.support.tiny_workspace import FIELDS
 
 NAN = float("nan")
 

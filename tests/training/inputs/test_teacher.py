@@ -16,7 +16,8 @@ from eccl.training.loop.frozen import FrozenEncoder
 from eccl.training.runs import load_run
 from eccl.training.session import open_session
 from eccl.workspace import Workspace
-from tests.support.steps import Copy, bytes_below, change_params, changed, train
+from tests.support.tiny_workspace import Copy, change_params, changed, train
+from tests.support.workspaces import tree_of
 
 RUN = "pretrain_cmr-I50"
 
@@ -66,14 +67,14 @@ def test_training_with_a_live_teacher_leaves_it_as_it_was(
         before.append({name: one.clone() for name, one in encoder.state_dict().items()})
 
     monkeypatch.setattr(LiveTeacher, "__init__", spy)
-    models = bytes_below(workspace.run_folder(RUN))
+    models = tree_of(workspace.run_folder(RUN))
     assert train(workspace, "align", "--task", "I50") == 0
     (teacher,) = teachers
     assert not teacher.encoder.training
     for name, one in teacher.state_dict().items():  # parameters and buffers
         assert torch.equal(one, before[0][name]), name
     assert all(one.grad is None and not one.requires_grad for one in teacher.parameters())
-    assert bytes_below(workspace.run_folder(RUN)) == models
+    assert tree_of(workspace.run_folder(RUN)) == models
     mine, theirs = load_run(workspace, "align-I50").record, load_run(trained, "align-I50").record
     assert mine["run_id"] != theirs["run_id"]
     assert mine["weights_sha256"] != theirs["weights_sha256"]
@@ -123,7 +124,7 @@ def test_an_unchanged_teacher_is_not_evaluated_again(
     trained: Workspace, copy_of: Copy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace = copy_of(trained)
-    before = bytes_below(workspace.features)
+    before = tree_of(workspace.features)
     calls: list[int] = []
     true = FrozenEncoder.forward
 
@@ -135,7 +136,7 @@ def test_an_unchanged_teacher_is_not_evaluated_again(
     assert train(workspace, "pretrain_cmr", "--task", "I50") == 0
     cines = len(read_features(workspace.features, "cmr_embedding", RUN))
     assert not calls
-    assert bytes_below(workspace.features) == before
+    assert tree_of(workspace.features) == before
     calls.clear()
     change_params(workspace, **{"pretrain_cmr.seed": 7})
     assert train(workspace, "pretrain_cmr", "--task", "I50") == 0

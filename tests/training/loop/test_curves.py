@@ -15,7 +15,8 @@ from eccl.training.loop import curves as curves_module
 from eccl.training.loop.curves import Curves, EpochLines
 from eccl.training.runs import load_run
 from eccl.workspace import Workspace, shipped
-from tests.support.steps import Copy, bytes_below, train
+from tests.support.tiny_workspace import Copy, train
+from tests.support.workspaces import tree_of
 
 
 @pytest.mark.parametrize("run", ["pretrain_ecg", "pretrain_cmr-I50", "align-traits"])
@@ -37,10 +38,10 @@ def test_curves_are_the_history_and_the_summary_is_the_chosen_epoch(trained: Wor
 
 def test_a_run_again_gives_the_same_curves(trained: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(trained)
-    before = bytes_below(workspace.curves("pretrain_ecg"))
+    before = tree_of(workspace.curves("pretrain_ecg"))
     assert before
     assert train(workspace, "pretrain_ecg") == 0
-    assert bytes_below(workspace.curves("pretrain_ecg")) == before
+    assert tree_of(workspace.curves("pretrain_ecg")) == before
 
 
 def test_a_resumed_run_begins_with_what_it_remembers(tmp_path: Path) -> None:

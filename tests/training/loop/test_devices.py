@@ -28,7 +28,7 @@ from eccl.training.runs import load_run
 from eccl.training.session import open_session
 from eccl.training.settings.config import load_params
 from eccl.workspace import Workspace, shipped
-from tests.support.steps import Copy, change_params, train
+from tests.support.tiny_workspace import Copy, change_params, train
 
 ROOT = Path(__file__).resolve().parents[3]
 # What two processes would draw differently is switched off: everything else must agree.

@@ -15,7 +15,8 @@ from eccl.training.loop.resume import Checkpoint
 from eccl.training.runs import load_run
 from eccl.training.stages import pretrain_cmr
 from eccl.workspace import Workspace
-from tests.support.steps import Copy, bytes_below, change_params, train
+from tests.support.tiny_workspace import Copy, change_params, train
+from tests.support.workspaces import tree_of
 
 ENVIRONMENT = {**os.environ, "ECCL_CHECKPOINT_SECONDS": "0", "PYTHONUNBUFFERED": "1"}
 STAGES = [["pretrain_ecg"], ["pretrain_cmr", "--task", "I50"], ["align", "--task", "I50"]]
@@ -42,14 +43,14 @@ def test_a_killed_stage_ends_in_the_same_bytes(
     longer = {f"{stage}.optimiser.epochs": 6, f"{stage}.optimiser.accumulate": 2}
     change_params(workspace, **longer)
     assert train(workspace, *arguments) == 0
-    undisturbed = {**bytes_below(workspace.models), **bytes_below(workspace.features)}
+    undisturbed = {**tree_of(workspace.models), **tree_of(workspace.features)}
     kill_after_epoch(workspace, arguments, 3)
     (left,) = workspace.checkpoints.glob("*.pt")
     assert len(torch.load(left, weights_only=True)["state"]["history"]) >= 3
     capsys.readouterr()
     assert train(workspace, *arguments) == 0
     assert "goes on after epoch" in capsys.readouterr().out
-    assert {**bytes_below(workspace.models), **bytes_below(workspace.features)} == undisturbed
+    assert {**tree_of(workspace.models), **tree_of(workspace.features)} == undisturbed
     assert not list(workspace.checkpoints.glob("*.pt"))  # nothing is left once the run is saved
     run = stage if len(arguments) == 1 else f"{stage}-{arguments[-1]}"
     assert load_run(workspace, run).record["metrics"]["epochs_run"] == 6
@@ -59,7 +60,7 @@ def test_a_kill_while_features_are_written_costs_no_training(
     trained: Workspace, copy_of: Copy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     workspace = copy_of(trained)
-    before = {**bytes_below(workspace.models), **bytes_below(workspace.features)}
+    before = {**tree_of(workspace.models), **tree_of(workspace.features)}
     monkeypatch.setenv("ECCL_CHECKPOINT_SECONDS", "0")
 
     class Killed(BaseException):
@@ -77,7 +78,7 @@ def test_a_kill_while_features_are_written_costs_no_training(
     printed = capsys.readouterr().out
     assert "goes on after epoch 2" in printed
     assert "epoch 1/2" not in printed
-    assert {**bytes_below(workspace.models), **bytes_below(workspace.features)} == before
+    assert {**tree_of(workspace.models), **tree_of(workspace.features)} == before
 
 
 def test_checkpoints_of_earlier_parameters_do_not_pile_up(tmp_path: Path) -> None:

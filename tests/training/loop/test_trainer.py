@@ -22,7 +22,7 @@ from eccl.training.loop import trainer
 from eccl.training.loop.runtime import Runtime
 from eccl.training.loop.trainer import TrainingPlan, fit, to_json
 from eccl.training.settings.config import OptimiserConfig
-from tests.support.steps import changed
+from tests.support.tiny_workspace import changed
 
 CPU = Runtime()
 NAN = float("nan")

@@ -16,7 +16,7 @@ from eccl.training.runs import Run
 from eccl.training.settings.config import TASKS, AlignConfig, load_params
 from eccl.workspace import shipped
 from eccl.yaml_text import parse_yaml
-from tests.support.synthetic import tiny_params
+from tests.support.tiny_workspace import tiny_params
 
 
 def written(folder: Path, content: Any) -> Path:

@@ -19,8 +19,7 @@ from eccl.training.settings.arms import load_arms
 from eccl.training.settings.config import DISEASES
 from eccl.training.stages import align, probe
 from eccl.workspace import Workspace, shipped
-from tests.support.steps import Copy, change_params, train
-from tests.support.synthetic import FIELDS, build_workspace
+from tests.support.tiny_workspace import FIELDS, Copy, build_workspace, change_params, train
 
 SEED = 43
 

@@ -20,8 +20,7 @@ from eccl.training.runs import load_run
 from eccl.training.session import open_session
 from eccl.training.stages import align, pretrain_cmr, pretrain_ecg
 from eccl.workspace import Workspace
-from tests.support.steps import Copy, train
-from tests.support.synthetic import write_gate
+from tests.support.tiny_workspace import Copy, train, write_gate
 
 
 def test_masked_pretraining_reads_train_and_selects_on_val_and_never_touches_test(

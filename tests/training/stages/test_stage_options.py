@@ -20,16 +20,16 @@ from eccl.training.runs import Run, load_run
 from eccl.training.session import open_session
 from eccl.training.stages import align, pretrain_cmr
 from eccl.workspace import Workspace
-from tests.support.steps import Copy, bytes_below, change_params, train
-from tests.support.synthetic import FIELDS, build_workspace, write_gate
+from tests.support.tiny_workspace import FIELDS, Copy, build_workspace, change_params, train, write_gate
+from tests.support.workspaces import tree_of
 
 
 def test_a_run_again_gives_the_same_bytes(trained: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(trained)
-    before = {**bytes_below(workspace.models), **bytes_below(workspace.features)}
+    before = {**tree_of(workspace.models), **tree_of(workspace.features)}
     for arguments in (["pretrain_ecg"], ["pretrain_cmr", "--task", "I50"], ["align", "--task", "I50"]):
         assert train(workspace, *arguments) == 0
-    assert {**bytes_below(workspace.models), **bytes_below(workspace.features)} == before
+    assert {**tree_of(workspace.models), **tree_of(workspace.features)} == before
     change_params(workspace, **{"pretrain_ecg.seed": 2})
     assert train(workspace, "pretrain_ecg") == 0
     assert (

@@ -29,8 +29,8 @@ from eccl.training.runs import load_run, load_weights
 from eccl.training.session import open_session
 from eccl.training.stages import align
 from eccl.workspace import Workspace, shipped
-from tests.support.steps import Copy, bytes_below, change_params, train
-from tests.support.synthetic import FIELDS
+from tests.support.tiny_workspace import FIELDS, Copy, change_params, train
+from tests.support.workspaces import tree_of
 
 RUNS = ("pretrain_ecg", "pretrain_cmr-traits", "pretrain_cmr-I50", "align-traits", "align-I50")
 OF_ECG = {"ecg_embedding", "ecg_projection", "trait_prediction", "disease_prediction"}
@@ -192,10 +192,10 @@ def test_aligning_leaves_the_teacher_as_it_was(trained: Workspace, copy_of: Copy
     workspace = copy_of(trained)
     folders = [workspace.run_folder("pretrain_cmr-I50"), workspace.features / "cmr_embedding"]
     folders += [workspace.features / "cmr_teacher", workspace.run_folder("pretrain_ecg")]
-    before = [bytes_below(folder) for folder in folders]
+    before = [tree_of(folder) for folder in folders]
     change_params(workspace, **{"align.seed": 77})
     assert train(workspace, "align", "--task", "I50") == 0
-    assert [bytes_below(folder) for folder in folders] == before
+    assert [tree_of(folder) for folder in folders] == before
     names = set(load_run(workspace, "align-I50").weights())
     parts = {name.partition(".")[0] for name in names}
     assert parts == {"encoder", "ecg_projection", "cmr_projection", "task_head", "log_temperature"}

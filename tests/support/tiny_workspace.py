@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import yaml
+from pydantic import BaseModel
 
 from eccl.data.arrays import cine_specs, ecg_specs, prepare_array, write_shard
 from eccl.data.parts import data_version, part_path, write_parquet
+from eccl.training.__main__ import main
 from eccl.workspace import Workspace
 from eccl.yaml_text import parse_yaml
+from tests.support.cache import shared_folder
+from tests.support.workspaces import copy_all
 
 FIRST_EID = 9_000_101
 FIELDS = tuple(range(24100, 24106))
 CODES = ("I21", "I42", "I48", "I50")
+Config = TypeVar("Config", bound=BaseModel)
+Copy = Callable[[Workspace], Workspace]
 SHARD = 16
 TINY = Path(__file__).with_name("tiny.yaml")
 WINDOW = 112
@@ -26,13 +33,17 @@ WINDOW = 112
 def tiny_params(**changes: Any) -> dict[str, Any]:
     """tiny.yaml as params.yaml's content; `changes` are ``section.key=value`` within its preset."""
     content: dict[str, Any] = parse_yaml(TINY.read_text())
-    for path, value in changes.items():
-        place: Any = content["presets"]["tiny"]
-        *folders, last = path.split(".")
-        for folder in folders:
-            place = place[folder]
-        place[last] = value
+    _set(content["presets"]["tiny"], changes)
     return content
+
+
+def _set(preset: dict[str, Any], changes: dict[str, Any]) -> None:
+    for path, value in changes.items():
+        place = preset
+        *sections, last = path.split(".")
+        for section in sections:
+            place = place[section]
+        place[last] = value
 
 
 def build_workspace(root: Path, participants: int = 24, seed: int = 5, **changes: Any) -> Workspace:
@@ -64,6 +75,42 @@ def build_workspace(root: Path, participants: int = 24, seed: int = 5, **changes
     _write_targets(workspace, keys, hidden, rng)
     write_gate(workspace)
     return workspace
+
+
+def untrained_workspace() -> Workspace:
+    """The shared tiny workspace before any training; do not write into it."""
+    return Workspace(shared_folder("untrained", lambda folder: build_workspace(folder)))
+
+
+def trained_workspace() -> Workspace:
+    """The shared tiny workspace with runs of all three stages for the traits and for I50; do not write into it."""
+    source = untrained_workspace()
+
+    def build(folder: Path) -> None:
+        workspace = copy_all(source, folder)
+        assert train(workspace, "pretrain_ecg") == 0
+        for task in ("traits", "I50"):
+            for stage in ("pretrain_cmr", "align"):
+                assert train(workspace, stage, "--task", task) == 0, (stage, task)
+
+    return Workspace(shared_folder("trained", build))
+
+
+def train(workspace: Workspace, *arguments: str) -> int:
+    """Run one stage in this process, e.g. ``train(workspace, "align", "--task", "I50")``; returns the exit status."""
+    return main([*arguments, "--workspace", str(workspace.root)])
+
+
+def change_params(workspace: Workspace, **changes: Any) -> None:
+    """Set values of the preset in use, each as ``section.key=value``."""
+    content = parse_yaml(workspace.params_file.read_text())
+    _set(content["presets"][content["preset"]], changes)
+    workspace.params_file.write_text(yaml.safe_dump(content))
+
+
+def changed(config: Config, **values: Any) -> Config:
+    """Copy a frozen configuration with other values."""
+    return config.model_copy(update=values)
 
 
 def write_gate(workspace: Workspace, status: str = "passed", override: str | None = None) -> None:
