@@ -5,6 +5,7 @@
     schemas/facts/<topic>.sql      -- name: <fact>            a query that returns one number, 0 where nothing is wrong
     schemas/frames/<suite>.sql     -- name: source            what follows FROM
                                    -- name: <column>          an expression over the source
+    schemas/product/features.sql   -- name: <condition>       an expression that holds for a wrong row
     schemas/macros/gate.sql        macros that several of them use
 
 Two rules. Whatever needs more than one column is computed here, vectorised, and is a plain column to the suite. And no
@@ -17,6 +18,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +36,16 @@ _HIDDEN = frozenset({"path", "detail", "diagnosis", "manufacturer", "software", 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
-def read_statements(file: Path) -> dict[str, str]:
-    """Read the named statements of a SQL file, without its comments.
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A named statement or expression of a SQL file, and the comment below its name."""
+
+    sql: str
+    comment: str
+
+
+def read_statements(file: Path) -> dict[str, Statement]:
+    """Read the named statements of a SQL file.
 
     Raises
     ------
@@ -43,14 +53,15 @@ def read_statements(file: Path) -> dict[str, str]:
         A name occurs twice, or has no statement.
     """
     _, *parts = _NAME.split(file.read_text(encoding="utf-8"))
-    found: dict[str, str] = {}
+    found: dict[str, Statement] = {}
     for name, body in zip(parts[::2], parts[1::2], strict=True):
-        lines = [line for line in body.strip().splitlines() if not line.startswith("--")]
-        if name in found or not lines:
+        lines = body.strip().splitlines()
+        sql = "\n".join(line for line in lines if not line.startswith("--"))
+        if name in found or not sql:
             raise ConfigError(
                 f"schemas/{file.parent.name}/{file.name}: {name} occurs twice or has no statement; correct the file"
             )
-        found[name] = "\n".join(lines)
+        found[name] = Statement(sql, " ".join(line.removeprefix("-- ") for line in lines if line.startswith("--")))
     return found
 
 
@@ -58,14 +69,14 @@ def read_statements(file: Path) -> dict[str, str]:
 def frame_statements() -> Mapping[str, Mapping[str, str]]:
     """Statements of schemas/frames, by suite: ``source`` and the computed columns."""
     files = sorted((shipped("schemas") / "frames").glob("*.sql"))
-    return {file.stem: read_statements(file) for file in files}
+    return {file.stem: {name: one.sql for name, one in read_statements(file).items()} for file in files}
 
 
 @functools.cache
 def facts() -> Mapping[str, str]:
     """Queries of schemas/facts by name; their limits and severities are in schemas/expectations/facts.json."""
     files = sorted((shipped("schemas") / "facts").glob("*.sql"))
-    return {name: query for file in files for name, query in read_statements(file).items()}
+    return {name: one.sql for file in files for name, one in read_statements(file).items()}
 
 
 def computed_columns(suite: str) -> dict[str, str]:

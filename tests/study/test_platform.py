@@ -20,8 +20,8 @@ from eccl.operations.status import read_status
 from eccl.publishing.build import REPORT_TABLES
 from eccl.publishing.publish import publish
 from eccl.quality.product.features import check_features
-from eccl.quality.product.findings import CRITICAL, WARNING
 from eccl.quality.product.models import check_models
+from eccl.quality.results import CRITICAL, WARNING
 from eccl.study.scheduler.pipeline import open_table, write_pipeline
 from eccl.versioning.initialise import init_workspace
 from eccl.withdrawal.features import DRAWINGS

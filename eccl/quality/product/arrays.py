@@ -18,7 +18,8 @@ from eccl.data.arrays import read_rows, verify_rows
 from eccl.data.parts import TABLE_OF_MODALITY, read_files, read_table, table_files
 from eccl.errors import ChecksumError
 from eccl.quality.checks import CHECKED
-from eccl.quality.product.findings import Finding, Node, count_of, critical, note, warning
+from eccl.quality.product.findings import Finding, Node, critical, note, warning
+from eccl.templates import count_of
 from eccl.workspace import Workspace
 
 REPAIR = "run `eccl ingest RAW --repair`; a recorded version also comes back with `dvc checkout --force data.dvc`"

@@ -19,9 +19,11 @@ from eccl.data.parts import data_version
 from eccl.errors import WorkspaceError
 from eccl.quality.product.arrays import check_arrays
 from eccl.quality.product.features import check_features
-from eccl.quality.product.findings import CRITICAL, SEVERITIES, Finding, Node, count_of, draw
+from eccl.quality.product.findings import SEVERITIES, Finding, Node, draw
 from eccl.quality.product.models import check_models, check_releases
 from eccl.quality.product.tables import check_files, check_gate, check_tables, check_withdrawals
+from eccl.quality.results import CRITICAL
+from eccl.templates import count_of
 from eccl.workspace import Workspace
 
 

@@ -98,11 +98,6 @@ def draw(node: Node) -> str:
     return "\n".join(f"{name:<{names}}  {count:<{counts}}  {mark}".rstrip() for name, count, mark in lines) + "\n"
 
 
-def count_of(number: int, noun: str) -> str:
-    """A number with its noun: ``1 row``, ``1,024 rows``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def _lines(node: Node, lead: str, below: str) -> Iterator[tuple[str, str, str]]:
     yield lead + node.name, node.count, _mark(node)
     for number, child in enumerate(node.children, 1):
@@ -117,18 +112,3 @@ def _mark(node: Node) -> str:
     mark = {CRITICAL: "!!", WARNING: "!", NOTE: "note:"}[worst.severity]
     more = f" (+{len(node.findings) - 1})" if len(node.findings) > 1 else ""
     return f"{mark} {worst.what}{more}"
-
-
-__all__ = [
-    "CRITICAL",
-    "NOTE",
-    "SEVERITIES",
-    "WARNING",
-    "Finding",
-    "Node",
-    "count_of",
-    "critical",
-    "draw",
-    "note",
-    "warning",
-]

@@ -18,7 +18,8 @@ from eccl.ledger.tombstones import journal_path
 from eccl.ledger.withdrawn_check import require_nobody_returned
 from eccl.quality.checks import CHECKED, check_schemas
 from eccl.quality.product.arrays import REPAIR, layout_of
-from eccl.quality.product.findings import Finding, Node, count_of, critical, note, warning
+from eccl.quality.product.findings import Finding, Node, critical, note, warning
+from eccl.templates import count_of
 from eccl.workspace import Workspace
 
 AGAIN = "run `eccl ingest RAW`, or bring the recorded version back with `dvc checkout --force data.dvc`"

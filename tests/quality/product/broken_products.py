@@ -222,7 +222,7 @@ BROKEN = [
         _feature("ecg_embedding", "align-I50", _set("run_id", "align-I50-0")),
         "features",
         "features/ecg_embedding/align-I50",
-        "1 row of another training",
+        "rows are of another training",
     ),
     Broken(
         "norm of 2",
@@ -364,7 +364,7 @@ BROKEN = [
         lambda p: shutil.rmtree(p.run_folder("pretrain_ecg")),
         "models",
         "models/align-I50",
-        "its parent pretrain_ecg is not there",
+        "its parent pretrain_ecg is missing",
         "warning",
     ),
     Broken("older database", _older_database, "releases", "releases/eccl.duckdb", "not the latest release"),

@@ -96,8 +96,7 @@ def test_features_of_older_data_are_stale_and_not_wrong(place: Workspace) -> Non
     assert all("stale: computed on data version" in one.what and "eccl materialize" in one.remedy for one in found)
 
 
-def test_vectors_are_read_in_batches(place: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eccl.quality.product.features.BATCH", 3)
+def test_rows_are_counted_per_condition(place: Workspace) -> None:
     file = place.features / "ecg_projection/align-I50.parquet"
     rewrite(file, lambda rows: (double(rows), rows.append(rows[-1]), rows.append(rows[-1])))
     [node] = [one for _, one in found_in(place, "features") if "norm" in one.what]
