@@ -24,7 +24,7 @@ class IngestParams(Section):
 
 
 class LimitParams(Section):
-    """What one raw file may ask for; whatever asks for more is refused, and the batch goes on."""
+    """Limits of one raw file; a file above a limit is quarantined, and the batch continues."""
 
     seconds_per_file: float = Field(120.0, gt=0, description="time to read one ECG or cine")
     memory_mb: int = Field(4096, ge=512, description="memory of the process that reads raw files")
@@ -46,7 +46,7 @@ class CineParams(Section):
     frames: int = Field(50, ge=2, description="frames per cycle after periodic resampling")
     window_px: int = Field(112, ge=16, description="side of the stored window at native resolution")
     mid_slice: Literal["auto", "rv_max", "lv_centroid", "index_half"] = Field("auto", description="rule for the slice")
-    box: Literal["auto", "segmentation", "motion"] = Field("auto", description="where the heart box comes from")
+    box: Literal["auto", "segmentation", "motion"] = Field("auto", description="source of the heart box")
     crop: Literal["bbox", "square80"] = Field("bbox", description="the heart's rectangle, or a fixed 80 px square")
     label_scheme: Literal["bai", "cinema"] = Field("bai", description="meaning of a segmentation's labels")
 
@@ -116,5 +116,5 @@ def load_params(path: Path) -> Params:
     try:
         content = parse_yaml(path.read_text()) or {}
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path.name} is not valid YAML: {error}; mend it and run the command again") from None
+        raise ConfigError(f"{path.name} is not valid YAML: {error}; correct it and run the command again") from None
     return read_section(Params, content, "")

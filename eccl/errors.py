@@ -1,7 +1,7 @@
-"""Every error and every reason for refusing a file, in one place.
+"""Every error of this package, and every reason for quarantining a file.
 
-A message says what was found, what was expected and what to do next. It never contains a participant's id: callers
-pass counts, positions and field numbers instead of keys or file names.
+A message contains what was found, what was expected and what to do next. It never contains a participant id: callers pass
+counts, positions and field numbers instead of keys or file names.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ class EcclError(Exception):
 
 
 class ConfigError(EcclError, ValueError):
-    """A parameter is unknown, missing or impossible; all problems are listed together."""
+    """A parameter is unknown, missing or impossible; the message lists all problems."""
 
 
 class WorkspaceError(EcclError, FileNotFoundError):
-    """A file or folder that the command needs is not in the workspace."""
+    """A file or folder that the command requires is not in the workspace."""
 
 
 class LockedError(EcclError, BlockingIOError):
@@ -26,11 +26,11 @@ class LockedError(EcclError, BlockingIOError):
 
 
 class DiskFullError(EcclError, OSError):
-    """There is no room for what has to be written."""
+    """The disk is full."""
 
 
 class WorkerError(EcclError, RuntimeError):
-    """A worker process was ended from outside, or a process that reads raw files cannot be started."""
+    """A worker process was killed, or a process that reads raw files cannot be started."""
 
 
 class SourceError(EcclError, OSError):
@@ -38,7 +38,7 @@ class SourceError(EcclError, OSError):
 
 
 class ReconcileError(EcclError, RuntimeError):
-    """Expected differs from written + skipped + quarantined."""
+    """The number of expected files differs from written + skipped + quarantined."""
 
 
 class SchemaError(EcclError, TypeError):
@@ -50,11 +50,11 @@ class ChecksumError(EcclError, RuntimeError):
 
 
 class GateError(EcclError, RuntimeError):
-    """The validation gate failed, is missing, or belongs to other data."""
+    """The validation gate failed, has not run, or ran on other data."""
 
 
 class VersionError(EcclError, RuntimeError):
-    """A data version cannot be recorded, pushed or brought back."""
+    """A data version cannot be recorded, pushed or restored."""
 
 
 class FeatureError(EcclError, LookupError):
@@ -62,19 +62,19 @@ class FeatureError(EcclError, LookupError):
 
 
 class WithdrawalError(EcclError, RuntimeError):
-    """A withdrawal was interrupted, its tombstones cannot be read, or something was left behind."""
+    """A withdrawal was interrupted, its tombstones cannot be read, or data of a withdrawn participant was found."""
 
 
 class SplitError(EcclError, PermissionError):
-    """A training stage asked for rows of the test split."""
+    """A training stage requested rows of the test split."""
 
 
 class FlowError(EcclError, RuntimeError):
-    """A step of a flow failed; what follows was not started."""
+    """A step of a flow failed; the following steps were not started."""
 
 
 class Reason(StrEnum):
-    """Why a file or a row was refused. The list is documented in docs/reference/quarantine.md; a test keeps both equal."""
+    """Reason for quarantining a file or a row; docs/reference/quarantine.md describes each, and a test compares both."""
 
     # any file
     BAD_NAME = "bad_name"
@@ -127,14 +127,14 @@ class Reason(StrEnum):
 
 
 class Rejected(EcclError, ValueError):
-    """One raw file (or table row) that cannot become data.
+    """A raw file or a table row that cannot be ingested.
 
     Parameters
     ----------
     reason
         One of :class:`Reason`.
     detail
-        What was found and what was expected, in words, without any participant id.
+        What was found and what was expected, without a participant id.
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -143,5 +143,5 @@ class Rejected(EcclError, ValueError):
         self.detail = detail
 
     def __reduce__(self) -> tuple[type[Rejected], tuple[Reason, str]]:
-        # Exceptions cross process borders by their args; ours has two.
+        # Exceptions are pickled by their args; this one has two.
         return (type(self), (self.reason, self.detail))

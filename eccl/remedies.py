@@ -1,7 +1,7 @@
-"""What to do about each reason for refusing a file: one sentence per reason.
+"""What to do about each reason for quarantining a file: one sentence per reason.
 
-The sentence is written beside every quarantined file (`quarantine.remedy`); the longer story, with the typical causes,
-is docs/reference/quarantine.md. A test keeps reasons, remedies and page equal.
+The sentence is stored with every quarantined file (`quarantine.remedy`); docs/reference/quarantine.md describes the typical
+causes. A test compares reasons, remedies and page. The sentences are part of data/: changing one changes data versions.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ _REMEDIES: dict[Reason, str] = {
 
 
 def remedy(reason: Reason) -> str:
-    """Say in one sentence what to do about a refusal.
+    """Return one sentence: what to do about a quarantined file or row.
 
     Parameters
     ----------
     reason
-        Why the file or row was refused.
+        Why the file or row was quarantined.
     """
     return _REMEDIES[reason]

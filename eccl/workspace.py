@@ -6,9 +6,9 @@
       params.yaml  dvc.yaml  data.dvc      what git versions
       data/        models/  features/  reports/
       releases/    eccl.duckdb             published stores: immutable releases, and the latest one under its short name
-      ledger/                              who did what when: releases, exports, withdrawals; beside the data, not inside its version
-      .eccl/                               locks, caches, checkpoints, the flows' own database: never versioned. Deleting it
-                                           when idle costs what is cached, and the note of which simulation filled data/
+      ledger/                              records of releases, exports and withdrawals; not part of a data version
+      .eccl/                               locks, caches, checkpoints, the flows' database: never versioned. Deleting it
+                                           when idle loses the caches, and the note of which simulation filled data/
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MARKER = "params.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Paths of one workspace; every path in the package is made here."""
+    """Paths of one workspace."""
 
     root: Path
 
@@ -72,7 +72,7 @@ class Workspace:
 
     @property
     def ledger(self) -> Path:
-        """Records of what happened when: releases, exports, tombstones, withdrawals."""
+        """Records of releases, exports, tombstones and withdrawals."""
         return self.root / "ledger"
 
     @property
@@ -99,13 +99,13 @@ def find_workspace(start: Path | str | None = None) -> Workspace:
     Parameters
     ----------
     start
-        The workspace itself; default is ``$ECCL_WORKSPACE``, else the nearest one at or above the current folder. A folder that
-        is named is taken at its word: a typing error must not end in the workspace around it.
+        The workspace itself; default is ``$ECCL_WORKSPACE``, else the nearest one at or above the current folder. A named
+        folder must be a workspace: a typing error must not select the workspace around it.
 
     Raises
     ------
     WorkspaceError
-        There is no params.yaml where it was looked for.
+        The folder, or every folder at and above the current one, has no params.yaml.
     """
     named = start or os.environ.get("ECCL_WORKSPACE")
     if named:
@@ -127,7 +127,7 @@ def find_workspace(start: Path | str | None = None) -> Workspace:
 def shipped(name: str) -> Path:
     """Folder or file that ships with the package: ``schemas``, ``dvc.yaml`` or ``params.yaml``.
 
-    In a checkout these lie beside the package; in an installed wheel they lie inside it.
+    In a checkout these are beside the package; in an installed wheel they are inside it.
     """
     package = Path(__file__).parent
     for candidate in (package.parent / name, package / "_shipped" / name):

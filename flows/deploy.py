@@ -1,11 +1,11 @@
-"""Make work pools and limits, and apply prefect.yaml: ``python -m flows.deploy``. Again, it changes what differs.
+"""Make work pools and limits, and apply prefect.yaml: ``python -m flows.deploy``. Repeated, it changes what differs.
 
 ::
 
     pool eccl            process, 4 runs at once: ingest, validate, publish, withdraw
     pool gpu             process, 1 run at once: train
     limit gpu            stages on a GPU at once, over all flows of the server (--gpus)
-    limit dvc-<name>     one DVC command at once in this checkout
+    limit dvc-<name>     one DVC command at once in this workspace
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def make_pools(client: SyncPrefectClient) -> None:
 
 
 def make_limits(client: SyncPrefectClient, root: Path, gpus: int) -> dict[str, int]:
-    """Create the limits of tags, or set them; returns what they are."""
+    """Create or set the limits of tags; return them."""
     limits = {GPU_TAG: gpus, workspace_tag(root): 1}
     for tag, limit in limits.items():
         client.upsert_global_concurrency_limit_by_name(f"tag:{tag}", limit)
@@ -56,10 +56,10 @@ def apply(file: Path = YAML) -> None:
     Raises
     ------
     FlowError
-        ``prefect deploy`` failed; its last lines are in the message.
+        ``prefect deploy`` failed; the message ends with its last lines.
     """
     if not file.is_file():
-        raise FlowError(f"there is no {file.name} beside the package; take it from the project's repository (--file)")
+        raise FlowError(f"there is no {file.name} beside the package; get it from the project's repository (--file)")
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -67,12 +67,12 @@ def apply(file: Path = YAML) -> None:
 
 
 def wait_for_schedule(client: SyncPrefectClient, seconds: float = 120.0) -> None:
-    """Wait until the server has planned the next nightly run: a schedule that nothing obeys looks like any other.
+    """Wait until the server has planned the next nightly run; a schedule alone does not show that the scheduler works.
 
     Raises
     ------
     FlowError
-        It has not.
+        The server planned no run in time.
     """
     nightly = client.read_deployment_by_name(NIGHTLY)
     if nightly.paused or not any(schedule.active for schedule in nightly.schedules):
@@ -85,7 +85,7 @@ def wait_for_schedule(client: SyncPrefectClient, seconds: float = 120.0) -> None
             return
         time.sleep(1.0)
     raise FlowError(
-        f"{NIGHTLY} has a schedule, but the server planned no run of it within {seconds:.0f} s; look into the server's log. "
+        f"{NIGHTLY} has a schedule, but the server planned no run of it within {seconds:.0f} s; read the server's log. "
         "Prefect 3.8 cannot schedule with SQLAlchemy 2.1: `pip install 'sqlalchemy<2.1'` where the server runs"
     )
 

@@ -1,4 +1,4 @@
-"""Write docs/reference/dirty-input.md from the tables of traps that the tests in tests/dirty push through an ingest.
+"""Write docs/reference/dirty-input.md from the cases that the tests in tests/dirty ingest.
 
 python docs/scripts/dirty_input.py
 """
@@ -16,19 +16,19 @@ PAGE = ROOT / "docs" / "reference" / "dirty-input.md"
 _INTRODUCTION = """# Dirty input: every trap and its outcome
 
 Real files break rules, and some files are made to do harm. Each line below is one generated file. A test writes all of them
-into one raw folder, ingests it once, and compares tables and quarantine with this list (`tests/dirty`); the page is made
+into one raw folder, ingests it once, and compares tables and quarantine with this list (`tests/dirty`); the page is generated
 from the same list (`python docs/scripts/dirty_input.py`).
 
-Outcomes: *accepted* files become data like any other; *flagged* ones too, and `flags` of their row says what was odd;
-*repaired* ones too, and the named column records the repair; *refused* ones become a row of `quarantine` with the reason
+Outcomes: *accepted* files are ingested; *flagged* ones too, and `flags` of their row lists the remarks; *repaired* ones
+too, and the named column records the repair; *quarantined* ones become a row of `quarantine` with the reason
 ([quarantine](quarantine.md)). All other files of the batch are written in every case.
 
 Sources: the traps of A1 and A5 (ECG), B1 to B3 (cine) and C1 to C8 (tables) occur in real data or break programs that read
-it; *hostile* ones were thought of by somebody who means harm.
+it; *hostile* ones are made to do harm.
 
 ## What holds for any file
 
-- A file is read in a process of its own, with limits on time, memory, size, members and pixels (`limits` in `params.yaml`).
+- A file is read in a separate process, with limits on time, memory, size, members and pixels (`limits` in `params.yaml`).
 - XML: no document type is accepted, so there is no entity to expand and nothing external to fetch; the file is read as a
   stream, and what is kept of it is bounded in length, number and depth.
 - Zip: the directory's own size, the number of files, stated sizes, ratios and overlaps are checked before anything is
@@ -36,12 +36,12 @@ it; *hostile* ones were thought of by somebody who means harm.
 - DICOM: headers are read up to 1 MiB; a decoder is started only where the header and the codestream agree on an image of
   the study's size; deflated files are not inflated.
 - Tables: no line of more than 4 MiB, no more than 100,000 columns, no list of more than 32,767 values.
-- Nothing is written outside the workspace's data, and no participant's id or text of a file stands in a message.
+- Nothing is written outside the workspace's data, and no message contains a participant id or text of a file.
 """
 
 
 class Trap(Protocol):
-    """What the page needs of a case."""
+    """The part of a case that the page shows."""
 
     @property
     def section(self) -> str: ...

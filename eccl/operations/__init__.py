@@ -1,1 +1,1 @@
-"""What an operator asks: how the workspace stands (status), and whether machine and installation are fit (doctor)."""
+"""State of a workspace (status), and checks of machine and installation (doctor)."""

@@ -1,4 +1,4 @@
-"""The machine against what a workspace asks of it: disk, open files, memory, clock."""
+"""The machine's disk, open files, memory and clock, compared with what a workspace needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eccl.data.memory import available_memory
 from eccl.ingest.memory import worker_bytes
 from eccl.ingest.modality import modalities
 from eccl.ledger.releases import read_ledger
-from eccl.operations.checks import Check, ok, problem, warning
+from eccl.operations.doctor import OK, PROBLEM, WARNING, Check
 from eccl.workspace import Workspace
 
 GB = 1024**3
@@ -21,13 +21,7 @@ FEW_FILES, MANY_FILES = 256, 1024
 
 
 def check_machine(workspace: Workspace, params: Params, workers: int) -> Iterator[Check]:
-    """Check disk, open files, memory and clock.
-
-    Parameters
-    ----------
-    workers
-        Worker processes an ingest would have.
-    """
+    """Check disk, open files, memory for an ingest with so many workers, and clock."""
     yield check_disk(shutil.disk_usage(workspace.root).free, size_of(workspace.data))
     yield check_open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     yield check_memory(available_memory(), params, workers)
@@ -35,33 +29,26 @@ def check_machine(workspace: Workspace, params: Params, workers: int) -> Iterato
 
 
 def check_disk(free: int, taken: int) -> Check:
-    """Check free bytes against what data/ takes: a new version is written beside the old one, and DVC keeps a copy."""
+    """Check free bytes against those of data/: a new version is written beside the old one, and DVC keeps a copy."""
     found = f"{free / GB:.1f} GB free, data/ takes {taken / GB:.2f} GB"
     if free < GB // 2 or free < taken // 10:
-        return problem(
-            "disk", found, "make room before the next ingest: `dvc gc --workspace` drops old versions from the cache"
-        )
+        remedy = "make room before the next ingest: `dvc gc --workspace` drops old versions from the cache"
+        return Check("disk", PROBLEM, found, remedy)
     if free < taken or free < 5 * GB:
-        return warning(
-            "disk",
-            found,
-            "recording a version copies data/ into DVC's cache; make room, or `dvc config cache.type hardlink`",
-        )
-    return ok("disk", found)
+        remedy = "recording a version copies data/ into DVC's cache; make room, or `dvc config cache.type hardlink`"
+        return Check("disk", WARNING, found, remedy)
+    return Check("disk", OK, found)
 
 
 def check_open_files(limit: int) -> Check:
     """Check how many files a process may have open: a store of many shards opens hundreds at once."""
     if limit == resource.RLIM_INFINITY:
-        return ok("open files", "no limit")
+        return Check("open files", OK, "no limit")
+    found = f"{limit} per process"
     if limit < MANY_FILES:
-        made = problem if limit < FEW_FILES else warning
-        return made(
-            "open files",
-            f"{limit} per process",
-            f"`ulimit -n {4 * MANY_FILES}` before the command, or in the scheduler's unit",
-        )
-    return ok("open files", f"{limit} per process")
+        remedy = f"`ulimit -n {4 * MANY_FILES}` before the command, or in the scheduler's unit"
+        return Check("open files", PROBLEM if limit < FEW_FILES else WARNING, found, remedy)
+    return Check("open files", OK, found)
 
 
 def check_memory(available: int, params: Params, workers: int) -> Check:
@@ -75,24 +62,21 @@ def check_memory(available: int, params: Params, workers: int) -> Check:
     if usual > available:
         fitting = available // one
         remedy = f"as many workers run as fit ({fitting})" if fitting else "make shards smaller in params.yaml"
-        return problem("memory", found, f"{remedy}; free memory for more")
+        return Check("memory", PROBLEM, found, f"{remedy}; free memory for more")
     if worst > available:
-        return warning("memory", found, "give `--workers` fewer, or lower limits.memory_mb in params.yaml")
-    return ok("memory", found)
+        return Check("memory", WARNING, found, "give `--workers` fewer, or lower limits.memory_mb in params.yaml")
+    return Check("memory", OK, found)
 
 
 def check_clock(workspace: Workspace, now: datetime) -> Check:
-    """Check that the clock is not behind what was published: names of releases and certificates are dates."""
+    """Check that the clock is not behind the latest release: names of releases and certificates are dates."""
     stamps = [release.published_at for release in read_ledger(workspace).releases]
     latest = max((datetime.fromisoformat(stamp) for stamp in stamps), default=None)
     found = f"{now:%Y-%m-%d %H:%M} UTC"
     if now.year < 2025 or (latest and (latest - now).total_seconds() > 300):
-        return problem(
-            "clock",
-            f"{found}, behind the latest release" if latest else found,
-            "set the clock; releases are named by date",
-        )
-    return ok("clock", found)
+        found = f"{found}, behind the latest release" if latest else found
+        return Check("clock", PROBLEM, found, "set the clock; releases are named by date")
+    return Check("clock", OK, found)
 
 
 def size_of(folder: Path) -> int:

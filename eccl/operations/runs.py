@@ -1,4 +1,4 @@
-"""Runs and their features against the data: current or stale, and visits without one."""
+"""Runs and their features: current or stale for the data of a workspace, and visits without features."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from eccl.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """A run and what its features cover.
+    """A run and the coverage of its features.
 
     Parameters
     ----------
     run_id
-        None where features are there and run.json is not.
+        None where there are features without run.json.
     is_current
-        Whether it was trained on this data, or brought up to it.
+        Whether it was trained on this data, or its features were backfilled for it.
     without
         By view: visits with a current recording or cine that have no row. Views that only training reads are left out.
     """
@@ -42,14 +42,14 @@ class RunState:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentState:
-    """Runs of the experiment table, which come by the hundred.
+    """Counts of the experiment table's runs.
 
     Parameters
     ----------
     trained
         Runs with a record.
     stale
-        Those of them whose features hold for other data than the workspace's.
+        Those whose features belong to other data than the workspace's.
     """
 
     trained: int = 0
@@ -65,7 +65,7 @@ def read_experiments(workspace: Workspace, version: str) -> ExperimentState:
 
 
 def read_runs(workspace: Workspace, version: str) -> Iterator[RunState]:
-    """Every one of the workspace's own runs that left a model or features, by name."""
+    """Read the workspace's own runs that have a model or features, by name."""
     records = _records(workspace)
     views: dict[str, list[str]] = {}
     for view in computed_views():

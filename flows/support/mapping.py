@@ -102,7 +102,7 @@ def _result(future: PrefectFuture[BatchResult]) -> BatchResult:
             raise FlowError(
                 f"a worker died each time it was given one batch ({type(error).__name__}): usually it was killed for memory, "
                 "by the kernel or by the cluster. Give workers more memory or use fewer of them, then run the ingest again; "
-                "it goes on where it stopped"
+                "it continues where it stopped"
             ) from None
         raise
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from eccl.errors import Reason
 
-Verdict = Literal["accepted", "flagged", "repaired", "refused"]
+Verdict = Literal["accepted", "flagged", "repaired", "quarantined"]
 Content = TypeVar("Content")
 
 
@@ -20,9 +20,9 @@ class Outcome:
     ----------
     verdict
         accepted: a row without remark; flagged: a row whose `flags` say so; repaired: a row with a column that counts or
-        names the repair; refused: a row of quarantine.
+        names the repair; quarantined: a row of quarantine.
     reason
-        Why it is refused.
+        Why it is quarantined.
     flags
         Exactly the remarks that the row carries.
     columns
@@ -37,7 +37,7 @@ class Outcome:
     def in_words(self) -> str:
         """One line of the page."""
         if self.reason is not None:
-            return f"refused: `{self.reason.value}`"
+            return f"quarantined: `{self.reason.value}`"
         told = [f"flag `{flag}`" for flag in self.flags]
         told += [f"`{name}` = {_shown(value)}" for name, value in self.columns.items()]
         return ": ".join((self.verdict, ", ".join(told))) if told else self.verdict
@@ -83,7 +83,7 @@ def repaired(*flags: str, **columns: object) -> Outcome:
 
 def refused(reason: Reason) -> Outcome:
     """Nothing of the file becomes data."""
-    return Outcome("refused", reason)
+    return Outcome("quarantined", reason)
 
 
 def _shown(value: object) -> str:

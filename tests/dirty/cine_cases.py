@@ -333,7 +333,7 @@ CASES: tuple[Case, ...] = (
     Case("no_spacing", "B3", "no pixel spacing", each(spacing=None), refused(Reason.CINE_HEADER_INCOMPLETE)),
     Case("other_spacing", "B3", "a slice of another pixel spacing", middle(
         lambda frames: [replace(f, spacing=(1.4, 1.4)) for f in frames]), refused(Reason.CINE_GEOMETRY)),
-    Case("step", "B3", "no SpacingBetweenSlices: positions tell the step", study(list), accepted(manifest_status="agrees")),
+    Case("step", "B3", "no SpacingBetweenSlices: positions give the step", study(list), accepted(manifest_status="agrees")),
     Case("mixed_matrix", "B3", "slices of different matrices in one zip", middle(other_matrix),
          refused(Reason.CINE_MIXED_MATRIX)),
     Case("blank", "B3", "frames of one value", each(pixels=np.zeros(MATRIX, np.uint16)), refused(Reason.CINE_CONSTANT)),

@@ -145,7 +145,7 @@ CASES: tuple[Case, ...] = (
          refused(Reason.ECG_SAMPLES_OUT_OF_RANGE)),
     Case("swapped_leads", "A5", "limb leads contradict each other", simulated("lead_identity_broken"),
          refused(Reason.ECG_LEAD_IDENTITY)),
-    Case("flat_lead", "A5", "one lead is flat, and no flag in the XML says so",
+    Case("flat_lead", "A5", "one lead is flat, without a flag in the XML",
          samples_of(b"V4", lambda samples: [b"0"] * len(samples)), accepted(flat_leads=1)),
     Case("all_flat", "A5", "all leads are flat", in_strip(all_flat), refused(Reason.ECG_NO_SIGNAL)),
     Case("saturated", "A5", "a lead at the end of its range",
@@ -223,16 +223,16 @@ CASES: tuple[Case, ...] = (
     Case("entity_of_server", "hostile", "an external entity that names a server", lambda xml: behind_declaration(
         b'[<!ENTITY x SYSTEM "http://127.0.0.1:{port}/x">]>')(diagnosis(texts(b"&x;"))(xml)),
         refused(Reason.XML_MALFORMED)),
-    Case("dtd_of_server", "hostile", "a document type that lies on a server",
+    Case("dtd_of_server", "hostile", "a document type that is on a server",
          behind_declaration(b'SYSTEM "http://127.0.0.1:{port}/x.dtd">'), refused(Reason.XML_MALFORMED)),
-    Case("parameter_entity", "hostile", "a parameter entity that lies on a server", behind_declaration(
+    Case("parameter_entity", "hostile", "a parameter entity that is on a server", behind_declaration(
         b'[<!ENTITY % p SYSTEM "http://127.0.0.1:{port}/p"> %p;]>'), refused(Reason.XML_MALFORMED)),
-    Case("undeclared_entity", "hostile", "an entity that nobody declared", swap(b">RestECG<", b">&rest;<"),
+    Case("undeclared_entity", "hostile", "an entity without a declaration", swap(b">RestECG<", b">&rest;<"),
          refused(Reason.XML_MALFORMED)),
     Case("xinclude", "hostile", "an inclusion of a file, which stays text", diagnosis(texts(b"Sinus rhythm") +
          b'<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file://{canary}" parse="text"/>'),
          accepted(diagnosis="Sinus rhythm")),
-    Case("stylesheet", "hostile", "a stylesheet that lies on a server", swap(DECLARATION, DECLARATION +
+    Case("stylesheet", "hostile", "a stylesheet that is on a server", swap(DECLARATION, DECLARATION +
          b'<?xml-stylesheet type="text/xsl" href="http://127.0.0.1:{port}/x.xsl"?>'), accepted()),
     Case("huge_attribute", "hostile", "an attribute of 12 MB",
          lambda xml: xml.replace(b"<StripData>", b'<StripData a="' + b"x" * (12 << 20) + b'">'),

@@ -42,7 +42,7 @@ class DictionaryCase:
 
     def in_words(self) -> str:
         """One line of the page."""
-        return "refused (SchemaError)" if self.title is None else "read"
+        return "rejected (SchemaError)" if self.title is None else "read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class PlaceCase:
 
     def in_words(self) -> str:
         """One line of the page."""
-        return f"refused: `{self.reason.value}`" if self.reason else "not looked at"
+        return f"quarantined: `{self.reason.value}`" if self.reason else "not read"
 
 
 def listed(text: str) -> bytes:
@@ -68,7 +68,7 @@ def listed(text: str) -> bytes:
 LISTS: tuple[ListCase, ...] = (
     ListCase("windows", "C3", "Windows line ends", listed("{0}\r\n{1}\r\n"), frozenset({EID, EID + 1})),
     ListCase("no_last_end", "C3", "no line end at the end", listed("{0}\n{1}"), frozenset({EID, EID + 1})),
-    ListCase("nobody", "C3", "an empty list: nobody left", b"", frozenset()),
+    ListCase("nobody", "C3", "an empty list: no participant", b"", frozenset()),
     ListCase("blank_lines", "C3", "blank lines", listed("\n{0}\n\n"), frozenset({EID})),
     ListCase("mark", "C3", "a byte-order mark and quotes", b"\xef\xbb\xbf" + listed('"{0}"\n'), frozenset({EID})),
     ListCase("header", "C3", "a header", listed("eid\n{0}\n"), None),

@@ -129,18 +129,18 @@ CASES: tuple[TableCase, ...] = (
     TableCase("dx_dictionary", "C1", "the files that `dx extract_dataset -ddd` writes beside the data", lambda first: {
         "x.data_dictionary.csv": b"entity,name,type\nparticipant,eid,string\n",
         "x.codings.csv": b"coding_name,code,meaning\ndata_coding_9,0,Female\n",
-        "x.entity_dictionary.csv": b"entity,entity_title\nparticipant,Participant\n"}, "refused",
+        "x.entity_dictionary.csv": b"entity,entity_title\nparticipant,Participant\n"}, "quarantined",
         reasons(Reason.TABLE_HEADER_UNKNOWN)),
     # C2: ukbconv
     TableCase("uneven", "C2", "ukbconv's txt, whose rows have uneven tabs", one(
-        "f.eid\tf.31.0.0\tf.24103.2.0\n{0}\t1\t55.1\n{1}\t1\t60\t\t\n", name="export.tab"), "the row refused",
+        "f.eid\tf.31.0.0\tf.24103.2.0\n{0}\t1\t55.1\n{1}\t1\t60\t\t\n", name="export.tab"), "the row quarantined",
         reasons(Reason.TABLE_ROW_WIDTH), (ef(0, 55.1),), absent=(1,)),
     TableCase("latin1", "C2", "bytes of ISO 8859-1 in a text", one(
         "eid,24103-2.0,12653-2.0\n{0},55.1,gepr\xfcft\n", "latin-1"), "read", rows=(ef(0, 55.1),)),
     TableCase("encrypted", "C2", "an encrypted download beside the tables", lambda first: {
-        "ukb99999.enc": bytes(range(256)), "ukb99999.enc_ukb": bytes(200)}, "not looked at"),
+        "ukb99999.enc": bytes(range(256)), "ukb99999.enc_ukb": bytes(200)}, "not read"),
     TableCase("utf16", "C2", "saved by a spreadsheet program as UTF-16", one("eid,24103-2.0\n{0},55.1\n", "utf-16"),
-              "refused", reasons(Reason.TABLE_ENCODING), absent=(0,)),
+              "quarantined", reasons(Reason.TABLE_ENCODING), absent=(0,)),
     # C3: rows of people who left
     TableCase("negative_eid", "C3", "negative participants", one("eid,24103-2.0\n{0},55.1\n-1,1\n-17,2\n"),
               "the rows left out and counted", rows=(ef(0, 55.1),)),
@@ -149,13 +149,13 @@ CASES: tuple[TableCase, ...] = (
     TableCase("withdrawn", "C3", "a participant of a withdrawal list", one("eid,24103-2.0\n{0},55.1\n{1},60\n"),
               "left out of every table", rows=(ef(0, 55.1),), absent=(1,)),
     # C4: types
-    TableCase("not_number", "C4", "text where the dictionary says a number", one(
-        "eid,24103-2.0,24101-2.0\n{0},n/a,60\n{1},55.1,61\n"), "the cell refused", reasons(Reason.TABLE_VALUE_TYPE),
+    TableCase("not_number", "C4", "text where the dictionary declares a number", one(
+        "eid,24103-2.0,24101-2.0\n{0},n/a,60\n{1},55.1,61\n"), "the cell quarantined", reasons(Reason.TABLE_VALUE_TYPE),
         (ef(1, 55.1), ("traits", {"person": 0, "field_id": 24101, "value": 60.0}))),
-    TableCase("not_finite", "C4", "infinity where the dictionary says a number", one("eid,24103-2.0\n{0},inf\n"),
-              "the cell refused", reasons(Reason.TABLE_VALUE_TYPE), (PERSON,)),
+    TableCase("not_finite", "C4", "infinity where the dictionary declares a number", one("eid,24103-2.0\n{0},inf\n"),
+              "the cell quarantined", reasons(Reason.TABLE_VALUE_TYPE), (PERSON,)),
     TableCase("not_date", "C4", "days that no calendar has", one("eid,53-2.0\n{0},2015-02-30\n{1},0000-01-01\n"),
-              "the cells refused", reasons(Reason.TABLE_VALUE_TYPE), (PERSON,)),
+              "the cells quarantined", reasons(Reason.TABLE_VALUE_TYPE), (PERSON,)),
     TableCase("unknown_field", "C4", "columns that are not in the dictionary", one(
         "eid,999999-0.0,24103-2.0\n{0},1,55.1\n"), "counted, the others read", rows=(ef(0, 55.1),)),
     # C5: traits
@@ -182,36 +182,36 @@ CASES: tuple[TableCase, ...] = (
         "eid,40000-0.0,40001-0.0,40002-0.1\n{0},2011-03-04,I219,I500\n"), "read with their date",
         rows=(diagnosed(0, "I219", I48, "death"), diagnosed(0, "I500", I48, "death"))),
     # C8: participants
-    TableCase("no_eid", "C8", "no participant column", one("31-0.0,24103-2.0\n1,55.1\n"), "refused",
+    TableCase("no_eid", "C8", "no participant column", one("31-0.0,24103-2.0\n1,55.1\n"), "quarantined",
               reasons(Reason.TABLE_HEADER_UNKNOWN)),
-    TableCase("no_header", "C8", "no header", one("{0},1,55.1\n{1},0,60\n", name="export.tab"), "refused",
+    TableCase("no_header", "C8", "no header", one("{0},1,55.1\n{1},0,60\n", name="export.tab"), "quarantined",
               reasons(Reason.TABLE_HEADER_UNKNOWN), absent=(0, 1)),
     TableCase("text_eid", "C8", "a participant that is no number", one("eid,24103-2.0\n{0},55.1\nabc,60\n"),
-              "the row refused", reasons(Reason.TABLE_EID), (ef(0, 55.1),)),
+              "the row quarantined", reasons(Reason.TABLE_EID), (ef(0, 55.1),)),
     TableCase("float_eid", "C8", "a participant written as 9000000.0", one("eid,24103-2.0\n{0}.0,55.1\n"), "read",
               rows=(ef(0, 55.1),)),
     TableCase("twice", "C8", "a participant in two rows", one("eid,24103-2.0\n{0},55.1\n{0},60\n"),
               "the first row kept", reasons(Reason.TABLE_DUPLICATE_KEY), (ef(0, 55.1),)),
     # hostile
     TableCase("many_columns", "hostile", "a million columns", raw(
-        lambda eid: b"eid," + b",".join(b"%d" % n for n in range(1_000_000)) + b"\n" + eid + b"\n"), "refused",
+        lambda eid: b"eid," + b",".join(b"%d" % n for n in range(1_000_000)) + b"\n" + eid + b"\n"), "quarantined",
         reasons(Reason.TABLE_ROW_WIDTH), absent=(0,)),
     TableCase("columns_200000", "hostile", "200,000 columns", raw(
-        lambda eid: b"eid," + b",".join(b"%d" % n for n in range(200_000)) + b"\n" + eid + b"\n"), "refused",
+        lambda eid: b"eid," + b",".join(b"%d" % n for n in range(200_000)) + b"\n" + eid + b"\n"), "quarantined",
         reasons(Reason.TABLE_HEADER_UNKNOWN), absent=(0,)),
-    TableCase("zero_bytes", "hostile", "zero bytes", raw(lambda eid: b"eid,24103-2.0\n" + eid + b",55.1\0\n"), "refused",
+    TableCase("zero_bytes", "hostile", "zero bytes", raw(lambda eid: b"eid,24103-2.0\n" + eid + b",55.1\0\n"), "quarantined",
               reasons(Reason.TABLE_ENCODING), absent=(0,)),
     TableCase("cell_100_mb", "hostile", "a cell of 100 MB", raw(
-        lambda eid: b"eid,24103-2.0\n" + eid + b"," + b"5" * (100 << 20) + b"\n"), "refused",
+        lambda eid: b"eid,24103-2.0\n" + eid + b"," + b"5" * (100 << 20) + b"\n"), "quarantined",
         reasons(Reason.TABLE_ROW_WIDTH), absent=(0,)),
     TableCase("quoted_100_mb", "hostile", "a quote that is never closed, 20 MB of rows behind it", raw(
-        lambda eid: b'eid,24103-2.0\n"' + eid + b",55.1\n" + (b"1,2" + b" " * 400 + b"\n") * 50_000), "refused",
+        lambda eid: b'eid,24103-2.0\n"' + eid + b",55.1\n" + (b"1,2" + b" " * 400 + b"\n") * 50_000), "quarantined",
         reasons(Reason.TABLE_ROW_WIDTH), absent=(0,)),
     TableCase("quote", "hostile", "a quote that is never closed", raw(
         lambda eid: b"eid,24103-2.0\n" + eid + b',55.1\n"' + eid + b"9,60\n" + eid + b"8,61\n"),
-        "rows before it read, the others refused", reasons(Reason.TABLE_ROW_WIDTH), (ef(0, 55.1),)),
+        "rows before it read, the others quarantined", reasons(Reason.TABLE_ROW_WIDTH), (ef(0, 55.1),)),
     TableCase("quote_in_header", "hostile", "a quote in the header that is never closed", raw(
-        lambda eid: b'eid,"' + b"x" * 200_000 + b"\n" + eid + b",1\n"), "refused",
+        lambda eid: b'eid,"' + b"x" * 200_000 + b"\n" + eid + b",1\n"), "quarantined",
         reasons(Reason.TABLE_HEADER_UNKNOWN), absent=(0,)),
     TableCase("line_ends", "hostile", "line ends of Windows, Unix and old Macintosh, and a byte-order mark", raw(
         lambda eid: b"\xef\xbb\xbfeid,24103-2.0\r\n" + eid + b",55.1\r\r\n\n"), "read", rows=(ef(0, 55.1),)),
@@ -224,10 +224,10 @@ CASES: tuple[TableCase, ...] = (
     TableCase("eid_twice", "hostile", "the participant column twice", one("eid,eid,24103-2.0\n{0},{1},55.1\n"),
               "the first column kept", rows=(ef(0, 55.1),), absent=(1,)),
     TableCase("header_again", "hostile", "the header again between rows", one(
-        "eid,24103-2.0\n{0},55.1\neid,24103-2.0\n{1},60\n"), "the row refused", reasons(Reason.TABLE_EID),
+        "eid,24103-2.0\n{0},55.1\neid,24103-2.0\n{1},60\n"), "the row quarantined", reasons(Reason.TABLE_EID),
         (ef(0, 55.1), ef(1, 60.0))),
     TableCase("endless_eid", "hostile", "a participant of 5000 digits in a row of another width", raw(
-        lambda eid: b"eid,24103-2.0\n" + eid + b",55.1\n" + b"9" * 5_000 + b",1,2\n"), "the row refused",
+        lambda eid: b"eid,24103-2.0\n" + eid + b",55.1\n" + b"9" * 5_000 + b",1,2\n"), "the row quarantined",
         reasons(Reason.TABLE_ROW_WIDTH), (ef(0, 55.1),)),
     TableCase("endless_field", "hostile", "a field number of 5000 digits", raw(
         lambda eid: b"eid,24103-2.0," + b"9" * 5_000 + b"-0.0\n" + eid + b",55.1,1\n"), "counted, the others read",
@@ -237,10 +237,10 @@ CASES: tuple[TableCase, ...] = (
         "counted, the others read", rows=(ef(0, 55.1),)),
     TableCase("endless_list", "hostile", "a list of 100,000 codes", raw(
         lambda eid: b"participant.eid,participant.p41270,participant.p31\n" + eid + b"," + b"I251|" * 100_000 + b",1\n"),
-        "the cell refused", reasons(Reason.TABLE_VALUE_TYPE), (("participants", {"person": 0, "sex": "M"}),)),
+        "the cell quarantined", reasons(Reason.TABLE_VALUE_TYPE), (("participants", {"person": 0, "sex": "M"}),)),
     TableCase("formula", "hostile", "a spreadsheet's formula in a cell", one('eid,24103-2.0\n{0},"=1+1"\n'),
-              "the cell refused", reasons(Reason.TABLE_VALUE_TYPE), (PERSON,)),
-    TableCase("empty", "hostile", "no bytes", lambda first: {"export.csv": b""}, "refused", reasons(Reason.EMPTY_FILE)),
-    TableCase("zip", "hostile", "a zip named .csv", lambda first: {"export.csv": b"PK\3\4" + bytes(500)}, "refused",
+              "the cell quarantined", reasons(Reason.TABLE_VALUE_TYPE), (PERSON,)),
+    TableCase("empty", "hostile", "no bytes", lambda first: {"export.csv": b""}, "quarantined", reasons(Reason.EMPTY_FILE)),
+    TableCase("zip", "hostile", "a zip named .csv", lambda first: {"export.csv": b"PK\3\4" + bytes(500)}, "quarantined",
               reasons(Reason.TABLE_ENCODING)),
 )  # fmt: skip

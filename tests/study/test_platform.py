@@ -15,7 +15,6 @@ from eccl.data.parts import data_version, read_table, write_parquet
 from eccl.data.run_names import training_command
 from eccl.errors import FeatureError
 from eccl.features.files import read_features
-from eccl.operations.advice import advise
 from eccl.operations.status import read_status
 from eccl.publishing.build import REPORT_TABLES
 from eccl.publishing.publish import publish
@@ -141,7 +140,6 @@ def test_the_status_counts_them(place: Workspace) -> None:
     assert status.experiments.stale == 1
     remedies = [one.remedy for one in status.interrupted]
     assert remedies == ["eccl table1 --arms triplet --tasks I50 --seeds 42 --train-only"]
-    assert advise(status).next == status.next
 
 
 def test_a_withdrawal_reaches_them(place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

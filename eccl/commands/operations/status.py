@@ -11,7 +11,7 @@ import typer
 from eccl.commands.options import JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
-    from eccl.operations.state import Status
+    from eccl.operations.status import Status
 
 
 def status(
