@@ -133,6 +133,11 @@ def is_plain(member: zipfile.ZipInfo) -> bool:
     return member.compress_type in _METHODS and not member.flag_bits & 0x1
 
 
+def base_name(name: str) -> str:
+    """Return a member's name without its folders."""
+    return name.rpartition("/")[2]
+
+
 def check_limits(members: list[zipfile.ZipInfo], limits: ZipLimits) -> None:
     """Refuse an archive whose declared sizes exceed the limits.
 

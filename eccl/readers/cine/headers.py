@@ -12,20 +12,21 @@ import math
 import re
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from io import BytesIO
 from typing import IO
 from zipfile import ZipFile, ZipInfo
 
 from pydicom.dataset import Dataset
-from pydicom.filereader import read_partial
+from pydicom.filereader import data_element_generator, read_partial
 from pydicom.tag import BaseTag
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from eccl.readers.cine.archive import is_plain
-from eccl.readers.cine.header_scan import scan
 
 ENHANCED_MR = frozenset({"1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4"})
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
@@ -38,6 +39,9 @@ _LONGEST_VALUE = 1 << 10
 # No length, time or count of a study is larger; products and sums of such numbers stay finite.
 _LARGEST_NUMBER = 1e10
 _LAST_TAG = 0x00281053
+_PREAMBLE_BYTES = 132
+_LAST_META_TAG, _SYNTAX_TAG = 0x0002FFFF, 0x00020010
+_OTHER_ENCODING = frozenset({"", ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian})
 
 _TAGS = {
     "sop_class": 0x00080016,
@@ -164,14 +168,55 @@ def read_header(archive: ZipFile, info: ZipInfo, member: int) -> FrameHeader:
     return _to_header(values, syntax, info.file_size, member)
 
 
-def _quick_values(head: bytes) -> tuple[dict[str, str], str] | None:
-    """Element texts by name and the transfer syntax; None where the file is not plain or its header longer."""
-    found = scan(head, _TAGS.values())
-    if found is None or not found.is_complete:
+def read_elements(content: bytes, wanted: Collection[int]) -> tuple[dict[int, bytes], str, bool] | None:
+    """Read the raw values of some elements from a file, or from the beginning of one.
+
+    pydicom's generator of raw elements takes half the time of `read_partial`, which builds data sets around them.
+
+    Parameters
+    ----------
+    content
+        The file's bytes from the start.
+    wanted
+        Tags as numbers; none of group 2 and none within a sequence.
+
+    Returns
+    -------
+    tuple or None
+        Values by tag, the transfer syntax, and whether an element behind the last wanted one was reached (only then is
+        no value cut). None for a file without preamble or transfer syntax, a big-endian or deflated one, and one that
+        cannot be parsed.
+    """
+    if content[128:_PREAMBLE_BYTES] != b"DICM":
         return None
-    raw = {name: found.values[tag] for name, tag in _TAGS.items() if tag in found.values}
-    texts = {name: _to_text(name, value, is_little_endian=True) for name, value in raw.items()}
-    return {name: text for name, text in texts.items() if text}, found.syntax
+    stream, last, is_behind = BytesIO(content), max(wanted), int.__gt__  # BaseTag's own operators are slow
+    stream.seek(_PREAMBLE_BYTES)
+    try:
+        meta = data_element_generator(stream, False, True, stop_when=lambda tag, *_: is_behind(tag, _LAST_META_TAG))
+        syntax = (
+            {int(element.tag): element.value for element in meta}.get(_SYNTAX_TAG, b"").decode("ascii").strip("\0 ")
+        )
+        if syntax in _OTHER_ENCODING:
+            return None
+        found = data_element_generator(
+            *(stream, syntax == ImplicitVRLittleEndian, True),
+            stop_when=lambda tag, *_: is_behind(tag, last),
+            specific_tags=list(wanted),
+        )
+        values = {int(element.tag): element.value for element in found if isinstance(element.value, bytes)}
+    except Exception:  # damaged, or cut within a sequence: pydicom's own reader decides
+        return None
+    # Stopped by a later element, the stream stands in front of it; else it was read to its end.
+    return values, syntax, stream.tell() + 8 <= len(content)
+
+
+def _quick_values(head: bytes) -> tuple[dict[str, str], str] | None:
+    """Read element texts by name and the transfer syntax; None where another reader has to be used."""
+    found = read_elements(head, _TAGS.values())
+    if found is None or not found[2]:
+        return None
+    texts = {name: _to_text(name, found[0][tag]) for name, tag in _TAGS.items() if tag in found[0]}
+    return {name: text for name, text in texts.items() if text}, found[1]
 
 
 def _patient_values(head: bytes, stream: IO[bytes], file_bytes: int) -> tuple[dict[str, str], str]:
@@ -185,11 +230,13 @@ def _patient_values(head: bytes, stream: IO[bytes], file_bytes: int) -> tuple[di
     return values, syntax
 
 
+@lru_cache(maxsize=256)  # the files of a series repeat most values
 def normalise_series(description: str) -> str:
     """Lower case, blanks as underscores: the form in which series names are compared."""
     return re.sub(r"\s+", "_", description.strip()).lower()
 
 
+@lru_cache(maxsize=256)
 def to_date(text: str) -> date | None:
     """Read a DICOM date: ``20150830``, ``2015.08.30``, the start of a DT, or UK Biobank's ``30-Aug-2015 12:00:00``."""
     if found := re.match(r"\s*(\d{4})[.-]?(\d{2})[.-]?(\d{2})", text):
@@ -204,6 +251,7 @@ def to_date(text: str) -> date | None:
         return None
 
 
+@lru_cache(maxsize=256)
 def to_seconds(text: str) -> float | None:
     """Seconds of the day from a DICOM time: ``083859.638``, ``08:38:59`` or the time behind a spelled-out date."""
     found = re.search(r"(?:^|\s)(\d{2}):?(\d{2})?:?(\d{2}(?:\.\d*)?)?\s*$", text.strip())
@@ -239,7 +287,7 @@ def _text(dataset: Dataset, name: str, tag: int) -> str:
     return _to_text(name, raw, is_little_endian=getattr(element, "is_little_endian", True))
 
 
-def _to_text(name: str, raw: bytes, *, is_little_endian: bool) -> str:
+def _to_text(name: str, raw: bytes, *, is_little_endian: bool = True) -> str:
     if name in _BINARY:
         return str(struct.unpack("<H" if is_little_endian else ">H", raw[:2])[0])
     return raw[:_LONGEST_VALUE].decode("latin-1").strip(" \0\t\r\n")
@@ -284,6 +332,7 @@ def _to_header(values: dict[str, str], syntax: str, file_bytes: int, member: int
     )
 
 
+@lru_cache(maxsize=256)
 def _numbers(text: str | None, count: int) -> tuple[float, ...] | None:
     parts = [_number(part) for part in (text or "").split("\\")]
     known = tuple(part for part in parts if part is not None)

@@ -9,11 +9,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import PurePosixPath
 from typing import Literal
 from zipfile import ZipFile, ZipInfo
 
-from eccl.readers.cine.archive import MEMBER_ERRORS, is_plain
+from eccl.readers.cine.archive import MEMBER_ERRORS, base_name, is_plain
 from eccl.readers.cine.headers import normalise_series
 
 ManifestStatus = Literal["agrees", "differs", "missing", "unreadable"]
@@ -24,7 +23,7 @@ _MAX_BYTES = 4 << 20
 
 def is_manifest(name: str) -> bool:
     """True for manifest.csv, manifest.cvs and numbered copies of them, in any folder and case."""
-    base = PurePosixPath(name).name.lower()
+    base = base_name(name).lower()
     return base.startswith("manifest") and base.endswith((".csv", ".cvs"))
 
 
@@ -71,7 +70,7 @@ def parse_manifest(text: str) -> dict[str, str] | None:
     if "filename" not in names or series is None:
         return None
     file = names.index("filename")
-    return {PurePosixPath(row[file]).name: normalise_series(row[series]) for row in body if len(row) == len(names)}
+    return {base_name(row[file]): normalise_series(row[series]) for row in body if len(row) == len(names)}
 
 
 def _read_manifest(archive: ZipFile, info: ZipInfo) -> dict[str, str] | None:

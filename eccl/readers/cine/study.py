@@ -30,13 +30,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from statistics import median
 from typing import BinaryIO
 from zipfile import ZipFile
 
 from eccl.errors import Reason, Rejected
-from eccl.readers.cine.archive import ZipLimits, open_archive
+from eccl.readers.cine.archive import ZipLimits, base_name, open_archive
 from eccl.readers.cine.frames import trigger_step_ms, usual
 from eccl.readers.cine.headers import BrokenFile, FrameHeader, NotAnImage, quiet_pydicom, read_header
 from eccl.readers.cine.manifest import ManifestStatus, check_manifest, is_manifest
@@ -224,7 +224,7 @@ def _scan(archive: ZipFile) -> _Scan:
                 unreadable += 1
             else:
                 headers.append(header)
-                series_by_name[PurePosixPath(info.filename).name] = header.series
+                series_by_name[base_name(info.filename)] = header.series
     if not headers:
         raise Rejected(
             Reason.CINE_NO_DICOM,

@@ -9,13 +9,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from eccl.errors import Reason, Rejected
-from eccl.readers.ecg.samples import parse_samples
-from eccl.readers.ecg.xml_stream import MAX_BYTES, EcgTexts, read_texts
+from eccl.readers.ecg.xml_stream import (
+    BEAT_TIMES,
+    DIAGNOSES,
+    EXERCISE_STRIP,
+    MAX_BYTES,
+    MEASUREMENTS,
+    EcgTexts,
+    read_texts,
+)
 
 LEADS: tuple[str, ...] = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 """Order of leads in every array of this package."""
@@ -28,6 +36,7 @@ _INT16 = np.iinfo(np.int16)
 _PLAUSIBLE_YEARS = range(1990, 2100)
 # No measurement of a recording is larger; the tables' columns hold more.
 _LARGEST_NUMBER = 1e6
+_SAMPLE_BYTES = b"0123456789-,"
 # Lines that CardioSoft puts among the diagnoses of recordings with a full disclosure.
 _NOT_A_DIAGNOSIS = ("qrs complexes:", "arrhythmia results of the full-disclosure")
 
@@ -166,7 +175,7 @@ def _assemble(
     observed_at = _read_date(texts, flags)
     diagnoses = _read_diagnoses(texts, flags)
     device = " ".join(filter(None, (texts.first(f"ClinicalInfo/DeviceInfo/{tag}") for tag in ("Desc", "SoftwareVer"))))
-    times = (_to_number(text) for text in texts.texts.get("StripData/ArrhythmiaResults/Time", ()))
+    times = (_to_number(text) for text in texts.texts.get(BEAT_TIMES, ()))
     return EcgRecord(
         signal_uv=signal_uv,
         sample_rate_hz=rate_hz,
@@ -207,7 +216,7 @@ def measure_identity_error(signal_uv: npt.NDArray[np.int16]) -> float:
 
 def _check_kind(texts: EcgTexts) -> None:
     kind = texts.first("ObservationType")
-    if "StripData/Strip" in texts.sections or (kind and kind != "RestECG"):
+    if EXERCISE_STRIP in texts.sections or (kind and kind != "RestECG"):
         raise Rejected(
             Reason.ECG_EXERCISE_TEST,
             "found an exercise test (field 6025); expected a resting ECG (ObservationType RestECG, one strip); ingest "
@@ -297,12 +306,12 @@ def _to_number(text: str) -> float | None:
 
 
 def _read_measurements(texts: EcgTexts, flags: list[str]) -> EcgMeasurements:
-    if "RestingECGMeasurements" not in texts.sections:
+    if MEASUREMENTS not in texts.sections:
         flags.append("no_measurements")
         return EcgMeasurements()
-    found = {name: texts.first(f"RestingECGMeasurements/{tag}") for name, tag in _MEASUREMENT_TAGS.items()}
+    found = {name: texts.first(f"{MEASUREMENTS}/{tag}") for name, tag in _MEASUREMENT_TAGS.items()}
     numbers = {name: _to_number(text) for name, text in found.items()}
-    count_text = texts.first("RestingECGMeasurements/QRSNum")
+    count_text = texts.first(f"{MEASUREMENTS}/QRSNum")
     count = _to_number(count_text)
     is_whole = count is not None and count >= 0 and count == int(count)
     if any(text and numbers[name] is None for name, text in found.items()) or (count_text and not is_whole):
@@ -330,7 +339,58 @@ def _read_date(texts: EcgTexts, flags: list[str]) -> datetime | None:
 
 
 def _read_diagnoses(texts: EcgTexts, flags: list[str]) -> tuple[str, ...]:
-    lines = [" ".join(text.split()) for text in texts.texts.get("Interpretation/Diagnosis/DiagnosisText", ())]
+    lines = [" ".join(text.split()) for text in texts.texts.get(DIAGNOSES, ())]
     if any("poor data quality" in line.casefold() for line in lines):
         flags.append("poor_data_quality")
     return tuple(line for line in lines if line.strip("-_ ") and not line.casefold().startswith(_NOT_A_DIAGNOSIS))
+
+
+def parse_samples(text: str, lead: str) -> npt.NDArray[np.int64]:
+    """Read the comma-separated whole numbers of one lead.
+
+    Parameters
+    ----------
+    text
+        Signed whole numbers separated by commas; lines may be wrapped after (or before) a comma, as CardioSoft does.
+    lead
+        Name of the lead, for messages.
+
+    Returns
+    -------
+    (sample,) int64
+        Counts of the recorder. Numbers beyond 64 bits become the nearest 64-bit number.
+
+    Raises
+    ------
+    Rejected
+        ``ECG_SAMPLES_NOT_INTEGER``: a blank between commas, a fraction, or any other text.
+    """
+    compact = _join_lines(text)
+    if not _is_integer_list(compact):
+        raise Rejected(
+            Reason.ECG_SAMPLES_NOT_INTEGER,
+            f"lead {lead} holds blanks or text between its commas; expected whole numbers; download the file again",
+        )
+    # The text is known to be well-formed here; on other texts this function would stop early.
+    return np.fromstring(compact, dtype=np.int64, sep=",")
+
+
+def _join_lines(text: str) -> bytes:
+    """Remove white space next to commas and at the ends; keep it inside a number, where it is an error."""
+    try:
+        parts = text.encode("ascii").split()
+    except UnicodeEncodeError:
+        return b""
+    for before, after in pairwise(parts):
+        if not before.endswith(b",") and not after.startswith(b","):
+            return b""
+    return b"".join(parts)
+
+
+def _is_integer_list(compact: bytes) -> bool:
+    if not compact or compact.translate(None, _SAMPLE_BYTES):
+        return False
+    if b",," in compact or compact[:1] == b"," or compact[-1:] in (b",", b"-") or b"-," in compact:
+        return False
+    # every minus stands at the start of a number
+    return compact.count(b"-") == compact.count(b",-") + compact.startswith(b"-") and b"--" not in compact

@@ -1,8 +1,9 @@
-"""A pass over a CardioSoft XML that keeps only the texts a recording is made of.
+"""One pass over a CardioSoft XML that keeps the texts of a recording.
 
-UK Biobank's files carry a FullDisclosure section of twelve times 162,000 samples that nothing here needs. The parser
-is fed in chunks, driven by events and builds no tree, so that section costs some time and no memory: its text arrives
-chunk by chunk and is dropped. What is kept is bounded: texts by their length and number, paths by their depth.
+UK Biobank's files carry a FullDisclosure section of twelve times 162,000 samples that no step uses. lxml's parser calls
+a target and builds no tree: that section costs time and no memory, because its text arrives in pieces and is dropped
+(`iterparse` with `clear` is as fast and holds the whole section, 5 MB, at once). What is kept is bounded: texts by
+length and number, paths by depth.
 """
 
 from __future__ import annotations
@@ -14,25 +15,24 @@ from lxml import etree
 
 from eccl.errors import Reason, Rejected
 
-_CHUNK = 1 << 16
-# Medians and loops hold elements of the same names as the strip.
-_SKIPPED = frozenset(
-    {"FullDisclosure", "RestingECGMeasurements/MedianSamples", "RestingECGMeasurements/MeasurementTable", "VectorLoops"}
-)
-_KEPT_SECTIONS = ("ObservationDateTime/", "FilterSetting/", "RestingECGMeasurements/", "Interpretation/", "StripData/")
-_WATCHED = frozenset({"RestingECGMeasurements", "StripData/Strip"})
-_LEAD = "StripData/WaveformData"
-# Texts that are lists; of every other path the first text counts.
-_REPEATED = frozenset({"Interpretation/Diagnosis/DiagnosisText", "StripData/ArrhythmiaResults/Time"})
 MAX_BYTES = 64 << 20
-# Nothing that is kept lies deeper below the root; a path of long names could not be joined for every element.
-_MAX_DEPTH = 3
+MEASUREMENTS, EXERCISE_STRIP = "RestingECGMeasurements", "StripData/Strip"
+DIAGNOSES, BEAT_TIMES = "Interpretation/Diagnosis/DiagnosisText", "StripData/ArrhythmiaResults/Time"
+_CHUNK = 1 << 16
+_LEAD = "StripData/WaveformData"
+# The sections below hold elements of the same names as the strip, one level deeper.
+_KEPT_SECTIONS = (
+    "ObservationDateTime/",
+    "FilterSetting/",
+    "ClinicalInfo/DeviceInfo/",
+    f"{MEASUREMENTS}/",
+    "StripData/",
+)
+_SKIPPED = (f"{MEASUREMENTS}/MedianSamples/", f"{MEASUREMENTS}/MeasurementTable/")
+_DEEPEST = 3  # levels of a kept path; longer ones are not joined, which a hostile file could make expensive
 # 5000 samples take 15 to 35 thousand characters; a strip has 12 leads and a few beats.
 _MAX_LEAD_CHARACTERS, _MAX_LEADS = 1 << 18, 64
 _MAX_CHARACTERS, _MAX_REPEATED = 2_000, 200
-_KEPT = frozenset({"ObservationType", "ClinicalInfo/DeviceInfo/SoftwareVer", "ClinicalInfo/DeviceInfo/AnalysisVer"}) | {
-    "ClinicalInfo/DeviceInfo/Desc"
-}
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class EcgTexts:
     leads
         Name and samples of every ``StripData/WaveformData``, in order of the file.
     sections
-        Which of the elements whose presence matters were opened: the measurements, an exercise test's strips.
+        Which of `MEASUREMENTS` and `EXERCISE_STRIP` the file holds.
     is_cut
         True where a text, or a list of texts, was longer than any device writes; its beginning is kept.
     """
@@ -57,7 +57,7 @@ class EcgTexts:
     is_cut: bool = False
 
     def first(self, path: str) -> str:
-        """First text at a path, stripped; empty where there is none."""
+        """Return the first text at a path, stripped; empty where there is none."""
         return next(iter(self.texts.get(path, ())), "").strip()
 
 
@@ -66,14 +66,14 @@ class _Target:
 
     def __init__(self) -> None:
         self.found = EcgTexts()
-        self._path: list[str] = []
-        self._skip_depth = 0
-        self._buffer: list[str] | None = None
-        self._room = 0
+        self._open: list[str] = []
+        self._path = ""
         self._lead = ""
+        self._buffer: list[str] | None = None  # of the innermost element, where its text is kept
+        self._room = 0
 
     def doctype(self, name: str, public_id: str | None, system_id: str | None) -> None:
-        # Nothing behind a declaration is read: MUSE files have one, CardioSoft files have none.
+        # Reading ends at a declaration: MUSE files have one, CardioSoft files have none.
         if name == "RestingECG":
             raise _muse()
         raise Rejected(
@@ -82,34 +82,25 @@ class _Target:
         )
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        if not self._path and not self._skip_depth:
+        if not self._open:
             _check_root(tag)
-            self._path.append("")
+        self._open.append(tag)
+        self._buffer = None  # a text with an element inside is not kept
+        if not 1 < len(self._open) <= _DEEPEST + 1:
             return
-        if self._skip_depth or len(self._path) > _MAX_DEPTH:
-            # A text with an element inside is no text of a device; it is not kept.
-            self._buffer = None
-            self._skip_depth += 1
-            return
-        self._path.append(tag)
-        path = "/".join(self._path[1:])
-        if path in _SKIPPED:
-            self._path.pop()
-            self._skip_depth = 1
-            return
-        if path in _WATCHED:
-            self.found.sections.add(path)
-        self._buffer = [] if path in _KEPT or path.startswith(_KEPT_SECTIONS) else None
-        self._room = _MAX_CHARACTERS
-        if path == _LEAD:
+        self._path = "/".join(self._open[1:])
+        if self._path in (MEASUREMENTS, EXERCISE_STRIP):
+            self.found.sections.add(self._path)
+        if self._path in ("ObservationType", DIAGNOSES) or self._path.startswith(_KEPT_SECTIONS):
+            self._buffer = None if self._path.startswith(_SKIPPED) else []
+            self._room = _MAX_LEAD_CHARACTERS if self._path == _LEAD else _MAX_CHARACTERS
             self._lead = attributes.get("lead", "")
-            self._room = _MAX_LEAD_CHARACTERS
 
     def data(self, text: str) -> None:
-        if self._buffer is None or self._skip_depth:
+        if self._buffer is None:
             return
         if len(text) > self._room:
-            if "/".join(self._path[1:]) == _LEAD:
+            if self._path == _LEAD:
                 raise Rejected(
                     Reason.ECG_LEAD_LENGTH,
                     f"the text of a lead has more than {_MAX_LEAD_CHARACTERS} characters; expected 5000 numbers",
@@ -119,14 +110,10 @@ class _Target:
         self._room = max(0, self._room - len(text))
 
     def end(self, tag: str) -> None:
-        if self._skip_depth:
-            self._skip_depth -= 1
-            return
-        path = "/".join(self._path[1:])
+        self._open.pop()
         if self._buffer is not None:
-            self._keep(path, "".join(self._buffer))
+            self._keep(self._path, "".join(self._buffer))
             self._buffer = None
-        self._path.pop()
 
     def _keep(self, path: str, text: str) -> None:
         if path == _LEAD:
@@ -137,16 +124,11 @@ class _Target:
             self.found.leads.append((self._lead, text))
             return
         texts = self.found.texts.setdefault(path, [])
-        if len(texts) < (_MAX_REPEATED if path in _REPEATED else 1):
+        is_list = path in (DIAGNOSES, BEAT_TIMES)  # of every other path the first text counts
+        if len(texts) < (_MAX_REPEATED if is_list else 1):
             texts.append(text)
-        elif path in _REPEATED:
+        elif is_list:
             self.found.is_cut = True
-
-    def comment(self, text: str) -> None:
-        """Comments are not data."""
-
-    def pi(self, target: str, data: str | None = None) -> None:
-        """Processing instructions are not data."""
 
     def close(self) -> EcgTexts:
         return self.found
@@ -178,9 +160,9 @@ def read_texts(source: bytes, max_bytes: int = MAX_BYTES) -> EcgTexts:
     Parameters
     ----------
     source
-        The whole file. Bytes, never a decoded string: the XML declaration says the encoding (ISO-8859-1).
+        The whole file. Bytes, never a decoded string: the XML declaration names the encoding (ISO-8859-1).
     max_bytes
-        More is refused before anything is parsed (``limits.xml_mb``).
+        A larger file is rejected before anything is parsed (``limits.xml_mb``).
 
     Raises
     ------
@@ -199,9 +181,8 @@ def read_texts(source: bytes, max_bytes: int = MAX_BYTES) -> EcgTexts:
         raise Rejected(
             Reason.EMPTY_FILE, f"found {len(source)} bytes without content; expected an XML; download it again"
         )
-    target = _Target()
     parser = etree.XMLParser(
-        target=target,  # type: ignore[arg-type]
+        target=_Target(),  # type: ignore[arg-type]
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
@@ -210,16 +191,11 @@ def read_texts(source: bytes, max_bytes: int = MAX_BYTES) -> EcgTexts:
         remove_comments=True,
         remove_pis=True,
     )
-    _feed(parser, source)
-    return target.found
-
-
-def _feed(parser: etree.XMLParser, source: bytes) -> None:
     view = memoryview(source)
     try:
         for begin in range(0, len(source), _CHUNK):
             parser.feed(bytes(view[begin : begin + _CHUNK]))
-        parser.close()
+        found: EcgTexts = parser.close()  # type: ignore[assignment]
     except etree.XMLSyntaxError as error:
         # libxml2's message may quote the file; its line number does not.
         raise Rejected(
@@ -227,3 +203,4 @@ def _feed(parser: etree.XMLParser, source: bytes) -> None:
             f"the XML breaks off or is not well-formed at line {error.lineno}; expected a complete file; download it "
             "again",
         ) from None
+    return found

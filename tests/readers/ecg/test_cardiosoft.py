@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eccl.errors import Reason, Rejected
-from eccl.readers.ecg.cardiosoft import LEADS, EcgRecord, read_ecg_xml
-from eccl.readers.ecg.samples import parse_samples
+from eccl.readers.ecg.cardiosoft import LEADS, EcgRecord, parse_samples, read_ecg_xml
 
 SHARED = Path(os.environ.get("ECCL_SHARED_DATA", Path(__file__).resolve().parents[3] / "../shared/data"))
 
