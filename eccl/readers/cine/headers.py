@@ -193,9 +193,8 @@ def read_elements(content: bytes, wanted: Collection[int]) -> tuple[dict[int, by
     stream.seek(_PREAMBLE_BYTES)
     try:
         meta = data_element_generator(stream, False, True, stop_when=lambda tag, *_: is_behind(tag, _LAST_META_TAG))
-        syntax = (
-            {int(element.tag): element.value for element in meta}.get(_SYNTAX_TAG, b"").decode("ascii").strip("\0 ")
-        )
+        values = {int(element.tag): element.value for element in meta if isinstance(element.value, bytes)}
+        syntax = values.get(_SYNTAX_TAG, b"").decode("ascii").strip("\0 ")
         if syntax in _OTHER_ENCODING:
             return None
         found = data_element_generator(
