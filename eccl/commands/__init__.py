@@ -11,7 +11,7 @@ def main() -> None:
     from eccl.errors import EcclError
 
     try:
-        app()
+        app(prog_name="eccl")
     except EcclError as error:
         print(f"eccl: {error}", file=sys.stderr)
         sys.exit(1)

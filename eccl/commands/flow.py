@@ -1,4 +1,4 @@
-"""Start a flow in a process of its own: the library never imports Prefect, and a flow's crash is not ours."""
+"""Start a flow in a process of its own, because the library never imports Prefect."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import typer
 from eccl.workspace import Workspace
 
 
-def run_flow(name: str, workspace: Workspace, *, said_aside: bool = False, **parameters: Any) -> None:
-    """Run a flow and leave with its exit status if it fails.
+def run_flow(name: str, workspace: Workspace, *, to_stderr: bool = False, **parameters: Any) -> None:
+    """Run a flow, and exit with its status if it fails.
 
-    With `said_aside` what it prints goes to standard error: standard output is for an answer alone.
+    With `to_stderr` its output goes to standard error, so that standard output holds the JSON answer only.
     """
     values = {
         "workspace": str(workspace.root),
         **{k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()},
     }
-    # Unless the user has a Prefect of their own, its database lives in the workspace.
+    # Prefect's database is in the workspace, unless PREFECT_HOME is set.
     home = workspace.state / "prefect"
     home.mkdir(parents=True, exist_ok=True)
     environment = {"PREFECT_HOME": str(home), **os.environ}
     command = [sys.executable, "-m", "flows", name, json.dumps(values)]
-    done = subprocess.run(command, check=False, env=environment, stdout=sys.stderr.fileno() if said_aside else None)
+    done = subprocess.run(command, check=False, env=environment, stdout=sys.stderr.fileno() if to_stderr else None)
     if done.returncode:
         raise typer.Exit(done.returncode)

@@ -1,4 +1,4 @@
-"""Answers as text or files: the forms that every reading verb offers."""
+"""Answers as tables, CSV, JSON or files."""
 
 from __future__ import annotations
 
@@ -28,6 +28,24 @@ class Output(StrEnum):
     PARQUET = "parquet"
 
 
+def choose_output(as_json: bool, as_csv: bool, out: Path | None = None) -> Output:
+    """Choose the form of an answer from the options ``--json``, ``--csv`` and ``--out``.
+
+    Raises
+    ------
+    typer.BadParameter
+        More than one of them is given, or the file has another ending.
+    """
+    if as_json + as_csv + (out is not None) > 1:
+        raise typer.BadParameter("give one of --json, --csv and --out; the ending of --out FILE decides its form")
+    if out is None:
+        return Output.JSON if as_json else Output.CSV if as_csv else Output.TABLE
+    forms = {".parquet": Output.PARQUET, ".csv": Output.CSV, ".json": Output.JSON}
+    if out.suffix not in forms:
+        raise typer.BadParameter(f"--out takes a file that ends in {', '.join(forms)}; found {out.name}")
+    return forms[out.suffix]
+
+
 def show(
     workspace: Workspace,
     store: FeatureStore,
@@ -36,11 +54,9 @@ def show(
     out: Path | None,
     rows: int,
 ) -> None:
-    """Print an answer, or write it to a file and note in the ledger that it left."""
+    """Print an answer, or write it to a file and record the export in the ledger."""
     if answer is None:  # a statement without a result
         return
-    if output is Output.PARQUET and out is None:
-        raise typer.BadParameter("parquet needs a file: --out FILE.parquet")
     frame = answer.pl()
     if out is None:
         typer.echo(render(frame, output, rows), nl=False)
@@ -49,18 +65,18 @@ def show(
     from eccl.ledger.exports import record_export
 
     if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise WorkspaceError(f"{out.parent} is no folder that can be written to; give --out a file in one that is")
-    # Noted first: a line too many is harmless, a file that nobody knows of is not.
+        raise WorkspaceError(f"{out.parent} is not a folder that can be written to; give --out a file in one that is")
+    # Recorded before it is written: a line too many is harmless, an unrecorded file is not.
     record_export(workspace, out, store.release, has_eid="eid" in frame.columns, rows=frame.height)
     if output is Output.PARQUET:
         frame.write_parquet(out)
     else:
         out.write_text(render(frame, output, frame.height))
-    typer.echo(f"{frame.height} rows in {out} (noted in ledger/exports.jsonl)", err=True)
+    typer.echo(f"{frame.height} rows in {out} (recorded in ledger/exports.jsonl)", err=True)
 
 
 def render(frame: pl.DataFrame, output: Output, rows: int) -> str:
-    """An answer as text."""
+    """Render an answer as text."""
     import polars as pl
 
     if output is Output.CSV:
@@ -73,7 +89,7 @@ def render(frame: pl.DataFrame, output: Output, rows: int) -> str:
 
 
 def render_table(frame: pl.DataFrame, rows: int, width: int = 160) -> str:
-    """Draw a frame as text; long vectors and texts are shortened, cut rows and columns are counted."""
+    """Render a frame as a text table: long vectors are shortened, omitted rows and columns are counted."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -81,7 +97,7 @@ def render_table(frame: pl.DataFrame, rows: int, width: int = 160) -> str:
     cells = {name: [_cell(value) for value in frame[name].head(rows).to_list()] for name in frame.columns}
     shown = _fitting(cells, width)
     if len(shown) < frame.width and frame.height == 1:
-        return "".join(f"{name:<40} {values[0]}\n" for name, values in cells.items())  # one row reads better downwards
+        return "".join(f"{name:<40} {values[0]}\n" for name, values in cells.items())  # one line per column
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in shown:
         kind = frame.schema[name]
@@ -95,12 +111,12 @@ def render_table(frame: pl.DataFrame, rows: int, width: int = 160) -> str:
     if frame.height > rows:
         lines.append(f"... {frame.height - rows} more rows (--rows)")
     if len(shown) < frame.width:
-        lines.append(f"... {frame.width - len(shown)} more columns; name those you want, or use --format csv")
+        lines.append(f"... {frame.width - len(shown)} more columns; name the columns you want, or use --csv")
     return "\n".join(lines) + "\n"
 
 
 def _fitting(cells: dict[str, list[str]], width: int) -> list[str]:
-    """Columns from the left that a line has room for; long texts wrap, so they count for a part of their length."""
+    """Select the columns from the left that fit a line; long texts wrap, so they count at most 24 characters."""
     shown: list[str] = []
     used = 0
     for name, values in cells.items():

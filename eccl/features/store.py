@@ -23,14 +23,14 @@ from eccl.ledger.releases import LATEST, open_release, read_ledger
 from eccl.workspace import find_workspace
 
 
-def open_store(path: Path | str | None = None, *, version: str | None = None) -> FeatureStore:
+def open_store(path: Path | str | None = None, *, release: str | None = None) -> FeatureStore:
     """Open the published feature store, read-only.
 
     Parameters
     ----------
     path
         A ``.duckdb`` file, or a folder in a workspace; default is the workspace around the current folder.
-    version
+    release
         Name of a release, an alias such as ``stable``, or a data version; default is the latest release.
 
     Raises
@@ -41,13 +41,13 @@ def open_store(path: Path | str | None = None, *, version: str | None = None) ->
         There is no such release, it was retracted, or its file was removed.
     """
     if path is not None and Path(path).is_file():
-        if version is not None:
-            raise WorkspaceError("a file is one release already; give the workspace's folder to choose among versions")
+        if release is not None:
+            raise WorkspaceError("a file is one release; give the workspace's folder to choose another release")
         return FeatureStore(Path(path))
     workspace = find_workspace(path)
     # A release has a path of its own, so a process that has one open can open the next.
-    if version is not None or LATEST in read_ledger(workspace).aliases:
-        return FeatureStore(open_release(workspace, version or LATEST).path(workspace))
+    if release is not None or LATEST in read_ledger(workspace).aliases:
+        return FeatureStore(open_release(workspace, release or LATEST).path(workspace))
     if not workspace.database.is_file():
         raise WorkspaceError(f"no published store at {workspace.database}; run `eccl publish`")
     return FeatureStore(workspace.database)

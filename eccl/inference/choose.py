@@ -36,7 +36,7 @@ def choose_runs(workspace: Workspace, model: str) -> list[Run]:
         if missing:
             raise FeatureError(
                 f"the workspace has no run {', '.join(missing)} of its own; train the probe as an arm (`eccl table1 --arms probe "
-                "--train-only`) and name it with its seed (`--model probe.probe.s42`)"
+                "--train-only`) and name it with its seed (`--run probe.probe.s42`)"
             )
     if model in READS_ECG:
         return [load_run(workspace, OWN.run(model, task)) for task in TASKS]

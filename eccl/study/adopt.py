@@ -75,7 +75,7 @@ def plan_adoption(params_file: Path, table: ArmTable, arm: str, name: str | None
     new = f"{base}_{arm}" if name is None else name
     if not KEY.fullmatch(new) or new in content["presets"]:
         why = "there already" if new in content["presets"] else "no name of a-z, 0-9 and _, beginning with a letter"
-        raise ConfigError(f"preset {new!r} is {why}; give another one with --as NAME")
+        raise ConfigError(f"preset {new!r} is {why}; give another one with --preset NAME")
     # The number of a seed is not taken over.
     changes = settings_of(table, choose_naming(table, chosen.stage, arm, table.seeds[0]))
     params, problems = resolve_params(content, changes=changes)

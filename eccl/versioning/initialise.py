@@ -43,13 +43,24 @@ def init_workspace(folder: Path, settings: Mapping[str, str | int] | None = None
     WorkspaceError
         The folder holds something already.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise WorkspaceError(f"{folder} is not empty; give a new folder, or delete this one")
+    check_new_folder(folder)
     # Made aside and renamed: an interrupted start leaves no half workspace behind.
     with aside(folder.resolve()) as temporary:
         temporary.mkdir()
         _fill(temporary, settings or {})
     return Workspace(folder.resolve())
+
+
+def check_new_folder(folder: Path) -> None:
+    """Require a folder that does not exist or is empty.
+
+    Raises
+    ------
+    WorkspaceError
+        The folder holds something already.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise WorkspaceError(f"{folder} is not empty; give a new folder, or delete this one")
 
 
 def _fill(folder: Path, settings: Mapping[str, str | int]) -> None:

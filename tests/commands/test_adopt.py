@@ -7,10 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from eccl.commands.study import adopt
+from eccl.commands.app import app
 from eccl.training.settings.config import choose_preset, load_params
 from eccl.workspace import Workspace, shipped
 
@@ -25,9 +24,6 @@ def place(tmp_path: Path) -> Workspace:
 
 
 def call(place: Workspace, *arguments: str) -> str:
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    adopt.register(app)
     done = CliRunner().invoke(app, ["adopt", *arguments, "--workspace", str(place.root)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
@@ -45,7 +41,7 @@ def test_an_arm_becomes_a_preset_that_can_be_chosen(place: Workspace) -> None:
 
 
 def test_json(place: Workspace) -> None:
-    assert json.loads(call(place, "resnet50", "--as", "recipe", "--json")) == {
+    assert json.loads(call(place, "resnet50", "--preset", "recipe", "--json")) == {
         "preset": "recipe",
         "base": "demo",
         "arm": "resnet50",

@@ -39,7 +39,7 @@ def test_without_runs_the_error_says_what_to_type(tmp_path: Path) -> None:
     missing = error_of("predict", str(tmp_path / "ecg.xml"), *place)
     assert isinstance(missing, WorkspaceError)
     assert "eccl train align@traits" in str(missing)
-    unknown = error_of("predict", str(tmp_path / "ecg.xml"), "--model", "align-I50", *place)
+    unknown = error_of("predict", str(tmp_path / "ecg.xml"), "--run", "align-I50", *place)
     assert isinstance(unknown, FeatureError)
     assert "eccl train align" in str(unknown)
     assert "eccl train" in str(error_of("card", *place))

@@ -48,13 +48,13 @@ def test_refusals_are_counted_and_listed(raw: Path, new_workspace: Callable[[], 
     place = new_workspace()
     assert call(place, "list") == "Nothing is in quarantine.\n"
     run_ingest(place, raw, workers=1)
-    counted = list(csv.DictReader(io.StringIO(call(place, "list", "--format", "csv"))))
+    counted = list(csv.DictReader(io.StringIO(call(place, "list", "--csv"))))
     assert {(row["kind"], row["reason"], row["files"]) for row in counted} == {
         ("ecg", "xml_malformed", "1"),
         ("cine", "empty_file", "1"),
     }
     assert all(row["remedy"].endswith(".") and "9000" not in row["example"] for row in counted)
-    (named,) = json.loads(call(place, "list", "--files", "--kind", "ecg", "--format", "json"))
+    (named,) = json.loads(call(place, "list", "--files", "--kind", "ecg", "--json"))
     assert named["path"] == f"{9_000_900}_20205_2_0.xml"
     assert "xml_malformed" in call(place, "list", "--reason", "xml_malformed")
 

@@ -37,7 +37,7 @@ def test_arrays_go_straight_into_a_workspace(tmp_path: Path) -> None:
     )
     assert (counts["ecg"], counts["cine"]) == files.groups()
     assert not [path for path in (tmp_path / "tables").rglob("*") if path.suffix in {".xml", ".zip"}]
-    answer = run_cli("sql", "SELECT count(*) AS n FROM cines", "--format", "json", cwd=study)
+    answer = run_cli("sql", "SELECT count(*) AS n FROM cines", "--json", cwd=study)
     assert json.loads(answer.stdout)[0]["n"] > 0, answer.stderr
     assert not re.search(r"9\d{6}", done.stdout + done.stderr)
 

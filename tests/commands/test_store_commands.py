@@ -34,7 +34,7 @@ def answer(place: Workspace, *arguments: str) -> str:
 
 
 def test_features_are_listed_shown_and_got(place: Workspace, tmp_path: Path) -> None:
-    listed = json.loads(answer(place, "features", "list", "--format", "json"))
+    listed = json.loads(answer(place, "features", "list", "--json"))
     views = {row["feature_view"]: row for row in listed}
     assert "cmr_teacher" not in views  # a cache
     assert views["ecg_embedding"]["with_feature"] == views["ecg_embedding"]["visits"] > 0
@@ -49,8 +49,6 @@ def test_features_are_listed_shown_and_got(place: Workspace, tmp_path: Path) -> 
         "trait:LVEF",
         "--label",
         "I50:ever",
-        "-f",
-        "parquet",
         "-o",
         str(out),
     )
@@ -66,10 +64,10 @@ def test_features_are_listed_shown_and_got(place: Workspace, tmp_path: Path) -> 
 
 
 def test_similar_visits_and_their_labels(place: Workspace, eid: int) -> None:
-    rows = json.loads(answer(place, "similar", str(eid), "-k", "3", "--format", "json"))
+    rows = json.loads(answer(place, "similar", str(eid), "-k", "3", "--json"))
     assert [row["rank"] for row in rows] == [1, 2, 3]
     assert "label_I50_ever" in rows[0]
-    only = json.loads(answer(place, "similar", str(eid), "-k", "99", "--where", "split = 'test'", "--format", "json"))
+    only = json.loads(answer(place, "similar", str(eid), "-k", "99", "--where", "split = 'test'", "--json"))
     assert {row["split"] for row in only} <= {"test"}
     wrong = run_cli("similar", str(eid), "--where", "nonsense", cwd=place.root)
     assert (wrong.returncode, "Traceback" in wrong.stderr) == (1, False)
@@ -94,13 +92,10 @@ def test_lineage_is_a_tree_down_to_the_raw_file(place: Workspace, eid: int) -> N
 
 def test_sql_takes_parameters_files_and_standard_input(place: Workspace, tmp_path: Path) -> None:
     query = "SELECT count(*) AS n FROM labels WHERE code = $code AND instance >= $first"
-    counted = json.loads(answer(place, "sql", query, "-p", "code=I50", "-p", "first=2", "-f", "json"))
+    counted = json.loads(answer(place, "sql", query, "-p", "code=I50", "-p", "first=2", "--json"))
     file = tmp_path / "query.sql"
     file.write_text(query)
-    assert (
-        json.loads(answer(place, "sql", "--file", str(file), "-p", "code=I50", "-p", "first=2", "-f", "json"))
-        == counted
-    )
+    assert json.loads(answer(place, "sql", "--file", str(file), "-p", "code=I50", "-p", "first=2", "--json")) == counted
     assert counted[0]["n"] > 0
     assert run_cli("sql", "SELECT 1", "--file", str(file), cwd=place.root).returncode == 2
     assert "NAME=VALUE" in run_cli("sql", query, "-p", "code", cwd=place.root).stderr
@@ -135,7 +130,7 @@ def test_the_prompt_answers_line_by_line(place: Workspace, capsys: pytest.Captur
 
 def test_releases_are_promoted_compared_and_retracted(ingested: Workspace, tmp_path: Path) -> None:
     workspace = copy_data(ingested, tmp_path / "releases")
-    first = answer(workspace, "publish", "--as", "stable").split()[-3].rstrip(",")
+    first = answer(workspace, "publish", "--alias", "stable").split()[-3].rstrip(",")
     finish_every_run(workspace)
     second = answer(workspace, "publish").split()[-1]
     assert "Nothing new since" in answer(workspace, "publish")
@@ -144,15 +139,15 @@ def test_releases_are_promoted_compared_and_retracted(ingested: Workspace, tmp_p
     added = {row["run"]: row["added"] for row in changes["changes"] if row["table"] == "features.ecg_embedding"}
     assert added["align-I50"] > 0
     assert "tables and runs differ" in answer(workspace, "diff", "stable")
-    assert "nothing was written" in answer(workspace, "promote", "latest", "--as", "stable", "--dry-run")
+    assert "nothing was written" in answer(workspace, "promote", "latest", "--alias", "stable", "--dry-run")
     assert "nothing was written" in answer(workspace, "retract", "latest", "--reason", "wrong", "--dry-run")
     answer(workspace, "retract", "latest", "--reason", "wrong", "--replacement", "stable")
     listed = json.loads(answer(workspace, "versions", "--json"))
     assert [one["aliases"] for one in listed["releases"]] == [["latest", "stable"], []]
     assert "retracted: wrong (use" in answer(workspace, "versions")
-    refused = run_cli("sql", "SELECT 1", "--version", second, cwd=workspace.root)
+    refused = run_cli("sql", "SELECT 1", "--release", second, cwd=workspace.root)
     assert (refused.returncode, "was retracted" in refused.stderr) == (1, True)
-    assert answer(workspace, "sql", "SELECT name FROM release", "-f", "csv").split() == ["name", first]
+    assert answer(workspace, "sql", "SELECT name FROM release", "--csv").split() == ["name", first]
 
 
 def test_wide_answers_show_what_fits_and_say_what_does_not(place: Workspace) -> None:
@@ -166,8 +161,8 @@ def test_wide_answers_show_what_fits_and_say_what_does_not(place: Workspace) -> 
 def test_a_file_that_cannot_be_written_is_one_line(place: Workspace, tmp_path: Path) -> None:
     before = (place.ledger / "exports.jsonl").read_text() if (place.ledger / "exports.jsonl").is_file() else ""
     for form in ("csv", "parquet"):
-        done = run_cli("sql", "FROM pairs", "-f", form, "-o", str(tmp_path / "no" / "a.out"), cwd=place.root)
-        assert (done.returncode, "no folder that can be written to" in done.stderr) == (1, True)
+        done = run_cli("sql", "FROM pairs", "-o", str(tmp_path / "no" / f"a.{form}"), cwd=place.root)
+        assert (done.returncode, "not a folder that can be written to" in done.stderr) == (1, True)
         assert "Traceback" not in done.stderr
     after = (place.ledger / "exports.jsonl").read_text() if (place.ledger / "exports.jsonl").is_file() else ""
     assert after == before

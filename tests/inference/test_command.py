@@ -45,7 +45,7 @@ def test_one_file_gives_82_traits_and_four_diseases(study: Workspace, files: Fil
 
 def test_the_screen_shows_verdict_diseases_and_traits(study: Workspace, files: Files) -> None:
     path = str(files[0] / files[1]["file"][0])
-    done = CliRunner().invoke(app, ["predict", path, "--model", "all", "--workspace", str(study.root)])
+    done = CliRunner().invoke(app, ["predict", path, "--run", "all", "--workspace", str(study.root)])
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()
     run = load_run(study, "align-all").record
@@ -65,7 +65,7 @@ def test_the_screen_shows_verdict_diseases_and_traits(study: Workspace, files: F
 def test_a_refused_file_ends_with_1_its_reason_and_a_remedy(study: Workspace, tmp_path: Path) -> None:
     path = tmp_path / f"{FIRST_EID}_20205_2_0.xml"
     path.write_text("<CardiologyXML><a>")
-    arguments = ["predict", str(path), "--model", "all", "--workspace", str(study.root)]
+    arguments = ["predict", str(path), "--run", "all", "--workspace", str(study.root)]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
     assert "refused: xml_malformed:" in done.output
@@ -82,7 +82,7 @@ def test_a_file_of_somebody_who_withdrew_is_refused_unread(own: Workspace, files
     for eid in (gone, stays):
         (folder / f"{eid}_20205_2_0.xml").write_bytes((files[0] / files[1]["file"][0]).read_bytes())
     Tombstones.add(own, [gone], date(2026, 3, 1), "2026-03-01-1")
-    arguments = ["--model", "all", "--workspace", str(own.root)]
+    arguments = ["--run", "all", "--workspace", str(own.root)]
     done = CliRunner().invoke(app, ["predict", str(folder / f"{gone}_20205_2_0.xml"), *arguments])
     assert done.exit_code == 1
     assert "refused: withdrawn: the file's name holds the id of a participant who withdrew. Delete" in done.output
@@ -93,7 +93,7 @@ def test_a_file_of_somebody_who_withdrew_is_refused_unread(own: Workspace, files
 
 
 def test_a_folder_is_counted(study: Workspace, files: Files, tmp_path: Path) -> None:
-    arguments = ["predict", str(files[0]), "--model", "all", "--workspace", str(study.root)]
+    arguments = ["predict", str(files[0]), "--run", "all", "--workspace", str(study.root)]
     done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     count = files[1].height

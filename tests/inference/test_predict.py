@@ -402,9 +402,7 @@ def test_a_missing_run_of_the_five_is_named_with_its_command(own: Workspace) -> 
 
 
 def test_arms_that_the_workspace_does_not_train_itself_are_named_with_their_command(own: Workspace) -> None:
-    with pytest.raises(
-        FeatureError, match=r"no run probe-I21, .*`eccl table1 --arms probe --train-only`.*--model probe"
-    ):
+    with pytest.raises(FeatureError, match=r"no run probe-I21, .*`eccl table1 --arms probe --train-only`.*--run probe"):
         choose_runs(own, "probe")
     shutil.rmtree(own.run_folder("align-all"))
     with pytest.raises(FeatureError, match=r"`eccl table1 --arms multitask --train-only`"):

@@ -63,16 +63,16 @@ def test_names_of_one_day_are_numbered_and_versions_open_by_any_name(place: Work
     # All of them at once, in one process.
     with (
         eccl.open(place.root) as latest,
-        eccl.open(place.root, version="stable") as stable,
-        eccl.open(place.root, version=before) as data,
+        eccl.open(place.root, release="stable") as stable,
+        eccl.open(place.root, release=before) as data,
     ):
         assert [store.release for store in (latest, stable, data)] == [second.name, first.name, first.name]
         query = "SELECT count(*) FROM participants WHERE sex IS NULL"
         assert latest.sql(query).fetchall()[0][0] == stable.sql(query).fetchall()[0][0] + 1
     with pytest.raises(VersionError, match="no release 1999-01-01; there are latest, stable"):
-        eccl.open(place.root, version="1999-01-01")
+        eccl.open(place.root, release="1999-01-01")
     with pytest.raises(WorkspaceError, match="one release already"):
-        eccl.open(place.database, version="stable")
+        eccl.open(place.database, release="stable")
 
 
 def test_aliases_are_checked(place: Workspace) -> None:
@@ -89,7 +89,7 @@ def test_a_retracted_release_says_why_and_what_instead(place: Workspace) -> None
     second = publish(place).release
     retract(place, "latest", "labels of one site were wrong", "stable")
     with pytest.raises(VersionError, match=f"labels of one site were wrong; use {first.name} instead"):
-        eccl.open(place.root, version=second.name)
+        eccl.open(place.root, release=second.name)
     assert read_ledger(place).aliases == {"latest": first.name, "stable": first.name}
     with eccl.open(place.root) as store, eccl.open(place.database) as copy:
         assert store.release == copy.release == first.name

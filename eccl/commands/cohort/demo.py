@@ -1,4 +1,4 @@
-"""``eccl demo``: the whole chain on a simulated cohort; the first thing a newcomer runs."""
+"""``eccl demo``: the whole chain on a simulated cohort."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from eccl.commands.options import WorkersOption
+from eccl.commands.options import DryRunOption, WorkersOption
 
 # Small shards, so that a small cohort makes several batches of work.
 DEMO_SETTINGS: dict[str, str | int] = {"ecg_shard_rows": 32, "cine_shard_rows": 8, "preset": "demo"}
@@ -26,11 +26,17 @@ def demo(
         int | None, typer.Option(min=8, help="Simulated participants; default from params.yaml.")
     ] = None,
     workers: WorkersOption = 2,
+    dry_run: DryRunOption = False,
 ) -> None:
-    """Simulate a cohort, then ingest, validate, record, train, publish and query it.
+    """Run the whole chain on a simulated cohort: ingest, validate, record, train, publish and query.
 
     Example: eccl demo
     """
+    if dry_run:
+        typer.echo(
+            f"In {folder.resolve()}: simulate, ingest, validate, record, train, publish, query. Nothing was written."
+        )
+        return
     from eccl.commands.cohort.simulate import simulate
     from eccl.commands.flow import run_flow
     from eccl.versioning.initialise import init_workspace
@@ -61,14 +67,9 @@ Next:
   cd {folder}
   eccl sql "SELECT code, definition, count(*) FILTER (\\"value\\") AS cases, count(*) AS visits FROM labels GROUP BY ALL ORDER BY ALL"
   eccl sql "SELECT kind, reason, remedy, count(*) AS files FROM quarantine GROUP BY ALL ORDER BY files DESC"
-  eccl features list                   what the models say, and of how many visits
+  eccl features list                   the features of the models, and of how many visits
   eccl features get trait:LVEF trait_prediction:LVEF --label I50:prevalent
   eccl versions                        the recorded version of data/, and the releases of the store
-  open reports/gate/summary.html       what the gate looked at
+  open reports/gate/summary.html       what the gate checked
   eccl ingest RAW                      your own files, once you have them
 """
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(demo)

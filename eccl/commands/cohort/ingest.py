@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eccl.commands.options import WorkersOption, WorkspaceOption
+from eccl.commands.options import DryRunOption, RecordOption, WorkersOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,26 +30,26 @@ def ingest(
         str, typer.Argument(help="XML, zip and table files: a folder in any layout, or a URL such as s3://bucket/raw.")
     ],
     workers: WorkersOption = 2,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done and write nothing.")] = False,
-    retry: Annotated[bool, typer.Option("--retry", help="Read again what was refused before.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Read quarantined files again.")] = False,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Read every record back; those that differ are read from their file again.")
+        bool,
+        typer.Option("--repair", help="Verify the checksum of every record; read damaged ones from their file again."),
     ] = False,
-    record: Annotated[
-        bool, typer.Option("--record/--no-record", help="Afterwards run the gate, and record a version behind it.")
-    ] = False,
+    record: RecordOption = False,
     runner: Annotated[
-        Runner, typer.Option(help="Batches by processes of this machine, or on a Dask or Ray cluster.")
+        Runner, typer.Option(help="Process batches on this machine, or on a Dask or Ray cluster.")
     ] = Runner.PROCESSES,
     address: Annotated[
-        str | None, typer.Option(help="Existing cluster, e.g. tcp://scheduler:8786; default is one on this machine.")
+        str | None,
+        typer.Option(help="Address of a running cluster, e.g. tcp://scheduler:8786; default starts one here."),
     ] = None,
+    dry_run: DryRunOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Bring data/ up to date with raw files, and publish what analysts can query already.
+    """Read raw files into data/; if no release shows them, publish one.
 
-    Without --record nothing but this machine is needed; with it the ingest flow runs, gate and version included. A cluster
-    is used by a flow in either case.
+    Without --record no server is needed; with it the ingest flow runs, including the gate and the data version.
+    --runner dask or ray uses a flow in either case.
 
     Example: eccl ingest /path/to/raw --workers 8
 
@@ -116,8 +116,3 @@ def _publish(place: Workspace) -> None:
     if not is_published(place):
         publish(place)
         typer.echo('Published eccl.duckdb. Next: eccl validate, or eccl sql "FROM pairs"')
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(ingest)

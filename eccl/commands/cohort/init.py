@@ -7,18 +7,22 @@ from typing import Annotated
 
 import typer
 
+from eccl.commands.options import DryRunOption
 
-def init(folder: Annotated[Path, typer.Argument(help="Folder to make; it must be empty or not exist.")]) -> None:
-    """Make a workspace: params.yaml, dvc.yaml, a git and a DVC repository.
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder to make; it must be empty or not exist.")],
+    dry_run: DryRunOption = False,
+) -> None:
+    """Create a workspace: params.yaml, dvc.yaml, a git and a DVC repository.
 
     Example: eccl init study
     """
-    from eccl.versioning.initialise import init_workspace
+    from eccl.versioning.initialise import check_new_folder, init_workspace
 
+    if dry_run:
+        check_new_folder(folder)
+        typer.echo(f"A workspace would be created at {folder.resolve()}. Nothing was written.")
+        return
     workspace = init_workspace(folder)
     typer.echo(f"Workspace at {workspace.root}. Next: cd {folder} && eccl ingest RAW")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(init)

@@ -1,4 +1,4 @@
-"""``eccl quarantine``: what was refused, why, and reading it again."""
+"""``eccl quarantine``: list quarantined files and read them again."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from eccl.commands.options import OutputOption, RowsOption, WorkersOption, WorkspaceOption
-from eccl.commands.output import Output
+from eccl.commands.options import CsvOption, DryRunOption, JsonOption, RowsOption, WorkersOption, WorkspaceOption
+from eccl.commands.output import Output, choose_output
 from eccl.errors import Reason
 
 
@@ -23,20 +23,21 @@ class Kind(StrEnum):
 KindOption = Annotated[Kind | None, typer.Option(help="Only one kind of file.")]
 
 
-def list_refused(
+def list_quarantined(
     files: Annotated[
-        bool, typer.Option("--files", help="One line per file, with its path, which holds an id.")
+        bool, typer.Option("--files", help="One line per file, with its path, which contains a participant id.")
     ] = False,
     kind: KindOption = None,
     reason: Annotated[
         Reason | None,
-        typer.Option(metavar="REASON", help="Only what was refused for this reason (docs/reference/quarantine.md)."),
+        typer.Option(metavar="REASON", help="Only files quarantined for this reason."),
     ] = None,
-    output: OutputOption = Output.TABLE,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
     rows: RowsOption = 40,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Count what was refused by reason, with the remedy; --files names the files.
+    """Count the quarantined files by reason, with the remedy; --files lists them.
 
     Example: eccl quarantine list --kind ecg --files
     """
@@ -44,8 +45,7 @@ def list_refused(
     from eccl.ingest.quarantine import count_refusals, read_refusals
     from eccl.workspace import find_workspace
 
-    if output is Output.PARQUET:
-        raise typer.BadParameter("a list is printed as table, csv or json")
+    output = choose_output(as_json, as_csv)
     found = read_refusals(find_workspace(workspace), kind, reason.value if reason else None)
     if found.is_empty() and output is Output.TABLE:
         typer.echo("Nothing is in quarantine.")
@@ -58,15 +58,13 @@ def retry(
     raw: Annotated[str, typer.Argument(help="The raw files: a folder, or a URL such as s3://bucket/raw.")],
     reason: Annotated[
         list[Reason] | None,
-        typer.Option(metavar="REASON", help="Only what was refused for this reason; can be given several times."),
+        typer.Option(metavar="REASON", help="Only files quarantined for this reason; may be repeated."),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Tell what would be read again and write nothing.")
-    ] = False,
     workers: WorkersOption = 2,
+    dry_run: DryRunOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Read refused files again, for instance after raising a limit in params.yaml; mended files are read by any ingest.
+    """Read quarantined files again, e.g. after a limit in params.yaml was raised; every ingest reads changed files.
 
     Example: eccl quarantine retry /path/to/raw --reason time_limit
     """
@@ -88,11 +86,3 @@ def retry(
     from eccl.commands.cohort.ingest import ingest_here
 
     ingest_here(place, raw, workers, retry=again)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group."""
-    group = typer.Typer(help="What was refused, why, and what to do about it: list, retry.", no_args_is_help=True)
-    group.command("list")(list_refused)
-    group.command("retry")(retry)
-    app.add_typer(group, name="quarantine")

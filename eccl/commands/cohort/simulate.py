@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eccl.commands.options import WorkersOption, WorkspaceOption
+from eccl.commands.options import DryRunOption, WorkersOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from eccl.simulate import SimulationConfig, SimulationSummary
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder for the raw files and tables; with --into for the tables alone.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the raw files and tables; with --into for the tables only.")],
     participants: Annotated[int | None, typer.Option(min=1, help="Participants; default from params.yaml.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; default from params.yaml.")] = None,
     into: Annotated[
         Path | None,
         typer.Option(
             "--into",
-            help="Workspace whose params.yaml counts and whose data/ gets the arrays, without raw files.",
+            help="Workspace whose params.yaml is used and into whose data/ the arrays are written, without raw files.",
         ),
     ] = None,
     workers: WorkersOption = 2,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be written and write nothing.")] = False,
+    dry_run: DryRunOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write a simulated cohort in UK Biobank's formats.
@@ -127,8 +127,3 @@ def _corrupted(summary: SimulationSummary) -> int:
 def _people(summary: SimulationSummary) -> str:
     cases = ", ".join(f"{count} {code}" for code, count in summary.cases.items())
     return f"{summary.participants} participants ({cases})"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(simulate)

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 def validate(
     all_slots: Annotated[
         bool,
-        typer.Option("--all-slots", help="Read every slot back to its checksum; default is a sample of every shard."),
+        typer.Option("--all-slots", help="Verify the checksum of every slot; default is a sample of every shard."),
     ] = False,
     gate: Annotated[
-        bool, typer.Option("--gate/--no-gate", help="Run the gate first, as a DVC stage, or only check the product.")
+        bool, typer.Option("--gate/--no-gate", help="Run the gate first, as a DVC stage, or check the product only.")
     ] = True,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Run the gate as a DVC stage, then check that arrays, tables, hashes, splits, features and releases agree.
+    """Run the gate, then check that arrays, tables, hashes, splits, features and releases agree.
 
-    Draws the store with what is wrong beside it, and writes the same to reports/product. Exits with 1 if the gate
-    failed or something critical was found.
+    Prints the store as a tree with the findings, and writes them to reports/product. Exits with 1 if the gate failed or a
+    finding is critical.
 
     Example: eccl validate --all-slots
     """
@@ -39,7 +39,7 @@ def validate(
     is_passed = True
     if gate:
         try:
-            run_flow("validate", place, said_aside=as_json)
+            run_flow("validate", place, to_stderr=as_json)
         except typer.Exit:
             is_passed = False
     report = check_product(place, all_slots=all_slots)
@@ -62,8 +62,3 @@ def _print(report: ProductReport) -> None:
     typer.echo(
         f"Product {'sound' if report.is_sound else 'NOT sound'} on data version {report.data_version}: {counts}; {slots} read back"
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(validate)

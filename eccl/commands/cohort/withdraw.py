@@ -1,4 +1,4 @@
-"""``eccl withdraw``: who leaves the study leaves every store."""
+"""``eccl withdraw``: remove withdrawn participants from every store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eccl.commands.options import JsonOption, WorkspaceOption
+from eccl.commands.options import DryRunOption, JsonOption, RecordOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from eccl.withdrawal.journal import Plan
@@ -18,25 +18,27 @@ if TYPE_CHECKING:
 
 def withdraw(
     listed: Annotated[
-        Path | None, typer.Argument(metavar="LIST", help="Withdrawal list, one participant a line; none with --resume.")
+        Path | None,
+        typer.Argument(metavar="LIST", help="Withdrawal list, one participant per line; none with --resume."),
     ] = None,
     raw: Annotated[
-        Path | None, typer.Option(help="Folder of raw files to remove them from too; default leaves raw files alone.")
+        Path | None,
+        typer.Option(
+            help="Folder of raw files to remove the participants from as well; default leaves raw files unchanged."
+        ),
     ] = None,
     purge: Annotated[
         bool, typer.Option("--purge", help="Also remove older versions' objects from DVC's cache and your remote.")
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted withdrawal.")] = False,
-    record: Annotated[
-        bool, typer.Option("--record/--no-record", help="Afterwards run the gate, record a version and publish.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be removed and write nothing.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted withdrawal.")] = False,
+    record: RecordOption = False,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Remove participants from data, features, published stores and caches, and certify it in counts.
+    """Remove participants from data, features, releases and caches, and write a certificate of counts.
 
-    Exits with 1 where something of theirs was found afterwards.
+    Exits with 1 if a search afterwards finds remaining data of them.
 
     Example: eccl withdraw w99999_20260301.csv --raw raw --dry-run
     """
@@ -131,8 +133,3 @@ def _tell(place: Workspace, outcome: Outcome, purge: bool) -> None:
     typer.echo(f"\nCertificate: {path.relative_to(place.root)}")
     later = "" if purge else "; --purge then removes them from older versions"
     typer.echo(f"Next: eccl validate, then record the new version (eccl ingest RAW --record){later}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(withdraw)

@@ -17,9 +17,9 @@ def card(
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Write reports/cards/RUN.md: what a run was made from, how well it does and for whom, and its limits.
+    """Write reports/cards/RUN.md, the model card of a run: data, parameters, performance by subgroup, and limits.
 
-    No participant is named, and no group of fewer than ten people is told of.
+    A card contains no participant id and no group of fewer than ten participants.
 
     Example: eccl card align-traits align-I50
     """
@@ -39,8 +39,3 @@ def card(
         if as_json
         else "\n".join([*paths, f"{len(paths)} card{'' if len(paths) == 1 else 's'}"])
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(card)

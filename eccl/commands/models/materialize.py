@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eccl.commands.options import JsonOption, WorkspaceOption
+from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from eccl.training.backfill.materialize import Outcome
@@ -18,13 +18,13 @@ def materialize(
     runs: Annotated[
         list[str] | None, typer.Argument(metavar="RUN", help="Runs or groups; default is every finished run.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what runs lack; compute and write nothing.")] = False,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Give visits that were ingested later their features from finished runs; nothing is trained.
+    """Backfill the features of finished runs for visits that were ingested later; nothing is trained.
 
-    Behind the gate. The CMR encoder that a run was aligned with comes first where it lacks cines.
+    The gate must have passed. The CMR encoder that a run was aligned with is backfilled first if it lacks cines.
 
     Example: eccl materialize align-traits align-I50
 
@@ -82,8 +82,3 @@ def _line(one: Outcome, dry_run: bool) -> str:
     if not one.added:
         return f"{one.run}: nothing to compute; recorded as holding for {origin}"
     return f"{one.run}: {sum(one.added.values())} rows added for {origin}; `eccl publish` shows them"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(materialize)

@@ -1,4 +1,4 @@
-"""``eccl predict``: what a trained model says of an ECG file, or of a folder of them."""
+"""``eccl predict``: predictions of trained runs for an ECG file or a folder of them."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ if TYPE_CHECKING:
 
 def predict(
     path: Annotated[Path, typer.Argument(metavar="FILE.xml|FOLDER", help="An ECG in CardioSoft XML, or a folder.")],
-    model: Annotated[
+    run: Annotated[
         str,
-        typer.Option("--model", "-m", help="align (its five runs), all, a run, or an arm such as align.triplet.s43."),
+        typer.Option("--run", "-r", help="A run, align (its five runs), all, or a run of an arm: align.triplet.s43."),
     ] = "align",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the answers about a folder.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the predictions, if PATH is a folder."),
+    ] = None,
     workers: WorkersOption = 2,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Predict 82 traits and four diseases from an ECG, with intervals, and tell how unlike the training recordings it is.
+    """Predict 82 traits and four diseases from an ECG, with intervals and its distance from the training recordings.
 
-    A file that the ingest would refuse is refused here for the same reason. Nothing is written into the workspace.
+    A file that the ingest would quarantine is refused for the same reason. Nothing is written to the workspace.
 
-    Example: eccl predict ecg.xml --model align-I50 --json
+    Example: eccl predict ecg.xml --run align-I50 --json
 
     Example: eccl predict ecgs --out predictions
     """
@@ -53,10 +56,10 @@ def predict(
     from eccl.training.loop.runtime import runtime_from_environment
 
     params, tombstones = load_params(place.params_file), Tombstones.load(place)
-    runs = choose_runs(place, model)
+    runs = choose_runs(place, run)
     predictor = Predictor.open(place, runs, runtime_from_environment(devices=1))
     if out is None:
-        _one(predictor, params, tombstones, path, model, as_json)
+        _one(predictor, params, tombstones, path, run, as_json)
     else:
         _many(predictor, params, tombstones, path, out, workers, as_json)
 
@@ -157,8 +160,3 @@ def _reasons(answer: dict[str, Any]) -> str:
     unknown = sum(one["distribution"] == "unknown" for _, one in places)
     told += [f"{unknown} of {len(places)} measures have too few recordings to compare with"] if unknown else []
     return f"  ({'; '.join(told)})" if told else ""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(predict)

@@ -1,4 +1,4 @@
-"""``eccl stage``: what dvc.yaml calls. People use the verbs; a stage does one step and exits with its result."""
+"""``eccl stage``: single steps that dvc.yaml calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from eccl.commands.options import WorkspaceOption
 
 
 def validate_stage(workspace: WorkspaceOption = None) -> None:
-    """Run the gate here and now, write reports/gate, exit with 1 where it failed and is not overridden.
+    """Run the gate in this process and write reports/gate; exit with 1 if it failed and is not overridden.
 
     Example: eccl stage validate
     """
@@ -28,11 +28,3 @@ def validate_stage(workspace: WorkspaceOption = None) -> None:
         typer.echo(f"  {row.severity}: {row.table_name}.{row.column_name or '*'} {row.expectation} ({row.note})")
     if not report.is_passed:
         raise typer.Exit(1)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group."""
-    group = typer.Typer(help="Steps that dvc.yaml calls.", no_args_is_help=True)
-    group.callback()(lambda: None)
-    group.command("validate")(validate_stage)
-    app.add_typer(group, name="stage")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eccl.commands.options import JsonOption, WorkspaceOption
+from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
 from eccl.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -37,24 +37,23 @@ class Arrays(StrEnum):
 def train(
     stages: Annotated[list[str] | None, typer.Argument(help="Stages or groups of dvc.yaml; default is all.")] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Preset of params.yaml; without --dry-run it is written there.")
+        str | None, typer.Option(help="Preset of params.yaml; it is chosen there, unless --dry-run is given.")
     ] = None,
     devices: Annotated[int | None, typer.Option(min=1, help="GPUs, or processes on a CPU.")] = None,
     precision: Annotated[Precision | None, typer.Option(help="auto is bf16 on a GPU, fp32 on a CPU.")] = None,
     compiled: Annotated[bool | None, typer.Option("--compile/--no-compile", help="Compile the networks.")] = None,
     deterministic: Annotated[
-        bool | None, typer.Option("--deterministic/--fast", help="On a GPU: only kernels that repeat to the bit.")
+        bool | None, typer.Option("--deterministic/--fast", help="On a GPU: use only bitwise reproducible kernels.")
     ] = None,
-    arrays: Annotated[Arrays | None, typer.Option(help="auto holds arrays in memory if they fit.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Time a few steps, print stages and their cost; train nothing.")
-    ] = False,
+    arrays: Annotated[Arrays | None, typer.Option(help="auto keeps arrays in memory if they fit.")] = None,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Run the training and evaluation stages whose inputs changed, behind the gate.
+    """Run the training and evaluation stages whose inputs changed; the gate must have passed.
 
-    A stage that was killed goes on after its last checkpoint when it is started again.
+    A stage that was killed resumes from its last checkpoint. --dry-run times a few steps and prints the stages and
+    their cost.
 
     Example: eccl train pretrain_ecg align@I50
 
@@ -145,8 +144,3 @@ def _duration(hours: float) -> str:
     if hours >= 48:
         return f"{hours / 24:,.0f} d"
     return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(train)

@@ -14,7 +14,7 @@ def doctor(
     workers: Annotated[
         int | None,
         typer.Option(
-            "--workers", "-j", min=1, help="Worker processes to reckon memory for; default is all processors."
+            "--workers", "-j", min=1, help="Worker processes to estimate memory for; default is all processors."
         ),
     ] = None,
     torch: Annotated[bool, typer.Option("--torch", help="Import torch too; takes seconds.")] = False,
@@ -23,7 +23,7 @@ def doctor(
 ) -> None:
     """Check packages, disk, memory, file limits, locks, GPU, repository, remote, server and keys.
 
-    Exits with 1 on a problem. Outside a workspace only the installation is examined.
+    Exits with 1 if a problem was found. Outside a workspace it checks the installation only.
 
     Example: eccl doctor --workers 8
     """
@@ -50,8 +50,3 @@ def doctor(
                 typer.echo(f"{'':<{width + 11}}{check.remedy}")
     if not is_fit(checks):
         raise typer.Exit(1)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(doctor)

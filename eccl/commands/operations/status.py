@@ -1,4 +1,4 @@
-"""``eccl status``: how the workspace stands, on one screen."""
+"""``eccl status``: the state of the workspace on one screen."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def status(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Do not ask DVC about stages and the remote; saves seconds.")
+        bool, typer.Option("--quick", help="Skip the state of DVC stages and the remote; saves seconds.")
     ] = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Show what is recorded, stale, missing, invalid, refused or half done, and the next command to type.
+    """Show the state of the workspace on one screen, and the next command to type.
 
     Example: eccl status --quick
     """
@@ -113,8 +113,3 @@ def _several(name: str, lines: list[str], most: int = 8) -> Iterator[tuple[str, 
         yield name if number == 0 else "", line
     if len(lines) > most:
         yield "", f"... {len(lines) - most} more (--json)"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(status)

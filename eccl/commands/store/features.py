@@ -1,4 +1,4 @@
-"""``eccl features``: which features there are, how complete they are, and the features of a cohort."""
+"""``eccl features``: the feature views, their coverage, and the features of a cohort."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eccl.commands.options import OutOption, OutputOption, RowsOption, VersionOption, WorkspaceOption
-from eccl.commands.output import Output
+from eccl.commands.options import CsvOption, JsonOption, OutOption, ReleaseOption, RowsOption, WorkspaceOption
+from eccl.commands.output import Output, choose_output
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def list_features(
-    output: OutputOption = Output.TABLE, version: VersionOption = None, workspace: WorkspaceOption = None
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+    release: ReleaseOption = None,
+    workspace: WorkspaceOption = None,
 ) -> None:
     """List the feature views with their coverage.
 
@@ -28,25 +31,23 @@ def list_features(
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
-    with open_store(place.root, version=version) as store:
-        shown = "* EXCLUDE (description)" if output is Output.TABLE else "*"
-        show(
-            place,
-            store,
-            store.sql(f"SELECT {shown} FROM ({schema_sql('queries', 'feature_list')})"),
-            output,
-            None,
-            1000,
-        )
+    output = choose_output(as_json, as_csv)
+    shown = "* EXCLUDE (description)" if output is Output.TABLE else "*"
+    with open_store(place.root, release=release) as store:
+        found = store.sql(f"SELECT {shown} FROM ({schema_sql('queries', 'feature_list')})")
+        show(place, store, found, output, None, 1000)
 
 
 def show_feature(
     view: Annotated[str, typer.Argument(help="Feature view.")],
-    output: OutputOption = Output.TABLE,
-    version: VersionOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+    release: ReleaseOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Show a view's declaration, fields, and coverage per run and data version.
+    """Show the declaration, the fields, and the coverage by run and data version of a view.
+
+    --json and --csv print the coverage alone.
 
     Example: eccl features show ecg_projection
     """
@@ -56,8 +57,9 @@ def show_feature(
     from eccl.features.views import declared_view
     from eccl.workspace import find_workspace
 
+    output = choose_output(as_json, as_csv)
     declared = declared_view(view)
-    with open_store(find_workspace(workspace).root, version=version) as store:
+    with open_store(find_workspace(workspace).root, release=release) as store:
         queries = (schema_sql("queries", name) for name in ("feature_fields", "feature_coverage"))
         fields, coverage = (store.sql(query, {"view": view}).pl() for query in queries)
     if output is not Output.TABLE:
@@ -74,21 +76,22 @@ def show_feature(
 def get_features(
     features: Annotated[list[str], typer.Argument(help="References: view, view:field, view@run.")],
     entities: Annotated[
-        str | None, typer.Option(help="SQL that gives eid and instance; default is every usable pair.")
+        str | None, typer.Option(help="SQL that returns eid and instance; default is every usable pair.")
     ] = None,
     label: Annotated[list[str] | None, typer.Option("--label", "-l", help="CODE:DEFINITION; may be repeated.")] = None,
     as_of: Annotated[str, typer.Option("--as-of", help="visit, a date, or a column of the entities.")] = "visit",
     max_age_days: Annotated[int | None, typer.Option(min=0, help="Oldest row that may be returned.")] = None,
-    include_stale: Annotated[bool, typer.Option("--include-stale", help="Return stale rows, marked.")] = False,
-    output: OutputOption = Output.TABLE,
+    include_stale: Annotated[bool, typer.Option("--include-stale", help="Return stale rows, marked as such.")] = False,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
     out: OutOption = None,
     rows: RowsOption = 20,
-    version: VersionOption = None,
+    release: ReleaseOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Get features as they were known at a time, with the coverage of every column.
 
-    Example: eccl features get ecg_embedding trait:LVEF disease_prediction:I50 --label I50:prevalent --out cohort.parquet -f parquet
+    Example: eccl features get ecg_embedding trait:LVEF disease_prediction:I50 --label I50:prevalent --out cohort.parquet
     """
     import duckdb
 
@@ -96,9 +99,10 @@ def get_features(
     from eccl.features.store import open_store
     from eccl.workspace import find_workspace
 
+    output = choose_output(as_json, as_csv, out)
     place = find_workspace(workspace)
     stale: Stale = "include" if include_stale else "refuse"
-    with open_store(place.root, version=version) as store:
+    with open_store(place.root, release=release) as store:
         try:
             found = store.get_historical_features(
                 entities, features, labels=label or [], as_of=as_of, max_age_days=max_age_days, stale=stale
@@ -111,7 +115,7 @@ def get_features(
 
 
 def _gaps(coverage: pl.DataFrame) -> str:
-    """Coverage for a reader: the columns in which something is missing or stale, and how many are complete."""
+    """Count the complete columns, and list those with missing or stale values."""
     import polars as pl
 
     from eccl.commands.output import render_table
@@ -121,12 +125,3 @@ def _gaps(coverage: pl.DataFrame) -> str:
     complete = gaps.height - len(names)
     shown = render_table(coverage.filter(pl.col("feature").is_in(names.to_list())), 1000) if len(names) else ""
     return f"{complete} of {gaps.height} columns are complete\n{shown}"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group."""
-    group = typer.Typer(help="Feature views: list, show, get.", no_args_is_help=True)
-    group.command("list")(list_features)
-    group.command("show")(show_feature)
-    group.command("get")(get_features)
-    app.add_typer(group, name="features")

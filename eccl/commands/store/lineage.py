@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eccl.commands.options import JsonOption, VersionOption, WorkspaceOption
+from eccl.commands.options import JsonOption, ReleaseOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -21,7 +21,7 @@ def lineage(
     instance: Annotated[int | None, typer.Option("--instance", "-i", help="Visit; default is all.")] = None,
     view: Annotated[str | None, typer.Option(help="Only this feature view.")] = None,
     as_json: JsonOption = False,
-    version: VersionOption = None,
+    release: ReleaseOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Show where a visit's features come from: raw file, array slot, data version, run, weights, gate.
@@ -32,7 +32,7 @@ def lineage(
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
-    with open_store(place.root, version=version) as store:
+    with open_store(place.root, release=release) as store:
         links = [link for link in store.lineage(eid, instance) if view in {None, link["feature_view"]}]
         is_known = store.has_participant(eid)
     if not is_known:
@@ -111,8 +111,3 @@ def _short(digest: str | None) -> str:
 
 def _gone(since: Any) -> str:
     return f"  [red]deleted on {since}[/red]" if since else ""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(lineage)

@@ -6,18 +6,18 @@ from typing import Annotated
 
 import typer
 
-from eccl.commands.options import WorkspaceOption
+from eccl.commands.options import DryRunOption, WorkspaceOption
 
 
 def publish(
-    force: Annotated[bool, typer.Option("--force", help="Make a release also where nothing changed.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell whether there is something new.")] = False,
-    alias: Annotated[str | None, typer.Option("--as", help="Alias for it besides `latest`, e.g. stable.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Make a release even if nothing changed.")] = False,
+    alias: Annotated[str | None, typer.Option(help="Alias for the release besides `latest`, e.g. stable.")] = None,
+    dry_run: DryRunOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Build a release of the store aside and swap it in; nothing happens where the latest shows everything already.
+    """Publish tables and features as a new release, unless the latest release is up to date.
 
-    Example: eccl publish --as stable
+    Example: eccl publish --alias stable
     """
     from eccl.ledger.releases import check_alias, promote
     from eccl.publishing.publish import has_news
@@ -28,7 +28,7 @@ def publish(
     if alias:
         check_alias(alias)
     if dry_run:
-        typer.echo("There is something new to publish" if has_news(place) else "Nothing new; no release would be made")
+        typer.echo("A new release would be made" if has_news(place) else "Nothing changed; no release would be made")
         return
     published = publish_store(place, force=force)
     if alias:
@@ -38,8 +38,3 @@ def publish(
             typer.echo(f"{rows:>9} {table}")
     state = "Published" if published.is_new else "Nothing new since"
     typer.echo(f"{state} release {published.release.name}" + (f", now {alias}" if alias else ""))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(publish)

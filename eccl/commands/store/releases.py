@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from eccl.commands.options import JsonOption, WorkspaceOption
+from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
 
 
 def diff(
     older: Annotated[str, typer.Argument(help="Release, alias or data version.")],
-    newer: Annotated[str, typer.Argument(help="The same; default is the latest.")] = "latest",
+    newer: Annotated[str, typer.Argument(help="Release, alias or data version.")] = "latest",
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -42,13 +42,13 @@ def diff(
 
 def promote(
     release: Annotated[str, typer.Argument(help="Release, alias or data version.")] = "latest",
-    alias: Annotated[str, typer.Option("--as", help="Alias that points at it from now on.")] = "stable",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done.")] = False,
+    alias: Annotated[str, typer.Option(help="Alias that will point at it.")] = "stable",
+    dry_run: DryRunOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Let an alias point at a release; releases with an alias are kept.
+    """Point an alias at a release; a release with an alias is kept.
 
-    Example: eccl promote latest --as stable
+    Example: eccl promote latest --alias stable
     """
     from eccl.ledger.releases import check_alias, open_release, read_ledger
     from eccl.ledger.releases import promote as promote_release
@@ -63,12 +63,12 @@ def promote(
 
 def retract(
     release: Annotated[str, typer.Argument(help="Release, alias or data version.")],
-    reason: Annotated[str, typer.Option(help="Why; whoever asks for the release reads it.")],
+    reason: Annotated[str, typer.Option(help="Reason; printed to users who open the release.")],
     replacement: Annotated[str | None, typer.Option(help="Release to use instead; aliases move there.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done.")] = False,
+    dry_run: DryRunOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Take a release back. Its file stays where it is; nobody opens it by name any more.
+    """Retract a release: its file stays, but it can no longer be opened by name.
 
     Example: eccl retract 2026-03-01 --reason "labels of site 3 were wrong" --replacement latest
     """
@@ -90,9 +90,3 @@ def retract(
     after = read_ledger(place).aliases
     for alias in before.aliases_of(found.name):
         typer.echo(f"  {alias}: {found.name} -> {after.get(alias, 'nothing')}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verbs."""
-    for verb in (diff, promote, retract):
-        app.command()(verb)

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from eccl.commands.options import OutOption, OutputOption, VersionOption, WorkspaceOption
-from eccl.commands.output import Output
+from eccl.commands.options import CsvOption, JsonOption, OutOption, ReleaseOption, WorkspaceOption
+from eccl.commands.output import choose_output
 
 
 class MetricName(StrEnum):
-    """How nearness is measured."""
+    """Similarity of two vectors."""
 
     COSINE = "cosine"
     INNER_PRODUCT = "inner_product"
@@ -26,13 +26,14 @@ def similar(
     run: Annotated[str | None, typer.Option(help="Run; default is the view's own.")] = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Neighbours.")] = 10,
     metric: Annotated[MetricName, typer.Option(help="Similarity.")] = MetricName.COSINE,
-    where: Annotated[str | None, typer.Option(help="SQL over visits, participants and splits.")] = None,
-    output: OutputOption = Output.TABLE,
+    where: Annotated[str | None, typer.Option(help="SQL condition over visits, participants and splits.")] = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
     out: OutOption = None,
-    version: VersionOption = None,
+    release: ReleaseOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Show the visits nearest to one, exact, with their labels.
+    """Find the visits nearest to a visit in an embedding, with their labels; exact search.
 
     Example: eccl similar 9000001 --where "sex = 'F' AND split <> 'train'"
     """
@@ -42,16 +43,12 @@ def similar(
     from eccl.features.store import open_store
     from eccl.workspace import find_workspace
 
+    output = choose_output(as_json, as_csv, out)
     place = find_workspace(workspace)
-    with open_store(place.root, version=version) as store:
+    with open_store(place.root, release=release) as store:
         try:
             found = store.find_nearest(eid, instance, view, k, among=among, run=run, metric=metric.value, where=where)
             show(place, store, found, output, out, k)
         except duckdb.Error as error:
             typer.echo(f"eccl: {error}", err=True)
             raise typer.Exit(1) from None
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(similar)

@@ -1,4 +1,4 @@
-"""``eccl sql``: ask the published store, read-only."""
+"""``eccl sql``: query the published store, read-only."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from eccl.commands.options import OutOption, OutputOption, RowsOption, VersionOption, WorkspaceOption
-from eccl.commands.output import Output
+from eccl.commands.options import CsvOption, JsonOption, OutOption, ReleaseOption, RowsOption, WorkspaceOption
+from eccl.commands.output import choose_output
 
 
 def sql(
@@ -19,17 +19,18 @@ def sql(
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE for $NAME in the query; may be repeated.")
     ] = None,
-    output: OutputOption = Output.TABLE,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
     out: OutOption = None,
     rows: RowsOption = 40,
-    version: VersionOption = None,
+    release: ReleaseOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Ask the published store.
+    """Query the published store, read-only; without a query a prompt opens.
 
     Example: eccl sql "SELECT split, count(*) FROM pairs GROUP BY 1"
 
-    Example: eccl sql "SELECT * FROM labels WHERE code = $code" --param code=I50 --format csv --out labels.csv
+    Example: eccl sql "SELECT * FROM labels WHERE code = $code" --param code=I50 --out labels.csv
     """
     import duckdb
 
@@ -39,10 +40,9 @@ def sql(
 
     if query is not None and file is not None:
         raise typer.BadParameter("give a query or --file, not both")
-    if output is Output.PARQUET and out is None:
-        raise typer.BadParameter("parquet needs a file: --out FILE.parquet")
+    output = choose_output(as_json, as_csv, out)
     place = find_workspace(workspace)
-    with open_store(place.root, version=version) as store:
+    with open_store(place.root, release=release) as store:
         text = file.read_text() if file else query
         if text is None and sys.stdin.isatty():
             from eccl.commands.prompt import Prompt
@@ -62,7 +62,7 @@ def _parameters(given: list[str]) -> dict[str, Any] | None:
     for one in given:
         name, sign, value = one.partition("=")
         if not sign or not name:
-            raise typer.BadParameter(f"{one!r} is no parameter; write NAME=VALUE")
+            raise typer.BadParameter(f"{one!r} is not a parameter; write NAME=VALUE")
         values[name] = _typed(value)
     return values or None
 
@@ -71,8 +71,3 @@ def _typed(value: str) -> int | float | str:
     if re.fullmatch(r"-?(0|[1-9][0-9]*)", value):
         return int(value)
     return float(value) if re.fullmatch(r"-?[0-9]+\.[0-9]+", value) else value
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(sql)

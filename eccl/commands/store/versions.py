@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def versions(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
-    """List the recorded versions of data/ with the command that brings each back, and the releases of the store.
+    """List the recorded data versions with the command that restores each, and the releases of the store.
 
     Example: eccl versions
     """
@@ -60,8 +60,3 @@ def _print_releases(ledger: Ledger) -> None:
             notes.append(f"file removed {release.removed_at[:10]}")
         moment = release.published_at[:16].replace("T", " ")
         typer.echo(f"  {release.name:<14}  {moment}  data {release.data_version}  {', '.join(notes)}".rstrip())
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(versions)

@@ -1,4 +1,4 @@
-"""``eccl adopt``: what won in Table 1 becomes a preset of params.yaml."""
+"""``eccl adopt``: an arm of Table 1 as a preset of params.yaml."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Annotated
 
 import typer
 
-from eccl.commands.options import JsonOption, WorkspaceOption
+from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
 
 
 def adopt(
     arm: Annotated[str, typer.Argument(metavar="ARM", help="Arm of experiments/arms.yaml.")],
-    name: Annotated[
-        str | None, typer.Option("--as", metavar="NAME", help="Name of the preset; default is <preset>_<arm>.")
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the new preset; default is PRESET_ARM.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the preset; write nothing.")] = False,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Add a preset to params.yaml: the chosen one with an arm's changes, as a recipe for the workspace's own stages.
+    """Add a preset to params.yaml: the current preset with the changes of an arm.
 
-    Nothing else in the file changes, and nothing is trained: `eccl train --preset NAME` does that.
+    Nothing else in the file changes, and nothing is trained; `eccl train --preset NAME` trains it.
 
-    Example: eccl adopt mean_pooling --as recipe
+    Example: eccl adopt mean_pooling --preset recipe
     """
     from eccl.study.adopt import adopt as write_adoption
     from eccl.study.adopt import plan_adoption
@@ -31,7 +31,7 @@ def adopt(
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
-    adoption = plan_adoption(place.params_file, open_table(place), arm, name)
+    adoption = plan_adoption(place.params_file, open_table(place), arm, preset)
     if not dry_run:
         write_adoption(place.params_file, adoption)
     if as_json:
@@ -45,8 +45,3 @@ def adopt(
         f"params.yaml has preset {adoption.preset} now: {adoption.base} with {len(adoption.changes)} changes of arm {arm}; "
         f"train it with `eccl train --preset {adoption.preset}`"
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(adopt)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eccl.commands.options import OutputOption, RowsOption, WorkspaceOption
-from eccl.commands.output import Output
+from eccl.commands.options import CsvOption, JsonOption, RowsOption, WorkspaceOption
+from eccl.commands.output import Output, choose_output
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,18 +30,19 @@ def associations(
     split: Annotated[
         Split | None,
         typer.Option(
-            help="Participants to look at; default is test where stage evaluate opened it for the runs, else val."
+            help="Split of the participants; default is test if stage evaluate has scored it for these runs, else val."
         ),
     ] = None,
-    output: OutputOption = Output.TABLE,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
     rows: RowsOption = 20,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Relate predictions of the workspace's own runs to measured traits, diseases and later diagnoses.
+    """Regress measured traits, diseases and later diagnoses on the predictions of the runs.
 
-    Linear, logistic and Cox models, adjusted for age, sex and body surface area; writes reports/associations, where the rows
-    of the other split stay while runs and data are the same. The test split is never opened here: --split test is refused
-    before the stage evaluate has scored these very weights. On the screen are the rows with the smallest q.
+    Linear, logistic and Cox models, adjusted for age, sex and body surface area. Writes reports/associations, which keeps the
+    rows of the other split while runs and data are the same. --split test is refused until the stage evaluate has scored
+    these weights on it. Prints the rows with the smallest q.
 
     Example: eccl associations --split val
     """
@@ -49,8 +50,7 @@ def associations(
     from eccl.evaluation.associations.associate import associate
     from eccl.workspace import find_workspace
 
-    if output is Output.PARQUET:
-        raise typer.BadParameter("the Parquet file is written in any case: reports/associations/associations.parquet")
+    output = choose_output(as_json, as_csv)
     place = find_workspace(workspace)
     found = associate(place, None if split is None else split.value)
     if output is Output.TABLE:
@@ -90,8 +90,3 @@ def _other_split(found: Associations) -> str:
         f"{gone}; `eccl associations --split {other}` makes them anew" if dropped else "",
     ]
     return "\n".join(filter(None, lines))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(associations)

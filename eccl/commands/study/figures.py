@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from eccl.commands.options import JsonOption, WorkspaceOption
+from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from eccl.training.settings.arms import ArmTable
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 
 def figures(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs each figure shows and lacks.")] = False,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Draw figures 2a to 2d as PNG and SVG in reports/figures, and write their points; exit with 1 where one lacks a run.
+    """Draw figures 2a to 2d as PNG and SVG in reports/figures, with their points as a table.
 
-    Scores are those of the validation split until `eccl table1` has frozen which runs count, of the test split after.
+    Scores are those of the validation split until `eccl table1` has frozen the selection of runs, then those of the test
+    split. Exits with 1 if a figure lacks a run; --dry-run lists the runs of each figure.
 
     Example: eccl figures
     """
@@ -60,8 +61,3 @@ def _list(place: Workspace, table: ArmTable, as_json: bool) -> None:
     for name, (runs, lacks) in listed.items():
         typer.echo(f"figure {name}: {', '.join(runs) or 'no run'}")
         typer.echo("".join(f"  lacks: {lack}\n" for lack in lacks), nl=False)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(figures)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eccl.commands.options import JsonOption, WorkspaceOption
+from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from eccl.study.scheduler.jobs import Job
@@ -22,33 +22,32 @@ if TYPE_CHECKING:
 
 def table1(
     arms: Annotated[
-        str | None, typer.Option(help="Arms of experiments/arms.yaml, or parts alone, with commas; default is all.")
+        str | None, typer.Option(help="Arms of experiments/arms.yaml, separated by commas; default is all.")
     ] = None,
-    group: Annotated[str | None, typer.Option(help="Groups of arms: table, beyond, figure_2b; default is all.")] = None,
-    tasks: Annotated[str | None, typer.Option(help="Tasks of each arm, with commas; default is all it has.")] = None,
-    seeds: Annotated[str | None, typer.Option(help="Seeds of the table, with commas; default is all.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Groups of arms, separated by commas: table, beyond, figure_2b; default is all.")
+    ] = None,
+    tasks: Annotated[str | None, typer.Option(help="Tasks of each arm, separated by commas; default is all.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds of the table, separated by commas; default is all.")] = None,
     train_only: Annotated[
-        bool, typer.Option("--train-only", help="Train, and leave the test split alone: no table is written.")
+        bool, typer.Option("--train-only", help="Train only: do not score the test split or write the table.")
     ] = False,
     again: Annotated[
-        str | None, typer.Option(help="Why the test split is scored for another selection of runs, in words.")
+        str | None, typer.Option(help="Reason for scoring the test split once more, for another selection of runs.")
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be trained, by arm; train nothing.")
-    ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="With --dry-run: print every job and why it would run.")
     ] = False,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Train every run of the experiment table that is missing or out of date, then write reports/table1.
 
-    What is asked for is what the table holds: without options every arm, task and seed. A call that was killed is taken up
-    by the next one: finished runs stay, the one in the middle goes on after its last checkpoint. The test split is scored at
-    the end, once, from a frozen selection: to train in several calls, let all but the last be --train-only. Arms are checked
-    against the preset before anything is trained. The folder experiments/ is committed, with the looks at the test split;
-    params.yaml and everything else is yours to commit.
+    Without options: every arm, task and seed. If a call is killed, the next one keeps the finished runs and resumes the
+    current one from its last checkpoint. The test split is scored once, at the end, from a frozen selection: to train in
+    several calls, use --train-only for all but the last. Arms are checked against the preset before anything is trained.
+    Only the folder experiments/ is committed, with the test-access log.
 
     Example: eccl table1 --group table --seeds 42,43
 
@@ -249,8 +248,3 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(table1)

@@ -139,20 +139,15 @@ def test_training_visits_and_absent_runs_are_refused(place: Workspace, tmp_path:
 
 
 def call(place: Workspace, *arguments: str) -> Any:
-    import typer
+    from eccl.commands.app import app
 
-    from eccl.commands.study.associations import register
-
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    register(app)
     result = CliRunner().invoke(app, ["associations", "-w", str(place.root), *arguments])
     assert result.exit_code == 0, result.output
     return result
 
 
 def test_verb_prints_and_counts(place: Workspace) -> None:
-    result = call(place, "--format", "csv")
+    result = call(place, "--csv")
     assert "14 regressions of the test split" in result.stderr
     assert f"followed until {LAST} (cohort.followup_end)" in result.stderr
     assert result.stdout.startswith("analysis,outcome")

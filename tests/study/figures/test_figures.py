@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-import typer
 from typer.testing import CliRunner
 
 from eccl.data.database import empty_table
@@ -290,11 +289,8 @@ def test_runs_of_other_data_do_not_count(copy: Workspace) -> None:
 
 
 def run_verb(place: Workspace, *options: str) -> Any:
-    from eccl.commands.study.figures import register
+    from eccl.commands.app import app
 
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    register(app)
     return CliRunner().invoke(app, ["figures", "-w", str(place.root), *options])
 
 
