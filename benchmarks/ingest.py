@@ -23,8 +23,9 @@ from benchmarks.measure import Row, median_pair
 from benchmarks.raw_cohort import link_raw, make_recordings
 from eccl.config import Params
 from eccl.data import arrays
-from eccl.ingest.modality import modalities
+from eccl.data.layouts import ecg_specs
 from eccl.ingest.reader.supervisor import ReaderProcess
+from eccl.ingest.record import record_readers
 from eccl.ingest.run import run_ingest
 from eccl.readers.ecg.cardiosoft import read_ecg_xml
 from eccl.signal.baseline import remove_baseline
@@ -34,7 +35,7 @@ from eccl.simulate import SimulationConfig, simulate_cohort
 from eccl.versioning.initialise import init_workspace
 from eccl.workspace import Workspace
 
-SHARD = arrays.ecg_specs(1024)[0].shard_rows
+SHARD = ecg_specs(1024)[0].shard_rows
 
 
 def full_disclosure(content: bytes) -> Row:
@@ -99,7 +100,7 @@ def _parts(scratch: Path, recordings: list[Path]) -> float:
         clean[row] = np.rint(remove_baseline(ecg.signal_uv, period)).astype(np.int16)
         measure_quality(raw[row], clean[row], ecg.sample_rate_hz)
     data = scratch / "parts"
-    for spec, records in zip(arrays.ecg_specs(SHARD), (raw, clean), strict=True):
+    for spec, records in zip(ecg_specs(SHARD), (raw, clean), strict=True):
         arrays.prepare_array(data, spec, 1)
         arrays.write_shard(data, spec, 0, records)
     return time.perf_counter() - start
@@ -125,7 +126,7 @@ def _fresh_ingest(scratch: Path, raw: Path, workers: int, shard_rows: int = SHAR
 
 def cine(path: Path) -> Row:
     """A study to a record against decoding every one of its files."""
-    reader = modalities(Params())[1]
+    reader = record_readers(Params())[1]
 
     def decode() -> None:
         with zipfile.ZipFile(path) as archive:
@@ -136,7 +137,7 @@ def cine(path: Path) -> Row:
     with zipfile.ZipFile(path) as archive:
         count = sum(name.endswith(".dcm") for name in archive.namelist())
     process = ReaderProcess(Params().limits)  # as in an ingest: the record crosses a process border
-    ours, theirs = median_pair(lambda: process.read(path, reader), decode, 5)
+    ours, theirs = median_pair(lambda: process.read(path, reader.read), decode, 5)
     process.close()
     return Row(
         "cine zip to record",
@@ -200,7 +201,7 @@ def measure() -> list[Row]:
         full = make_recordings(scratch / "full", 2, full_disclosure_share=1.0)[0]
         study = _study(scratch / "cine")
         signals = np.stack([read_ecg_xml(path.read_bytes()).signal_uv for path in recordings])
-        ecg_kind, cine_kind = modalities(Params())
+        ecg_kind, cine_kind = record_readers(Params())
         frames = cine_kind.read(study).arrays["cine.zarr/frames"]
         cines = np.stack([np.roll(frames, row, axis=2) for row in range(64)])
         return [

@@ -16,6 +16,7 @@ from zarr.codecs import BloscCodec
 
 from benchmarks.measure import Row, median_seconds
 from eccl.data import arrays
+from eccl.data.layouts import ecg_specs
 from eccl.readers.ecg.cardiosoft import read_ecg_xml
 from eccl.signal.baseline import remove_baseline
 from eccl.simulate import SimulationConfig, simulate_cohort
@@ -63,7 +64,7 @@ def random_reads(ecg: NDArray[np.int16]) -> Row:
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        spec = arrays.ecg_specs(512)[1]
+        spec = ecg_specs(512)[1]
         arrays.prepare_array(data, spec, 1)
         arrays.write_shard(data, spec, 0, {row: np.roll(ecg, row * 7, axis=1) for row in range(512)})
         batch = rng.permutation(512)[:128]

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.measure import Row, median_pair, median_seconds
-from eccl.data.arrays import ArraySpec, cine_specs, ecg_specs, prepare_array, write_shard
+from eccl.data.arrays import ArraySpec, prepare_array, write_shard
+from eccl.data.layouts import cine_specs, ecg_specs
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.losses import masked_mse

@@ -19,7 +19,7 @@ from benchmarks.measure import Row
 from eccl.config import load_params
 from eccl.data.arrays import checksum, prepare_array, read_rows, write_shard
 from eccl.data.parts import part_path, read_table, write_parquet
-from eccl.ingest.modality import modalities
+from eccl.ingest.record import record_readers
 from eccl.ingest.run import run_ingest
 from eccl.publishing.publish import publish
 from eccl.simulate import SimulationConfig, simulate_cohort
@@ -70,17 +70,17 @@ def _full_size(folder: Path, small: Workspace) -> Workspace:
     workspace = make_workspace(folder)
     params = load_params(workspace.params_file)
     rows = np.arange(0, LEAVING * 4001, 4001)
-    for modality in modalities(params):
-        known = read_table(small.data, modality.table, ["row"]).column("row").to_pylist()
-        length = SHARD_ROWS[modality.table]
-        for spec in modality.specs:
+    for reader in record_readers(params):
+        known = read_table(small.data, reader.table, ["row"]).column("row").to_pylist()
+        length = SHARD_ROWS[reader.table]
+        for spec in reader.specs:
             records = read_rows(small.data, spec.name, known)
             digests = [checksum(record) for record in records]
             prepare_array(workspace.data, spec, -(-VISITS // length))
             for shard in sorted({int(row) // length for row in rows}):
                 whole = {row: records[row % len(records)] for row in range(shard * length, (shard + 1) * length)}
                 write_shard(workspace.data, spec, shard, whole)
-                part = part_path(workspace.data, modality.table, shard)
+                part = part_path(workspace.data, reader.table, shard)
                 table = pq.read_table(part)
                 mine = pa.array([digests[row % len(records)] for row in table.column("row").to_pylist()])
                 column = f"{spec.name.rpartition('/')[2]}_sha256"

@@ -1,9 +1,4 @@
-"""Zarr v3 arrays of recordings and cines: whole shards in, single records out.
-
-::
-
-    data/ecg.zarr/{raw,clean}    inner chunk = one record, shard = one batch of work
-    data/cine.zarr/frames
+"""Zarr v3 arrays: whole shards are written, single records are read. An inner chunk is one record, a shard one batch of work.
 
 zarr-python writes (its bytes are deterministic), tensorstore reads (16 times zarr-python's rate on the same files). A
 shard does not depend on where it stands in the array, so it is written alone, aside, and renamed into place.
@@ -25,8 +20,6 @@ from numpy.typing import NDArray
 
 from eccl.errors import ChecksumError, ConfigError
 from eccl.data.files import aside, replace_file, temporary_prefix
-
-LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +47,6 @@ class ArraySpec:
     def shard_path(self, data: Path, shard: int) -> Path:
         """Path of one shard's file."""
         return data.joinpath(self.name, "c", str(shard), *("0" for _ in self.record_shape))
-
-
-def ecg_specs(shard_rows: int) -> tuple[ArraySpec, ...]:
-    """Arrays of resting ECGs: raw and baseline-free, (row, 12, 5000) int16 in µV at 500 Hz."""
-    shared = {"unit": "uV", "sample_rate_hz": 500, "leads": list(LEADS), "dimensions": ["row", "lead", "sample"]}
-    return (
-        ArraySpec("ecg.zarr/raw", (12, 5000), "int16", shard_rows, {**shared, "content": "as recorded"}),
-        ArraySpec(
-            "ecg.zarr/clean", (12, 5000), "int16", shard_rows, {**shared, "content": "one-RR moving average removed"}
-        ),
-    )
-
-
-def cine_specs(shard_rows: int, frames: int, window_px: int, parameters: Mapping[str, Any]) -> tuple[ArraySpec, ...]:
-    """Array of cines: (row, frame, y, x) uint8, window of one short-axis slice at native resolution."""
-    attributes = {"dimensions": ["row", "frame", "y", "x"], "parameters": dict(parameters)}
-    return (ArraySpec("cine.zarr/frames", (frames, window_px, window_px), "uint8", shard_rows, attributes),)
 
 
 def prepare_array(data: Path, spec: ArraySpec, shards: int) -> None:

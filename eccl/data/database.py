@@ -14,11 +14,11 @@ import pyarrow as pa
 
 from eccl.errors import SchemaError
 from eccl.data.parts import current_rows, read_table, table_files, write_parquet
+from eccl.modalities import SLOT_TABLES
 from eccl.workspace import Workspace, shipped
 
 COHORT_TABLES = (
-    "recordings",
-    "cines",
+    *SLOT_TABLES,
     "quarantine",
     "participants",
     "visits",
@@ -34,8 +34,7 @@ COHORT_TABLES = (
 """Tables under data/, in the order in which they can be filled."""
 
 SORT_KEYS = {
-    "recordings": ("row",),
-    "cines": ("row",),
+    **dict.fromkeys(SLOT_TABLES, ("row",)),
     "quarantine": ("kind", "path", "reason", "detail"),
     "participants": ("eid",),
     "visits": ("eid", "instance"),

@@ -3,8 +3,8 @@
 ::
 
     data/tables/
-      recordings/part-00042.parquet    one per ECG shard
-      cines/part-00007.parquet         one per cine shard
+      recordings/part-00042.parquet    one per shard of the modality's arrays
+      cines/part-00007.parquet
       quarantine/*.parquet
       <table>.parquet                  every other table
 """
@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 
 from eccl.errors import ChecksumError, WorkspaceError
 from eccl.data.files import TEMPORARY_PREFIX, aside, sha256_file
+from eccl.modalities import MODALITIES, SLOT_TABLES
 
-PARTED = ("recordings", "cines", "quarantine")
-TABLE_OF_MODALITY = {"ecg": "recordings", "cine": "cines"}
-"""Table whose rows are a modality's slots."""
+PARTED = (*SLOT_TABLES, "quarantine")
+"""Tables with one file per shard."""
 
 
 def part_path(data: Path, table: str, shard: int) -> Path:
@@ -44,7 +44,7 @@ def table_files(data: Path, table: str) -> list[Path]:
 def read_table(data: Path, table: str, columns: list[str] | None = None) -> pa.Table:
     """Read one table of a cohort.
 
-    Of recordings and cines only current rows are returned: one per visit, the one with the highest slot. Of quarantine, read
+    Of a modality's table only current rows are returned: one per visit, the one with the highest slot. Of quarantine, read
     whole, only what still stands: a refusal that a later file of the same visit settled is left out.
 
     Raises
@@ -58,10 +58,10 @@ def read_table(data: Path, table: str, columns: list[str] | None = None) -> pa.T
             f"table {table} has no file under {data / 'tables'}; run `eccl ingest RAW`, or `dvc pull` for a recorded version"
         )
     wanted = columns
-    if columns is not None and table in {"recordings", "cines"}:
+    if columns is not None and table in SLOT_TABLES:
         wanted = list(dict.fromkeys([*columns, "eid", "instance", "row"]))
     whole = read_files(files, wanted)
-    if table in {"recordings", "cines"}:
+    if table in SLOT_TABLES:
         whole = current_rows(whole)
     if table == "quarantine" and columns is None:
         whole = open_refusals(data, whole)
@@ -106,11 +106,11 @@ def current_rows(table: pa.Table) -> pa.Table:
 def open_refusals(data: Path, refused: pa.Table) -> pa.Table:
     """Keep the refusals that no later slot of the same visit superseded; refusals without a slot always stand."""
     latest: dict[tuple[str, int, int], int] = {}
-    for kind, table in (("ecg", "recordings"), ("cine", "cines")):
-        if table_files(data, table):
-            rows = read_table(data, table, ["eid", "instance", "row"])
+    for modality in MODALITIES:
+        if table_files(data, modality.table):
+            rows = read_table(data, modality.table, ["eid", "instance", "row"])
             rows = rows.filter(pc.is_in(rows.column("eid"), value_set=refused.column("eid").combine_chunks()))
-            latest |= {(kind, row["eid"], row["instance"]): row["row"] for row in rows.to_pylist()}
+            latest |= {(modality.kind, row["eid"], row["instance"]): row["row"] for row in rows.to_pylist()}
     keys = refused.select(["kind", "eid", "instance", "row"]).to_pylist()
     visits = [(key["kind"], key["eid"], key["instance"]) for key in keys]
     for visit, key in zip(visits, keys, strict=True):

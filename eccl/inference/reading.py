@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 
 from eccl.config import Params
 from eccl.errors import Reason, Rejected, SourceError, WorkerError, WorkspaceError
-from eccl.ingest.modality import Modality, modalities
 from eccl.ingest.raw.discover import RawFile, numbers_in
 from eccl.ingest.raw.raw_files import Entry, LocalFiles
 from eccl.ingest.raw.source import RawSource
+from eccl.ingest.record import RecordReader, record_reader
 from eccl.ledger.tombstones import Tombstones
+from eccl.modalities import ECG
 from eccl.remedies import remedy
 
 NOBODY = Tombstones()
-CLEAN = "ecg.zarr/clean"
-SUFFIX = ".xml"
 WITHDRAWN = "withdrawn"
 """Reason of a refusal that no ingest gives: it leaves such files out without a word."""
 
@@ -81,7 +80,7 @@ class Reader:
         self._tombstones = tombstones
         self._files = LocalFiles(folder)
         self._source = RawSource(self._files, params.limits)
-        self._modality: Modality = modalities(params)[0]
+        self._reader: RecordReader = record_reader(ECG, params)
 
     def entries(self) -> tuple[list[Entry], int]:
         """Entries that end in .xml, by path, and how many others there are; hidden files are left out.
@@ -94,7 +93,7 @@ class Reader:
         if not self._files.folder.is_dir() or not any(self._files.folder.iterdir()):
             raise WorkspaceError("no folder with files at this path; give the folder that holds the ECG files (*.xml)")
         found = self._files.entries()
-        wanted = [entry for entry in found if entry.suffix == SUFFIX]
+        wanted = [entry for entry in found if entry.suffix in ECG.suffixes]
         if not wanted:
             raise WorkspaceError(
                 f"none of the {len(found)} files in this folder ends in .xml; give the folder of the ECG files"
@@ -124,7 +123,7 @@ class Reader:
             The folder went away, or no process to read with can be started: that says nothing about the file.
         """
         # Whose file it is does not matter here: nothing is stored under a participant.
-        file = RawFile(0, 0, entry.path, entry.size, entry.mtime_ns)
+        file = RawFile(0, 0, ECG.kind, entry.path, entry.size, entry.mtime_ns)
         if self._tombstones.select(numbers_in(entry.path)):
             return Refusal(entry.path, WITHDRAWN, "the file's name holds the id of a participant who withdrew")
         try:
@@ -132,8 +131,8 @@ class Reader:
                 raise Rejected(Reason.UNREADABLE, entry.problem)
             with self._source.fetch(file) as raw:
                 sha256 = raw.fingerprint()
-                record = raw.read(self._modality)
-            return Recording(entry.path, sha256, record.arrays[CLEAN], record.columns)
+                record = raw.read(self._reader)
+            return Recording(entry.path, sha256, record.arrays[ECG.model_array], record.columns)
         except Rejected as error:
             return Refusal(entry.path, error.reason, error.detail)
         except (SourceError, WorkerError):

@@ -1,4 +1,4 @@
-"""The batch worker: one shard's records in, one shard and its part out. Workers share no file."""
+"""The batch worker: reads the raw files of one shard and commits the shard and its part. Workers share no file."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from eccl.config import Params
 from eccl.data.arrays import find_damaged, read_rows, write_shard
 from eccl.data.database import conform, write_if_changed
 from eccl.data.parts import part_path
-from eccl.data.slots import CHECKSUM_OF_ARRAY
 from eccl.errors import ChecksumError, Reason, Rejected, SourceError, WorkerError
-from eccl.ingest.modality import Modality, Record, modalities
 from eccl.ingest.plan import Batch, Item, quarantine_path
 from eccl.ingest.raw.known_files import UNREADABLE
 from eccl.ingest.raw.source import Source
+from eccl.ingest.record import Record, RecordReader, record_reader
+from eccl.modalities import MODALITY_OF_KIND
 from eccl.remedies import remedy
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of a batch; hashes let the caller remember the raw files."""
+    """Counts of a batch, and the hashes of its raw files by slot."""
 
     kind: str
     shard: int
@@ -41,25 +41,25 @@ class BatchResult:
 
 
 def ingest_batch(source: Source, data: Path, params: Params, batch: Batch) -> BatchResult:
-    """Read a batch's records from their source and commit their shard.
+    """Read the records of a batch and commit their shard.
 
-    The shard's arrays are written first, then the quarantine part, and last the part whose appearance makes the rows
-    exist. A kill before that leaves slots nobody believes in; the next run fills them with the same bytes.
+    The arrays of the shard are written first, then the quarantine part, and last the part of the table, which makes the rows
+    exist. A kill before that leaves slots without a row; the next run fills them with the same bytes.
     """
-    modality = next(m for m in modalities(params) if m.kind == batch.kind)
+    reader = record_reader(MODALITY_OF_KIND[batch.kind], params)
     records: dict[int, Record] = {}
     rows: list[dict[str, Any]] = []
-    refused: list[dict[str, Any]] = []
+    quarantined: list[dict[str, Any]] = []
     hashes: list[tuple[int, str | None]] = []
     for item in batch.items:
-        origin, outcome = _read(source, modality, item)
+        origin, outcome = _read(source, reader, item)
         hashes.append((item.row, origin["file_sha256"]))
         if isinstance(outcome, Record):
             records[item.row] = outcome
             rows.append({**origin, **outcome.columns})
-        elif not item.is_repair:  # a slot that cannot be repaired now stays as it is, and is found again
-            refused.append({"kind": batch.kind, **origin, **_verdict(outcome)})
-    _commit(data, modality, batch, records, rows, refused)
+        elif not item.is_repair:  # a slot that cannot be repaired now is left as it is; the next repair finds it again
+            quarantined.append({"kind": batch.kind, **origin, **_verdict(outcome)})
+    _commit(data, reader, batch, records, rows, quarantined)
     repairs = {item.row for item in batch.items if item.is_repair}
     repaired = len(repairs & records.keys())
     return BatchResult(
@@ -68,13 +68,13 @@ def ingest_batch(source: Source, data: Path, params: Params, batch: Batch) -> Ba
         expected=len(batch.items),
         written=len(rows) - repaired,
         repaired=repaired,
-        quarantined=dict(Counter(str(row["reason"]) for row in refused)),
+        quarantined=dict(Counter(str(row["reason"]) for row in quarantined)),
         flags=dict(Counter(flag for row in rows for flag in str(row["flags"]).split(",") if flag)),
         hashes=tuple(hashes),
     )
 
 
-def _read(source: Source, modality: Modality, item: Item) -> tuple[dict[str, Any], Record | Rejected]:
+def _read(source: Source, reader: RecordReader, item: Item) -> tuple[dict[str, Any], Record | Rejected]:
     origin: dict[str, Any] = {
         "eid": item.file.eid,
         "instance": item.file.instance,
@@ -86,18 +86,16 @@ def _read(source: Source, modality: Modality, item: Item) -> tuple[dict[str, Any
     try:
         with source.fetch(item.file) as raw:
             origin["file_sha256"] = raw.fingerprint()
-            return origin, raw.read(modality)
+            return origin, raw.read(reader)
     except Rejected as error:
         return origin, error
-    except (SourceError, WorkerError):  # no place, or nobody to read: that says nothing about the file
+    except (SourceError, WorkerError):  # not a fault of the file
         raise
     except OSError as error:
         return origin, Rejected(Reason.UNREADABLE, f"{type(error).__name__} while reading the file")
     except Exception as error:
-        # One file must not stop the batch. Only the kind of error is told: its message may quote the file.
-        return origin, Rejected(
-            Reason.READER_FAILED, f"{type(error).__name__} in the reader; the file met a case nobody foresaw"
-        )
+        # One file must not stop the batch. Only the class of the error is recorded: its message may quote the file.
+        return origin, Rejected(Reason.READER_FAILED, f"unexpected {type(error).__name__} in the reader")
 
 
 def _verdict(error: Rejected) -> dict[str, str]:
@@ -106,61 +104,63 @@ def _verdict(error: Rejected) -> dict[str, str]:
 
 def _commit(
     data: Path,
-    modality: Modality,
+    reader: RecordReader,
     batch: Batch,
     records: dict[int, Record],
     rows: list[dict[str, Any]],
-    refused: list[dict[str, Any]],
+    quarantined: list[dict[str, Any]],
 ) -> None:
-    part = part_path(data, modality.table, batch.shard)
-    quarantine = quarantine_path(data, modality.kind, batch.shard)
+    part = part_path(data, reader.table, batch.shard)
     if records:
-        # All are read before the first is written: damage found in the second array leaves the first as it was.
-        kept = {spec.name: _records_to_keep(data, spec.name, part, batch, records.keys()) for spec in modality.specs}
-        for spec in modality.specs:
+        # All are read before the first is written: damage found in the second array leaves the first one unchanged.
+        kept = {
+            name: _records_to_keep(data, name, column, batch, records.keys())
+            for name, column in reader.modality.arrays.items()
+        }
+        for spec in reader.specs:
             fresh = {row: record.arrays[spec.name] for row, record in records.items()}
             write_shard(data, spec, batch.shard, kept[spec.name] | fresh)
-    _refuse(quarantine, refused, records.keys())
+    _update_quarantine(quarantine_path(data, reader.kind, batch.shard), quarantined, records.keys())
     if rows:
-        write_if_changed(_joined(modality.table, part, rows), part)
+        write_if_changed(_joined(reader.table, part, rows), part)
 
 
-def _refuse(path: Path, refused: list[dict[str, Any]], accepted: Collection[int]) -> None:
-    """Bring a quarantine part up to date: new refusals come in, slots that are filled after a retry go out."""
+def _update_quarantine(path: Path, quarantined: list[dict[str, Any]], accepted: Collection[int]) -> None:
+    """Add newly quarantined files to a quarantine part, and remove slots that a retry filled."""
     if path.is_file():
         before = pq.read_table(path)
         slots = pa.array(sorted(accepted), before.schema.field("row").type)
         left = before.filter(pc.invert(pc.is_in(before.column("row"), value_set=slots)))
-        if left.num_rows < before.num_rows and left.num_rows + len(refused) == 0:
+        if left.num_rows < before.num_rows and left.num_rows + len(quarantined) == 0:
             path.unlink()
         elif left.num_rows < before.num_rows:
             write_if_changed(left, path)
-    if refused:
-        write_if_changed(_joined("quarantine", path, refused), path)
+    if quarantined:
+        write_if_changed(_joined("quarantine", path, quarantined), path)
 
 
 def _records_to_keep(
-    data: Path, name: str, part: Path, batch: Batch, fresh: Collection[int]
+    data: Path, name: str, column: str, batch: Batch, fresh: Collection[int]
 ) -> dict[int, NDArray[Any]]:
-    """Committed records of the shard that stay, read back to their checksums.
+    """Committed records of the shard that are kept, checked against their checksums.
 
     Raises
     ------
     ChecksumError
-        Some do not read back and nobody has counted them as damaged: written anew, their loss would look intended.
+        Some do not read back and the plan does not list them as damaged: rewriting the shard would hide their loss.
     """
+    part = part_path(data, MODALITY_OF_KIND[batch.kind].table, batch.shard)
     if not part.is_file():
         return {}
-    column = CHECKSUM_OF_ARRAY[name][1]
     committed = pq.read_table(part, columns=["row", column]).to_pylist()
-    # Slots of this very batch may be there already: a worker that outlived its parent, or a retry. Ours replace them.
+    # Slots of this batch may be committed already, by a worker that outlived its parent or a retry; they are replaced.
     known = {line["row"]: line[column] for line in committed if line["row"] not in fresh}
     damaged = set(find_damaged(data, name, list(known), list(known.values())))
     counted = {item.row for item in batch.items if item.is_repair} | set(batch.damaged)
     if damaged - counted:
         raise ChecksumError(
-            f"{len(damaged - counted)} committed slots of shard {batch.shard} of {name} do not read back, and the shard is to be "
-            "written anew; run `eccl ingest RAW --repair`, or bring it back with `dvc checkout data.dvc`"
+            f"{len(damaged - counted)} committed slots of shard {batch.shard} of {name} do not read back, and the "
+            "shard must be rewritten; run `eccl ingest RAW --repair`, or restore it with `dvc checkout data.dvc`"
         )
     whole = [row for row in known if row not in damaged]
     return dict(zip(whole, read_rows(data, name, whole), strict=True))

@@ -1,7 +1,7 @@
-"""Which slot each new file gets, in shard-sized batches of work.
+"""Assign a slot to every new file, and group them into batches of one shard.
 
-The plan depends on nothing but the files found and the slots already taken, so the run after a kill makes the same plan
-for what is left, and ends in the same bytes.
+The plan depends only on the files found and the slots already taken. The run after a kill therefore makes the same plan
+for the remaining files and writes the same bytes.
 """
 
 from __future__ import annotations
@@ -12,21 +12,24 @@ from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from eccl.data.arrays import find_damaged, mend_metadata
 from eccl.data.parts import part_path, read_files, table_files
-from eccl.ingest.modality import Modality
 from eccl.ingest.raw.discover import RawFile
-from eccl.ingest.raw.known_files import SeenFiles
+from eccl.ingest.raw.known_files import KnownHashes
+from eccl.ingest.record import RecordReader
+from eccl.modalities import Modality
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is already decided for one visit: committed or refused, from which raw bytes."""
+    """The committed or quarantined slot of one visit, and the hash of its raw file; `reason` is None if committed."""
 
     file_sha256: str | None
     row: int
-    refused_for: str | None
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One shard's worth of work.
+    """Files of one shard.
 
-    `damaged` are committed slots of the shard that do not read back and that no item brings back; they are not carried over.
+    `damaged` are committed slots of the shard that do not read back and that no item repairs; they are not carried over.
     """
 
     kind: str
@@ -53,7 +56,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Work to do for one modality, and what needs none."""
+    """Batches of one modality, and counts of the files that need no work."""
 
     batches: tuple[Batch, ...]
     unchanged: int
@@ -66,12 +69,12 @@ class Plan:
 
     @property
     def new(self) -> int:
-        """Files to read, those of damaged slots left out."""
+        """Files to read, without those of damaged slots."""
         return sum(len(batch.items) for batch in self.batches) - self.repairs
 
     @property
     def repairs(self) -> int:
-        """Damaged slots whose files are to be read again."""
+        """Damaged slots whose files will be read again."""
         return sum(item.is_repair for batch in self.batches for item in batch.items)
 
 
@@ -81,7 +84,7 @@ def quarantine_path(data: Path, kind: str, shard: int) -> Path:
 
 
 def known_visits(data: Path, modality: Modality) -> dict[tuple[int, int], Known]:
-    """Visits already committed or refused, each by its highest slot."""
+    """Visits already committed or quarantined, each by its highest slot."""
     known: dict[tuple[int, int], Known] = {}
     for quarantined in (True, False):
         for row, visit, sha, reason in _taken(data, modality, quarantined=quarantined):
@@ -91,78 +94,105 @@ def known_visits(data: Path, modality: Modality) -> dict[tuple[int, int], Known]
 
 
 def taken_rows(data: Path, modality: Modality) -> set[int]:
-    """Slots that are committed, reserved for a refused file, or emptied by a withdrawal: none of them is given again."""
+    """Slots that are committed, reserved for a quarantined file, or emptied by a withdrawal; none of them is assigned again."""
     both = itertools.chain(_taken(data, modality, quarantined=True), _taken(data, modality, quarantined=False))
     return {row for row, *_ in both} | _deleted(data, modality)
 
 
 def make_plan(
     data: Path,
-    modality: Modality,
+    reader: RecordReader,
     files: Iterable[RawFile],
-    seen: SeenFiles,
+    hashes: KnownHashes,
     *,
     retry: Container[str] = (),
     damaged: Collection[int] = (),
 ) -> Plan:
-    """Compare the files found with what is known and give every new or changed one a slot.
+    """Compare the files found with the known visits and assign a slot to every new or changed one.
 
     Parameters
     ----------
     retry
-        Reasons whose files are read again, for instance after a limit in params.yaml was changed.
+        Quarantine reasons whose files are read again, for instance after a limit in params.yaml was changed.
     damaged
-        Committed slots that do not read back; those whose file is still the same are read again into the same slot.
+        Committed slots that do not read back. If the raw file is unchanged, it is read again into the same slot.
     """
-    known = known_visits(data, modality)
+    known = known_visits(data, reader.modality)
     counts = Counter[str]()
     fresh: list[RawFile] = []
-    again: list[Item] = []
+    repeated: list[Item] = []
     present: set[tuple[int, int]] = set()
     for file in files:
         visit = (file.eid, file.instance)
         present.add(visit)
-        fate = _fate(known.get(visit), file, seen, retry, damaged)
+        fate = _fate(known.get(visit), file, hashes, retry, damaged)
         counts[fate] += 1
         if fate == "repair":
-            again.append(Item(file, known[visit].row, is_repair=True))
-        elif fate == "retried":  # nothing is in its slot
-            again.append(Item(file, known[visit].row))
+            repeated.append(Item(file, known[visit].row, is_repair=True))
+        elif fate == "retried":  # its slot is empty
+            repeated.append(Item(file, known[visit].row))
         elif fate not in {"unchanged", "quarantined"}:
             fresh.append(file)
-    taken = taken_rows(data, modality)
+    taken = taken_rows(data, reader.modality)
     free = (row for row in itertools.count() if row not in taken)
-    items = sorted([*again, *(Item(file, next(free)) for file in sorted(fresh))], key=lambda item: item.row)
-    lost = set(damaged) - {item.row for item in again}
+    items = sorted([*repeated, *(Item(file, next(free)) for file in sorted(fresh))], key=lambda item: item.row)
+    lost = set(damaged) - {item.row for item in repeated}
     last = max([*taken, *(item.row for item in items)], default=-1)
     return Plan(
-        batches=_batches(modality, items, lost),
+        batches=_batches(reader, items, lost),
         unchanged=counts["unchanged"],
         quarantined_before=counts["quarantined"],
         changed=counts["changed"],
         retried=counts["retried"],
         vanished=len(known.keys() - present),
         damaged=len(damaged),
-        shards=last // modality.shard_rows + 1,
+        shards=last // reader.shard_rows + 1,
     )
 
 
-def _fate(before: Known | None, file: RawFile, seen: SeenFiles, retry: Container[str], damaged: Container[int]) -> str:
+def mend_arrays(data: Path, reader: RecordReader) -> None:
+    """Write missing or unreadable array metadata again, so that records are not taken for damaged because of it."""
+    files = table_files(data, reader.table)
+    if files:
+        last = max(read_files(files, ["row"]).column("row").to_pylist(), default=-1)
+        for spec in reader.specs:
+            mend_metadata(data, spec, last // reader.shard_rows + 1)
+
+
+def damaged_slots(data: Path, modality: Modality) -> set[int]:
+    """Slots of a modality with a record that does not read back, superseded ones included; reads every record."""
+    files = table_files(data, modality.table)
+    if not files:
+        return set()
+    found = read_files(files, ["row", *modality.arrays.values()])
+    rows = found.column("row").to_pylist()
+    return {row for name, column in modality.arrays.items() for row in _damaged(data, name, rows, found.column(column))}
+
+
+def _damaged(data: Path, name: str, rows: list[int], checksums: pa.ChunkedArray) -> list[int]:
+    if not (data / name / "zarr.json").is_file():
+        return rows
+    return find_damaged(data, name, rows, checksums.to_pylist())
+
+
+def _fate(
+    before: Known | None, file: RawFile, hashes: KnownHashes, retry: Container[str], damaged: Container[int]
+) -> str:
     if before is None:
         return "new"
-    if seen.sha256(file) != before.file_sha256:
+    if hashes.sha256(file) != before.file_sha256:
         return "changed"
-    if before.refused_for is not None:
-        return "retried" if before.refused_for in retry else "quarantined"
+    if before.reason is not None:
+        return "retried" if before.reason in retry else "quarantined"
     return "repair" if before.row in damaged else "unchanged"
 
 
-def _batches(modality: Modality, items: list[Item], lost: Collection[int]) -> tuple[Batch, ...]:
+def _batches(reader: RecordReader, items: list[Item], lost: Collection[int]) -> tuple[Batch, ...]:
     def shard_of(row: int) -> int:
-        return row // modality.shard_rows
+        return row // reader.shard_rows
 
     return tuple(
-        Batch(modality.kind, shard, tuple(group), tuple(sorted(row for row in lost if shard_of(row) == shard)))
+        Batch(reader.kind, shard, tuple(group), tuple(sorted(row for row in lost if shard_of(row) == shard)))
         for shard, group in itertools.groupby(items, key=lambda item: shard_of(item.row))
     )
 

@@ -1,4 +1,4 @@
-"""What an ingest expected and what became of it: the counts that must agree."""
+"""Counts of an ingest: files expected, written, repaired, skipped and quarantined, which must agree."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from eccl.ingest.tabular import TabularReport
 class KindReport:
     """Counts of one kind of raw file; ``expected`` = ``written`` + ``repaired`` + ``skipped`` + ``quarantined``.
 
-    `damaged` counts committed slots that did not read back, where they were looked for; those not repaired have lost their raw
-    file, or it cannot be read now.
+    `damaged` counts committed slots that did not read back, if the run was a repair; the raw file of those that were not
+    repaired is missing, changed or unreadable.
     """
 
     kind: str
@@ -40,7 +40,7 @@ class KindReport:
                 f"{self.kind}: {self.expected} files found, {accounted} accounted for ({self.written} written, "
                 f"{self.repaired} repaired, "
                 f"{sum(self.skipped.values())} skipped, {sum(self.quarantined.values())} quarantined); run the ingest again, "
-                "and report this if it stays"
+                "and report this if it happens again"
             )
 
 
@@ -56,7 +56,7 @@ class IngestReport:
     remarks: tuple[str, ...] = ()
 
     def describe(self) -> str:
-        """Say in a few lines what was expected and what became of it."""
+        """Summarise the counts in a few lines of text."""
         lines = []
         for kind in self.kinds:
             reasons = ", ".join(f"{count} {reason}" for reason, count in {**kind.skipped, **kind.quarantined}.items())
@@ -69,21 +69,23 @@ class IngestReport:
         rows = ", ".join(f"{count} {name}" for name, count in {**self.tabular.rows, **self.cohort}.items())
         lines.append(f"tables: {self.tabular.read} of {self.tabular.files} files read; {rows}")
         if self.tabular.quarantined:
-            refused = ", ".join(f"{count} {reason}" for reason, count in self.tabular.quarantined.items())
-            lines.append(f"tables, in quarantine: {refused}")
+            reasons = ", ".join(f"{count} {reason}" for reason, count in self.tabular.quarantined.items())
+            lines.append(f"tables, quarantined: {reasons}")
         if self.tabular.withdrawn_rows:
             lines.append(
-                f"tables: {self.tabular.withdrawn_rows} rows of participants withdrawn before the export left out"
+                f"tables: {self.tabular.withdrawn_rows} rows of participants withdrawn before the export skipped"
             )
         for kind in self.kinds:
             if kind.damaged:
                 lines.append(f"{kind.kind}: {kind.repaired} of {kind.damaged} damaged slots were repaired{_rest(kind)}")
             if kind.vanished:
-                lines.append(f"{kind.kind}: {kind.vanished} known visits have no file any more; their slots stay")
+                lines.append(
+                    f"{kind.kind}: {kind.vanished} known visits have no raw file any more; their slots are kept"
+                )
         if self.tabular.left_in_arrays:
             lines.append(
-                f"{self.tabular.left_in_arrays} visits of participants who withdrew since are left in the arrays and their parts; "
-                "the gate fails until they are gone: run `eccl withdraw LIST` with their withdrawal list"
+                f"{self.tabular.left_in_arrays} visits of withdrawn participants are still in the arrays and their parts, and the gate "
+                "fails because of them: run `eccl withdraw LIST` with their withdrawal list"
             )
         lines += self.remarks
         change = "changed" if self.is_changed else "nothing changed"
@@ -94,26 +96,26 @@ class IngestReport:
 def _rest(kind: KindReport) -> str:
     if kind.repaired == kind.damaged:
         return ""
-    return "; the raw files of the others are gone, changed or unreadable: bring their shards back with `dvc checkout data.dvc`"
+    return "; the raw files of the others are missing, changed or unreadable: restore their shards with `dvc checkout data.dvc`"
 
 
 def reconcile(kind: str, found: Discovery, plan: Plan, results: Iterable[BatchResult]) -> KindReport:
-    """Add up one kind of raw file and check the sum.
+    """Add up the results of one kind of raw file and check the sum.
 
     Raises
     ------
     ReconcileError
         Files found and files accounted for differ.
     """
-    mine = [result for result in results if result.kind == kind]
+    own = [result for result in results if result.kind == kind]
     quarantined: Counter[str] = Counter()
     flags: Counter[str] = Counter()
-    for result in mine:
+    for result in own:
         quarantined.update(result.quarantined)
         flags.update(result.flags)
     unplaced = [file.reason.value for file in found.unplaced if file.kind == kind]
     quarantined.update(unplaced)
-    repaired = sum(result.repaired for result in mine)
+    repaired = sum(result.repaired for result in own)
     skipped = {
         "unchanged": plan.unchanged,
         "damaged, not readable now": plan.repairs - repaired,
@@ -124,7 +126,7 @@ def reconcile(kind: str, found: Discovery, plan: Plan, results: Iterable[BatchRe
     report = KindReport(
         kind=kind,
         expected=len(found.files[kind]) + len(unplaced) + found.withdrawn[kind] + found.duplicates[kind],
-        written=sum(result.written for result in mine),
+        written=sum(result.written for result in own),
         repaired=repaired,
         skipped={reason: count for reason, count in skipped.items() if count},
         quarantined=dict(sorted(quarantined.items())),

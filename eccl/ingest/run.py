@@ -1,4 +1,4 @@
-"""The ingest, step by step: discover, plan, map, tables, cohort, reconcile.
+"""The ingest as a list of steps: discover, plan, map over batches, tables, cohort, reconcile.
 
 ::
 
@@ -9,12 +9,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,33 +21,33 @@ from eccl.data.arrays import prepare_array
 from eccl.data.files import sweep
 from eccl.data.lock import writing
 from eccl.data.parts import data_version
-from eccl.errors import Reason, ReconcileError, WorkerError, WorkspaceError
+from eccl.errors import Reason, ReconcileError, WorkspaceError
 from eccl.ingest.batch import BatchResult, ingest_batch
-from eccl.ingest.memory import fitting_workers
-from eccl.ingest.modality import Modality, modalities
-from eccl.ingest.plan import Batch, Plan, make_plan, taken_rows
-from eccl.ingest.raw.discover import Discovery, leave_out
-from eccl.ingest.raw.known_files import SeenFiles
+from eccl.ingest.plan import Batch, Plan, damaged_slots, make_plan, mend_arrays, taken_rows
+from eccl.ingest.raw.discover import Discovery, skip_withdrawn
+from eccl.ingest.raw.known_files import KnownHashes
 from eccl.ingest.raw.source import Source, to_source
-from eccl.ingest.repair import damaged_slots, mend_arrays
+from eccl.ingest.record import record_readers
 from eccl.ingest.report import IngestReport, reconcile
 from eccl.ingest.tabular import ingest_tables
+from eccl.ingest.workers import WorkerProcesses, fitting_workers
 from eccl.ledger.tombstones import Tombstones, require_no_pending_withdrawal
+from eccl.modalities import MODALITIES
 from eccl.workspace import Workspace
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
-    """What an ingest reads again although its raw file is the same.
+class Repeat:
+    """What an ingest reads again although the raw file is unchanged.
 
     Parameters
     ----------
     retry
-        Refused files: all of them (True), or those refused for some reasons.
+        Quarantined files: all of them (True), or those with some reasons.
     repair
-        Committed slots that do not read back to their checksum; finding them reads every slot.
+        Committed slots that do not match their checksum; finding them reads every slot.
     """
 
     retry: bool | Collection[Reason] = False
@@ -65,26 +60,31 @@ class Again:
         return frozenset(reason.value for reason in chosen)
 
 
+def hashes_path(workspace: Workspace) -> Path:
+    """Cache of the raw files' hashes."""
+    return workspace.state / "seen.json"
+
+
 class IngestSession:
     """One ingest under the workspace's write lock; made by :func:`session`."""
 
-    def __init__(self, workspace: Workspace, source: Source, params: Params, again: Again = Again()) -> None:
+    def __init__(self, workspace: Workspace, source: Source, params: Params, repeat: Repeat = Repeat()) -> None:
         self.workspace = workspace
         self.source = source
         self.params = params
-        self.seen = SeenFiles(source, workspace.state / "seen.json")
-        self.modalities: dict[str, Modality] = {m.kind: m for m in modalities(params)}
-        if again.repair:
-            for modality in self.modalities.values():
-                mend_arrays(workspace.data, modality)
-        self.found, self.plans = plan_ingest(workspace, source, params, self.seen, again)
+        self.hashes = KnownHashes(source, hashes_path(workspace))
+        self.readers = record_readers(params)
+        if repeat.repair:
+            for reader in self.readers:
+                mend_arrays(workspace.data, reader)
+        self.found, self.plans = plan_ingest(workspace, source, params, self.hashes, repeat)
         self.remarks: tuple[str, ...] = ()
         self._version_before = _version(workspace)
 
     @property
     def batches(self) -> list[Batch]:
-        """Work to do; cines first, because they take longest."""
-        return [batch for kind in ("cine", "ecg") for batch in self.plans[kind].batches]
+        """Batches to commit; those of the slowest modality first."""
+        return [batch for modality in reversed(MODALITIES) for batch in self.plans[modality.kind].batches]
 
     @property
     def work(self) -> Callable[[Batch], BatchResult]:
@@ -92,16 +92,16 @@ class IngestSession:
         return partial(ingest_batch, self.source, self.workspace.data, self.params)
 
     def fitting(self, workers: int) -> int:
-        """Worker processes that there is work and memory for.
+        """Number of worker processes for which there is work and memory.
 
         Raises
         ------
         ConfigError
             There is no memory for one batch.
         """
-        kinds = [m for m in self.modalities.values() if self.plans[m.kind].batches]
+        readers = [reader for reader in self.readers if self.plans[reader.kind].batches]
         useful = max(1, min(workers, len(self.batches)))
-        fitting = fitting_workers(useful, kinds) if kinds else 1
+        fitting = fitting_workers(useful, readers) if readers else 1
         if fitting < useful:
             self.remarks = (f"there was memory for {fitting} of {useful} workers",)
         return fitting
@@ -110,9 +110,9 @@ class IngestSession:
         """Create or widen the arrays' metadata, once, before any worker starts."""
         self.workspace.tables.mkdir(parents=True, exist_ok=True)
         sweep(self.workspace.data)
-        for kind, modality in self.modalities.items():
-            for spec in modality.specs:
-                prepare_array(self.workspace.data, spec, self.plans[kind].shards)
+        for reader in self.readers:
+            for spec in reader.specs:
+                prepare_array(self.workspace.data, spec, self.plans[reader.kind].shards)
 
     def finish(self, results: Iterable[BatchResult]) -> IngestReport:
         """Write the tables, derive the cohort and account for every file.
@@ -144,27 +144,29 @@ class IngestSession:
         }
         for result in results:
             for row, digest in result.hashes:
-                self.seen.remember(files[(result.kind, row)], digest)
-        self.seen.save()
+                self.hashes.remember(files[(result.kind, row)], digest)
+        self.hashes.save()
 
     def _check_slots(self) -> None:
-        for kind, modality in self.modalities.items():
-            planned = {item.row for batch in self.plans[kind].batches for item in batch.items}
+        for modality in MODALITIES:
+            planned = {item.row for batch in self.plans[modality.kind].batches for item in batch.items}
             missing = planned - taken_rows(self.workspace.data, modality)
             if missing:
-                raise ReconcileError(f"{kind}: {len(missing)} planned slots were not committed; run the ingest again")
+                raise ReconcileError(
+                    f"{modality.kind}: {len(missing)} planned slots were not committed; run the ingest again"
+                )
 
 
 def plan_ingest(
     workspace: Workspace,
     raw: str | Path | Source,
     params: Params,
-    seen: SeenFiles | None = None,
-    again: Again = Again(),
+    hashes: KnownHashes | None = None,
+    repeat: Repeat = Repeat(),
 ) -> tuple[Discovery, dict[str, Plan]]:
-    """Tell what an ingest would do; nothing is written.
+    """Plan an ingest without writing anything.
 
-    Whoever withdrew from this workspace stays away, whatever the source still holds.
+    Files of withdrawn participants are skipped, even if the source still holds them.
 
     Raises
     ------
@@ -173,18 +175,18 @@ def plan_ingest(
     """
     require_no_pending_withdrawal(workspace)
     source = to_source(raw, params.limits)
-    found = leave_out(source.discover(), Tombstones.load(workspace).select)
-    memory = seen or SeenFiles(source, workspace.state / "seen.json")
+    found = skip_withdrawn(source.discover(), Tombstones.load(workspace).select)
+    known = hashes or KnownHashes(source, hashes_path(workspace))
     plans = {
-        m.kind: make_plan(
+        reader.kind: make_plan(
             workspace.data,
-            m,
-            found.files[m.kind],
-            memory,
-            retry=again.reasons,
-            damaged=damaged_slots(workspace.data, m) if again.repair else (),
+            reader,
+            found.files[reader.kind],
+            known,
+            retry=repeat.reasons,
+            damaged=damaged_slots(workspace.data, reader.modality) if repeat.repair else (),
         )
-        for m in modalities(params)
+        for reader in record_readers(params)
     }
     return found, plans
 
@@ -207,30 +209,9 @@ def session(
     """Plan an ingest and hold the write lock until it is finished; the parameters are those of :func:`run_ingest`."""
     params = load_params(workspace.params_file)
     with writing(workspace.state, "ingest"):
-        ingest = IngestSession(workspace, to_source(raw, params.limits), params, Again(retry, repair))
+        ingest = IngestSession(workspace, to_source(raw, params.limits), params, Repeat(retry, repair))
         ingest.prepare()
         yield ingest
-
-
-def worker_pool(workers: int) -> ProcessPoolExecutor:
-    """Processes that ingest batches and die with their parent.
-
-    They are spawned: a forked one would inherit tensorstore's threads and abort.
-    """
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(max_workers=workers, mp_context=context, initializer=_die_with_parent)
-
-
-def _die_with_parent() -> None:
-    # A killed parent releases the write lock; a worker that went on would write beside the next ingest.
-    parent = multiprocessing.parent_process()
-
-    def wait() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def run_ingest(
@@ -250,11 +231,11 @@ def run_ingest(
         Folder with XML, zip and table files, in any layout; a URL of one (``s3://bucket/raw``); or a
         :class:`eccl.ingest.raw.source.Source`.
     workers
-        Processes that commit batches; with 1, this one does.
+        Processes that commit batches; 1 means the calling process.
     retry
-        Read again what was refused before: everything, or what was refused for some reasons.
+        Read quarantined files again: all of them, or those with some reasons.
     repair
-        Read every committed slot back, and read the raw files of those that differ from their checksum again.
+        Check every committed slot, and read the raw files of those that differ from their checksum again.
     on_progress
         Called with (files done, files planned).
     """
@@ -265,23 +246,15 @@ def run_ingest(
 def _mapped(ingest: IngestSession, workers: int, on_progress: Progress) -> Iterator[BatchResult]:
     total = sum(len(batch.items) for batch in ingest.batches)
     done = 0
-    fitting = ingest.fitting(workers)
-    if fitting == 1:
-        for batch in ingest.batches:
-            result = ingest.work(batch)
-            done += result.expected
-            on_progress(done, total)
-            yield result
+    for result in _results(ingest, ingest.fitting(workers)):
+        done += result.expected
+        on_progress(done, total)
+        yield result
+
+
+def _results(ingest: IngestSession, workers: int) -> Iterator[BatchResult]:
+    if workers == 1:
+        yield from map(ingest.work, ingest.batches)
         return
-    try:
-        with worker_pool(fitting) as pool:  # a pool whose worker died while it started refuses what is submitted
-            for future in as_completed([pool.submit(ingest.work, batch) for batch in ingest.batches]):
-                result = future.result()
-                done += result.expected
-                on_progress(done, total)
-                yield result
-    except BrokenProcessPool:
-        raise WorkerError(
-            "a worker process was ended from outside, often by the system for lack of memory; what was committed stays; "
-            "run the same command again, with fewer --workers if it happens twice"
-        ) from None
+    with WorkerProcesses(workers) as pool:
+        yield from pool.map(ingest.work, ingest.batches)

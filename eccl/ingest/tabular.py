@@ -21,6 +21,7 @@ from eccl.errors import Reason, Rejected, SourceError, WorkspaceError
 from eccl.ingest.raw.discover import Discovery, Unplaced, numbers_in
 from eccl.ingest.raw.raw_files import Entry, RawFiles
 from eccl.ledger.tombstones import Tombstones
+from eccl.modalities import SLOT_TABLES
 from eccl.readers.tables import export as exports
 from eccl.readers.tables.dictionary import Dictionary, fields_frame, load_dictionary
 from eccl.remedies import remedy
@@ -170,7 +171,7 @@ def _to_frames(
 def _bulk_keys(data: Path) -> pl.DataFrame:
     keys = [
         pl.DataFrame(read_part_table(data, table, ["eid", "instance"]))
-        for table in ("recordings", "cines")
+        for table in SLOT_TABLES
         if table_files(data, table)
     ]
     schema = {"eid": pl.Int64, "instance": pl.Int16}
@@ -227,6 +228,6 @@ def _fingerprint(raw: RawFiles, data: Path, found: Discovery, tombstones: Tombst
         [(entry.path, entry.size, entry.mtime_ns or _hash(raw, entry)) for entry in found.tables],
     ]
     # Bulk keys become participants and visits, so new parts mean another result.
-    for table in ("recordings", "cines"):
+    for table in SLOT_TABLES:
         parts.append([(file.name, sha256_file(file)) for file in table_files(data, table)])
     return sha256_bytes(json.dumps([raw.name, parts]).encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from eccl.data.parts import read_files, table_files
 from eccl.errors import WithdrawalError
 from eccl.ledger.tombstones import Tombstones, tombstones_path
+from eccl.modalities import SLOT_TABLES
 from eccl.workspace import Workspace
 
 
@@ -18,7 +19,7 @@ def require_nobody_returned(workspace: Workspace) -> None:
     """
     if not tombstones_path(workspace).is_file():
         return
-    files = [table_files(workspace.data, table) for table in ("participants", "recordings", "cines")]
+    files = [table_files(workspace.data, table) for table in ("participants", *SLOT_TABLES)]
     eids = {eid for some in files if some for eid in read_files(some, ["eid"]).column(0).unique().to_pylist()}
     back = len(Tombstones.load(workspace).select(eids))
     if back:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from eccl.config import Params
 from eccl.data.memory import available_memory
-from eccl.ingest.memory import worker_bytes
-from eccl.ingest.modality import modalities
+from eccl.ingest.record import record_readers
+from eccl.ingest.workers import worker_bytes
 from eccl.ledger.releases import read_ledger
 from eccl.operations.doctor import OK, PROBLEM, WARNING, Check
 from eccl.workspace import Workspace
@@ -53,7 +53,7 @@ def check_open_files(limit: int) -> Check:
 
 def check_memory(available: int, params: Params, workers: int) -> Check:
     """Check memory against workers times what each holds: a shard as it is written, and a reader at its limit."""
-    one = max(worker_bytes(modality) for modality in modalities(params))
+    one = max(worker_bytes(reader) for reader in record_readers(params))
     usual, worst = workers * one, workers * (one + params.limits.memory_mb * 1024**2)
     found = (
         f"{available / GB:.1f} GB available; {workers} workers take {usual / GB:.1f} GB, {worst / GB:.1f} GB at the limit of "

@@ -9,13 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from eccl.data.parts import TABLE_OF_MODALITY, read_table, table_files
+from eccl.data.parts import read_table, table_files
 from eccl.data.run_names import is_of_experiment
 from eccl.data.run_records import run_records
 from eccl.errors import ChecksumError
 from eccl.features.files import runs_of
 from eccl.features.materialized import is_covered, read_all_features
 from eccl.features.views import computed_views
+from eccl.modalities import MODALITIES
 from eccl.workspace import Workspace
 
 
@@ -71,7 +72,7 @@ def read_runs(workspace: Workspace, version: str) -> Iterator[RunState]:
     for view in computed_views():
         for run in runs_of(workspace.features, view.name):
             views.setdefault(run, []).append(view.name)
-    slots = {modality: _current_slots(workspace, table) for modality, table in TABLE_OF_MODALITY.items()}
+    slots = {one.kind: _current_slots(workspace, one.table) for one in MODALITIES}
     for run in sorted(run for run in {*records, *views} if not is_of_experiment(run)):
         record = records.get(run)
         without = {

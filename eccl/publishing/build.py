@@ -15,16 +15,15 @@ import pyarrow.parquet as pq
 
 from eccl.data import database
 from eccl.data.gate_result import gate_status
-from eccl.data.parts import TABLE_OF_MODALITY, current_rows, read_files, read_table, table_files
+from eccl.data.parts import current_rows, read_files, read_table, table_files
 from eccl.data.run_records import run_records
 from eccl.features.materialized import Materialization, list_materializations
 from eccl.ledger.certificates import Certificate, read_certificates
+from eccl.modalities import MODALITY_OF_TABLE, SLOT_TABLES
 from eccl.publishing.build_features import fill_features
 from eccl.versioning import versions
 from eccl.workspace import Workspace
 
-RECORD_SHA256 = {"recordings": "clean_sha256", "cines": "frames_sha256"}
-"""Checksum column of what models read, by table of slots."""
 REPORT_TABLES = {
     "table1_scores": "table1/scores.parquet",
     "table1_traits": "table1/traits.parquet",
@@ -34,7 +33,6 @@ REPORT_TABLES = {
     "associations": "associations/associations.parquet",
 }
 """Tables that an evaluation wrote, with their file under reports/; each is empty until there is one."""
-MODALITY_OF_TABLE = {table: modality for modality, table in TABLE_OF_MODALITY.items()}
 
 
 def fill_store(
@@ -76,7 +74,7 @@ def _cohort_tables(workspace: Workspace) -> Iterable[tuple[str, pa.Table | None]
     for table in database.COHORT_TABLES:
         files = table_files(workspace.data, table)
         rows = read_files(files) if files else None
-        if rows is not None and table in RECORD_SHA256:
+        if rows is not None and table in SLOT_TABLES:
             is_known = pc.is_in(rows.column("eid"), value_set=known)
             gone |= set(rows.filter(pc.invert(is_known)).column("eid").to_pylist())
             rows = rows.filter(is_known)
@@ -109,11 +107,12 @@ def _participants(workspace: Workspace) -> pa.Array:
 
 
 def _slots(table: str, rows: pa.Table, current: pa.Table) -> pa.Table:
+    modality = MODALITY_OF_TABLE[table]
     return pa.table(
         {
-            "modality": pa.array([MODALITY_OF_TABLE[table]] * rows.num_rows, pa.string()),
+            "modality": pa.array([modality.kind] * rows.num_rows, pa.string()),
             **{name: rows.column(name) for name in ("row", "eid", "instance", "path", "file_sha256")},
-            "record_sha256": rows.column(RECORD_SHA256[table]),
+            "record_sha256": rows.column(modality.model_checksum),
             "is_current": pc.is_in(rows.column("row"), value_set=current.column("row").combine_chunks()),
         }
     )

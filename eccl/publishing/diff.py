@@ -9,12 +9,12 @@ import duckdb
 
 from eccl.data.database import memory
 from eccl.features.views import computed_views, quote
+from eccl.modalities import SLOT_TABLES
 
 _KEYS = {
     "participants": ("eid",),
     "visits": ("eid", "instance"),
-    "recordings": ("eid", "instance"),
-    "cines": ("eid", "instance"),
+    **dict.fromkeys(SLOT_TABLES, ("eid", "instance")),
     "traits": ("eid", "instance", "field_id"),
     "diagnoses": ("eid", "source", "field_id", "instance", "array_index"),
     "labels": ("eid", "instance", "code", "definition"),

@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from eccl.data.arrays import verify_rows
 from eccl.data.parts import read_table, table_files
-from eccl.data.slots import SLOTS
 from eccl.errors import ChecksumError, SchemaError
+from eccl.modalities import MODALITIES
 from eccl.quality.results import CRITICAL, ValidationRow
 from eccl.workspace import Workspace
 
-CHECKED = tuple((slots.table, array, column) for slots in SLOTS for array, column in slots.arrays.items())
+CHECKED = tuple((one.table, array, column) for one in MODALITIES for array, column in one.arrays.items())
 """Table, array and the table's column of checksums, for every array."""
 
 

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import pyarrow.parquet as pq
 
@@ -28,11 +29,14 @@ from eccl.data.files import replace_file
 from eccl.data.lock import writing
 from eccl.data.parts import PARTED, table_files
 from eccl.errors import ConfigError
-from eccl.ingest.modality import EcgReader, Modality, Record
+from eccl.ingest.cine import CineReader
+from eccl.ingest.ecg import EcgReader
 from eccl.ingest.raw.discover import Discovery, RawFile, discover
 from eccl.ingest.raw.raw_files import LocalFiles
+from eccl.ingest.record import Record, RecordReader
 from eccl.ingest.report import IngestReport
 from eccl.ingest.run import run_ingest
+from eccl.modalities import MODALITIES, SLOT_TABLES
 from eccl.simulate.cohort import Participant, Visit
 from eccl.simulate.cohort_plan import CohortPlan, plan_cohort
 from eccl.simulate.config import SimulationConfig
@@ -121,8 +125,8 @@ class SimulatedCohort:
     def discover(self) -> Discovery:
         """List the files that the cohort would have, without those of withdrawn participants."""
         found = discover(self.files)
-        files: dict[str, list[RawFile]] = {"ecg": [], "cine": []}
-        withdrawn = {"ecg": 0, "cine": 0}
+        files: dict[str, list[RawFile]] = {one.kind: [] for one in MODALITIES}
+        withdrawn = dict.fromkeys(files, 0)
         for person in _plan(self.config).people:
             for visit in person.visits:
                 for kind in visit_modalities(visit):
@@ -133,7 +137,7 @@ class SimulatedCohort:
         return replace(
             found,
             files={kind: tuple(sorted(those)) for kind, those in files.items()},
-            duplicates={"ecg": 0, "cine": 0},
+            duplicates=dict.fromkeys(files, 0),
             withdrawn=withdrawn,
             unplaced=(),
         )
@@ -146,7 +150,7 @@ class SimulatedCohort:
     def fingerprint(self, file: RawFile) -> str:
         """SHA-256 of the recipe."""
         person, _ = _visits(self.config)[file.eid, file.instance]
-        return hashlib.sha256(self._recipe(person, file.instance, _kind_of(file))).hexdigest()
+        return hashlib.sha256(self._recipe(person, file.instance, cast(Kind, file.kind))).hexdigest()
 
     def made(self, data: Path) -> bool:
         """Whether every participant and every recipe under data/ is one of this cohort's.
@@ -163,33 +167,34 @@ class SimulatedCohort:
         for file in table_files(data, "participants"):
             if not eids.issuperset(pq.read_table(file, columns=["eid"]).column("eid").to_pylist()):
                 return False
-        parts = [file for table in ("recordings", "cines") for file in table_files(data, table)]
-        parts += [file for file in table_files(data, "quarantine") if file.name.startswith(("ecg-", "cine-"))]
+        parts = [file for table in SLOT_TABLES for file in table_files(data, table)]
+        parts += [file for file in table_files(data, "quarantine") if file.stem != "table"]
         hashes = (pq.read_table(file, columns=["file_sha256"]).column("file_sha256").to_pylist() for file in parts)
         return all(known.issuperset(those) for those in hashes)
 
-    def read(self, file: RawFile, modality: Modality) -> Record:
+    def read(self, file: RawFile, reader: RecordReader) -> Record:
         """Render one visit's recording or study.
 
         A file that is to be corrupted is written in memory and goes through its reader, whose verdict is what counts.
         """
         person, visit = _visits(self.config)[file.eid, file.instance]
-        kind = _kind_of(file)
+        kind = cast(Kind, file.kind)
         corruption = _corruption(self.config, person, file.instance, kind)
-        reader = modality.reader
-        if isinstance(reader, EcgReader):
+        read = reader.read
+        if isinstance(read, EcgReader):
             if corruption:
-                return reader.parse(raw_bytes(self.config, person, visit, kind, corruption))
-            return reader.record(to_recording(draw_ecg_file(self.config, person, visit)))
+                return read.parse(raw_bytes(self.config, person, visit, kind, corruption))
+            return read.record(to_recording(draw_ecg_file(self.config, person, visit)))
+        assert isinstance(read, CineReader)
         if corruption:
-            return reader.parse(io.BytesIO(raw_bytes(self.config, person, visit, kind, corruption)))
+            return read.parse(io.BytesIO(raw_bytes(self.config, person, visit, kind, corruption)))
         study = draw_cine_file(self.config, person, visit)
-        return reader.record(SimulatedStudy(study.scan, study.header.moment.date()))
+        return read.record(SimulatedStudy(study.scan, study.header.moment.date()))
 
     def _file(self, person: Participant, visit: Visit, kind: Kind) -> RawFile:
         path = file_path(self.config, person.eid, visit.instance, kind)
         size = len(self._recipe(person, visit.instance, kind))
-        return RawFile(person.eid, visit.instance, str(path), size, mtime_ns=None)
+        return RawFile(person.eid, visit.instance, kind, str(path), size, mtime_ns=None)
 
     def _recipe(self, person: Participant, instance: int, kind: Kind) -> bytes:
         recipe = {"cohort": self.config.digest(), "participant": person.index, "instance": instance, "modality": kind}
@@ -206,12 +211,8 @@ class Rendering:
     def fingerprint(self) -> str:
         return self.cohort.fingerprint(self.file)
 
-    def read(self, modality: Modality) -> Record:
-        return self.cohort.read(self.file, modality)
-
-
-def _kind_of(file: RawFile) -> Kind:
-    return "ecg" if file.path.endswith(".xml") else "cine"
+    def read(self, reader: RecordReader) -> Record:
+        return self.cohort.read(self.file, reader)
 
 
 def _corruption(config: SimulationConfig, person: Participant, instance: int, kind: Kind) -> str | None:

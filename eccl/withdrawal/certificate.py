@@ -12,9 +12,9 @@ from typing import Any
 from eccl import __version__
 from eccl.data.files import replace_file
 from eccl.data.parts import data_version
-from eccl.data.slots import SLOTS
 from eccl.ledger.certificates import Certificate, certificates_folder, read_certificate
 from eccl.ledger.exports import Export, list_exports, redact_exports
+from eccl.modalities import MODALITIES
 from eccl.withdrawal.data import touched
 from eccl.withdrawal.journal import Counts, Plan
 from eccl.withdrawal.plan import count_arrays, count_features, count_releases, count_tables
@@ -28,7 +28,7 @@ def certify(workspace: Workspace, plan: Plan) -> Certificate:
     gone = frozenset(plan.eids)
     after = {
         "tables": count_tables(workspace, gone),
-        "arrays": count_arrays(workspace, {one.kind: [] for one in SLOTS}),
+        "arrays": count_arrays(workspace, {one.kind: [] for one in MODALITIES}),
         "features": count_features(workspace, gone),
         "releases": count_releases(workspace, gone),
     }
@@ -127,7 +127,7 @@ def _disagreements(counted: Mapping[str, Mapping[str, Mapping[str, int]]]) -> li
 def _shards(workspace: Workspace, plan: Plan) -> dict[str, list[int]]:
     return {
         name: [shard for shard, _ in touched(workspace.data, name, plan.written[one.kind])]
-        for one in SLOTS
+        for one in MODALITIES
         if plan.written[one.kind]
         for name in one.arrays
     }

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from eccl.data.arrays import ArraySpec, checksum, open_array, read_rows, write_shard
 from eccl.data.database import write_if_changed, write_table
 from eccl.data.parts import PARTED, part_path, table_files
-from eccl.data.slots import SLOTS
 from eccl.errors import ChecksumError
+from eccl.modalities import MODALITIES
 from eccl.withdrawal.journal import Plan
 from eccl.withdrawal.rows import without
 from eccl.workspace import Workspace
@@ -58,11 +58,11 @@ def empty_parts(workspace: Workspace, plan: Plan) -> None:
 
 def empty_shards(workspace: Workspace, plan: Plan) -> None:
     """Write the touched shards anew; emptied slots read as zeros, and the bytes are those of a shard that never held them."""
-    for slots in SLOTS:
-        for name, column in slots.arrays.items():
-            for shard, gone in touched(workspace.data, name, plan.written[slots.kind]):
+    for modality in MODALITIES:
+        for name, column in modality.arrays.items():
+            for shard, gone in touched(workspace.data, name, plan.written[modality.kind]):
                 if _read(workspace.data, name, gone).any():
-                    _empty_shard(workspace.data, slots.table, name, column, shard)
+                    _empty_shard(workspace.data, modality.table, name, column, shard)
 
 
 def touched(data: Path, name: str, rows: list[int]) -> Iterator[tuple[int, list[int]]]:

@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 
 from eccl import __version__
 from eccl.data.files import TEMPORARY_PREFIX
-from eccl.data.parts import TABLE_OF_MODALITY, data_version, read_table, table_files, write_parquet
+from eccl.data.parts import data_version, read_table, table_files, write_parquet
 from eccl.data.run_records import run_records
 from eccl.features.files import runs_of
 from eccl.features.materialized import FOLDER, WITHDRAWAL, is_covered, list_materializations, write_materialization
 from eccl.features.views import computed_views
+from eccl.modalities import MODALITY_OF_KIND
 from eccl.withdrawal.journal import Plan
 from eccl.withdrawal.rows import without
 from eccl.workspace import Workspace
@@ -102,7 +103,7 @@ def _count_visits(workspace: Workspace, view: str, run: str, run_id: str) -> int
 
 def _count_all_visits(workspace: Workspace, view: str) -> int:
     modality = next(one.modality for one in computed_views() if one.name == view)
-    table = TABLE_OF_MODALITY[str(modality)]
+    table = MODALITY_OF_KIND[str(modality)].table
     if not table_files(workspace.data, table):
         return 0
     return int(read_table(workspace.data, table, ["row"]).num_rows)

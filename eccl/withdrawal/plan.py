@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from eccl.data.database import COHORT_TABLES
-from eccl.data.parts import data_version, table_files
-from eccl.data.slots import SLOTS
+from eccl.data.parts import PARTED, data_version, table_files
 from eccl.errors import Rejected, WorkspaceError
 from eccl.ledger.certificates import certificates_folder
+from eccl.modalities import MODALITIES
 from eccl.readers.tables.withdrawal_lists import read_withdrawals
 from eccl.withdrawal.features import covered_runs, feature_files, report_files
 from eccl.withdrawal.journal import Counts, Plan
@@ -71,8 +71,8 @@ def make_plan(workspace: Workspace, listed: Path, eids: Collection[int], raw: Pa
     gone = frozenset(eids)
     withdrawn_on = list_date(listed)
     version = data_version(workspace.data) if any(workspace.tables.rglob("*.parquet")) else None
-    slots = {one.kind: _slots(workspace, one.kind, one.table, gone) for one in SLOTS}
-    written = {one.kind: sorted(_rows(table_files(workspace.data, one.table), gone)) for one in SLOTS}
+    slots = {one.kind: _slots(workspace, one.kind, one.table, gone) for one in MODALITIES}
+    written = {one.kind: sorted(_rows(table_files(workspace.data, one.table), gone)) for one in MODALITIES}
     found = find_raw(raw, gone.intersection) if raw else RawTraces((), {})
     return Plan(
         certificate=_next_name(workspace, withdrawn_on),
@@ -109,7 +109,7 @@ def count_tables(workspace: Workspace, gone: frozenset[int]) -> Counts:
 def count_arrays(workspace: Workspace, written: dict[str, list[int]]) -> Counts:
     """Slots with a committed record, by array."""
     counts: dict[str, dict[str, int]] = {}
-    for one in SLOTS:
+    for one in MODALITIES:
         rows = sum(pq.read_metadata(file).num_rows for file in table_files(workspace.data, one.table))
         counts |= {name: {"rows": rows, "theirs": len(written[one.kind])} for name in one.arrays}
     return counts
@@ -148,7 +148,7 @@ def _hashes(workspace: Workspace, gone: frozenset[int]) -> set[str]:
     """SHA-256 of the participants' raw files. Bytes that others have too, such as those of an empty file, tell nothing."""
     mine: set[str] = set()
     others: set[str] = set()
-    for table in ("recordings", "cines", "quarantine"):
+    for table in PARTED:
         for file in table_files(workspace.data, table):
             part = pq.read_table(file, columns=["eid", "path", "file_sha256"])
             mask = theirs(part, gone.intersection)

@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 from eccl.data.arrays import open_array
 from eccl.data.lock import writing
 from eccl.data.parts import table_files
-from eccl.data.slots import SLOTS
 from eccl.errors import VersionError
 from eccl.ledger.certificates import Certificate, read_certificates
 from eccl.ledger.tombstones import Tombstones, require_no_pending_withdrawal
+from eccl.modalities import MODALITIES, SLOT_TABLES
 from eccl.versioning.repository import run_git
 from eccl.versioning.versions import DVC_FILE, default_remote, list_versions
 from eccl.withdrawal.certificate import write_certificate
@@ -32,8 +32,9 @@ from eccl.withdrawal.rows import Select, count_theirs
 from eccl.workspace import Workspace
 from eccl.yaml_text import parse_yaml
 
-_PART = re.compile(r"tables/(recordings|cines)/part-([0-9]+)\.parquet")
-_SHARD = re.compile(r"(ecg\.zarr/\w+|cine\.zarr/\w+)/c/([0-9]+)/")
+_TABLE_OF_ARRAY = {name: one.table for one in MODALITIES for name in one.arrays}
+_PART = re.compile(rf"tables/({'|'.join(SLOT_TABLES)})/part-([0-9]+)\.parquet")
+_SHARD = re.compile(rf"({'|'.join(map(re.escape, _TABLE_OF_ARRAY))})/c/([0-9]+)/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +176,11 @@ def _judge(
         for path, oid in listing.items()
         if (match := _PART.fullmatch(path))
     }
-    table_of = {name: one.table for one in SLOTS for name in one.arrays}
     shards: dict[str, str] = {}
     tables: dict[str, str] = {}
     for path, oid in listing.items():
         if match := _SHARD.match(path):
-            holds = parts.get((table_of[match[1]], int(match[2])))
+            holds = parts.get((_TABLE_OF_ARRAY[match[1]], int(match[2])))
             # The part itself cannot be read any more: then the slots that withdrawals emptied since decide.
             if holds or (holds is None and int(match[2]) in deleted.get(match[1], set())):
                 shards[path] = oid
@@ -204,7 +204,7 @@ def _md5(path: Path) -> str | None:
 def _deleted_shards(workspace: Workspace) -> dict[str, set[int]]:
     rows = [row for file in table_files(workspace.data, "deletions") for row in pq.read_table(file).to_pylist()]
     found: dict[str, set[int]] = {}
-    for one in SLOTS:
+    for one in MODALITIES:
         mine = [row["row"] for row in rows if row["modality"] == one.kind]
         for name in one.arrays if mine else ():
             size = open_array(workspace.data, name).shard_rows

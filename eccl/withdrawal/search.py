@@ -25,10 +25,10 @@ import duckdb
 
 from eccl.data.arrays import read_rows
 from eccl.data.database import memory
-from eccl.data.slots import SLOTS
 from eccl.errors import WithdrawalError
 from eccl.ledger.exports import list_exports
 from eccl.ledger.tombstones import KEY_NAME, journal_path
+from eccl.modalities import MODALITIES
 from eccl.readers.names import is_withdrawal_list
 from eccl.versioning.sample import FOLDER as SAMPLE
 from eccl.withdrawal.raw import is_bulk_of_others
@@ -84,7 +84,7 @@ def search(
     """
     files = [(base, file) for base, file in _files(workspace, raw) if file.resolve() not in but]
     found = [trace for base, file in files for trace in _look(base, file, select, frozenset(hashes))]
-    for one in SLOTS:
+    for one in MODALITIES:
         for name in one.arrays:
             left = _count_filled(workspace.data, name, (slots or {}).get(one.kind, []))
             found += [Trace(f"data/{name}", f"{left} emptied slots are not zeros")] if left else []

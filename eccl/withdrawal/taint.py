@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from eccl.data.parts import read_table, table_files
 from eccl.data.run_records import run_records
+from eccl.modalities import SLOT_TABLES
 from eccl.workspace import Workspace
 
 HOW = {"train": "trained", "val": "selected"}
@@ -56,7 +57,7 @@ def _splits_seen(workspace: Workspace, run: str, eids: Collection[int]) -> set[s
 def _splits_recorded(workspace: Workspace, eids: Collection[int]) -> set[str]:
     if not table_files(workspace.data, "splits"):
         return set()
-    slots = [table for table in ("recordings", "cines") if table_files(workspace.data, table)]
+    slots = [table for table in SLOT_TABLES if table_files(workspace.data, table)]
     recorded = {eid for table in slots for eid in read_table(workspace.data, table, ["eid"]).column(0).to_pylist()}
     return _splits_of(read_table(workspace.data, "splits", ["eid", "split"]), recorded.intersection(eids))
 

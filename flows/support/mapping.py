@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import importlib
-import multiprocessing
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,12 +27,11 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from eccl.errors import EcclError, FlowError, LockedError
 from eccl.ingest.batch import BatchResult
 from eccl.ingest.plan import Batch
-from eccl.ingest.run import IngestSession, worker_pool
+from eccl.ingest.run import IngestSession
+from eccl.ingest.workers import Work, WorkerProcesses
 from flows.support.parameters import IngestParameters, Runner
 from flows.support.policy import IO_RETRIES, retry_io
 from flows.support.redaction import redact_errors
-
-Work = Callable[[Batch], BatchResult]
 
 # Threads that wait for worker processes; more of them than processes, so that no process waits for work.
 WAITING_THREADS = 16
@@ -105,47 +102,6 @@ def _result(future: PrefectFuture[BatchResult]) -> BatchResult:
                 "it continues where it stopped"
             ) from None
         raise
-
-
-class WorkerProcesses:
-    """A pool of worker processes that is replaced when one of them dies."""
-
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
-        self._lock = threading.Lock()
-        self._others = set(multiprocessing.active_children())
-        self._pool: ProcessPoolExecutor | None = None
-
-    def __enter__(self) -> WorkerProcesses:
-        self._pool = worker_pool(self._workers)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        if kind is not None:  # an error or a timeout: results are not needed any more, and a commit is a rename
-            for process in set(multiprocessing.active_children()) - self._others:
-                process.kill()
-        pool.shutdown(wait=True, cancel_futures=True)
-
-    def run(self, work: Work, batch: Batch) -> BatchResult:
-        """Commit a batch in one of the processes and wait for it."""
-        pool = self._pool
-        if pool is None:
-            raise FlowError("the ingest this batch belongs to has ended")
-        try:
-            return pool.submit(work, batch).result()
-        except BrokenExecutor:
-            self._replace(pool)
-            raise
-
-    def _replace(self, broken: ProcessPoolExecutor) -> None:
-        with self._lock:
-            if self._pool is broken:
-                broken.shutdown(wait=False, cancel_futures=True)
-                self._pool = worker_pool(self._workers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import pytest
 
 from eccl.data.arrays import find_damaged
 from eccl.data.parts import read_files, read_table, table_files
-from eccl.data.slots import CHECKSUM_OF_ARRAY
 from eccl.ingest.run import run_ingest
+from eccl.modalities import MODALITIES
 from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
 from tests.faults.harness import Damage, Scenario, answer_of, make_workspace
@@ -116,7 +116,7 @@ def truncate(path: Path) -> None:
 def damage_of(data: Path) -> Damage:
     """Committed slots that do not read back, by array."""
     found: dict[str, frozenset[int]] = {}
-    for array, (table, column) in CHECKSUM_OF_ARRAY.items():
+    for table, array, column in ((m.table, a, c) for m in MODALITIES for a, c in m.arrays.items()):
         rows = read_files(table_files(data, table), ["row", column])
         wrong = find_damaged(data, array, rows.column("row").to_pylist(), rows.column(column).to_pylist())
         found[array] = frozenset(wrong)

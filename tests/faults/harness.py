@@ -29,8 +29,8 @@ import eccl
 from eccl.data.arrays import find_damaged
 from eccl.data.files import TEMPORARY_PREFIX
 from eccl.data.parts import data_version, read_files, table_files
-from eccl.data.slots import CHECKSUM_OF_ARRAY
 from eccl.ingest.run import run_ingest
+from eccl.modalities import MODALITIES
 from eccl.workspace import Workspace, shipped
 from tests.support.workspaces import Tree, tree_of
 
@@ -259,7 +259,7 @@ def check_instant(place: Workspace, damage: Damage = UNHARMED) -> None:
     tables = [path for path in place.tables.rglob("*.parquet") if not path.name.startswith(TEMPORARY_PREFIX)]
     for path in tables:
         pq.read_table(path)
-    for array, (table, column) in CHECKSUM_OF_ARRAY.items():
+    for table, array, column in ((m.table, a, c) for m in MODALITIES for a, c in m.arrays.items()):
         files = table_files(place.data, table)
         if not files:
             continue

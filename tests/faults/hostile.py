@@ -1,4 +1,4 @@
-"""Stand-ins for a modality whose file does the worst; they cross to the reader process by pickling."""
+"""Read functions of hostile files; they cross to the reader process by pickling."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from eccl.ingest.modality import Record
+from eccl.ingest.record import Record
 
 
 def hang(path: Path) -> None:
@@ -52,7 +50,7 @@ def recurse(path: Path) -> None:
 
 
 def fail(path: Path) -> None:
-    """Raise what nobody foresaw, with the file's content in the message."""
+    """Raise an unexpected error with the file's content in the message."""
     raise ValueError(f"cannot use {path.read_text()}")
 
 
@@ -64,13 +62,3 @@ def refuse_access(path: Path) -> None:
 def answer(path: Path) -> Record:
     """Read a file as one should."""
     return Record({}, {"size": path.stat().st_size, "pid": os.getpid()})
-
-
-@dataclass(frozen=True, slots=True)
-class Hostile:
-    """What a reader process is asked to do."""
-
-    deed: Callable[[Path], Record | None]
-
-    def read(self, path: Path) -> Record | None:
-        return self.deed(path)

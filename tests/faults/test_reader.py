@@ -15,8 +15,8 @@ import pytest
 from eccl.config import LimitParams
 from eccl.data.parts import table_files
 from eccl.errors import EcclError, Reason, Rejected
-from eccl.ingest.modality import Modality, Record
 from eccl.ingest.reader.supervisor import ReaderProcess
+from eccl.ingest.record import Record
 from eccl.ingest.run import run_ingest
 from tests.faults import hostile
 from tests.faults.harness import ROOT, Scenario, begin, check_complete, members, needs_proc
@@ -50,7 +50,7 @@ def reader() -> Iterator[ReaderProcess]:
 
 
 def ask(reader: ReaderProcess, path: Path, deed: Callable[[Path], Record | None]) -> Record:
-    return reader.read(path, cast(Modality, hostile.Hostile(deed)))
+    return reader.read(path, cast("Callable[[Path], Record]", deed))
 
 
 CASES: tuple[tuple[Callable[[Path], Record | None], Reason, str], ...] = (
@@ -109,8 +109,8 @@ from eccl.config import LimitParams
 from eccl.ingest.reader.supervisor import ReaderProcess
 from tests.faults import hostile
 reader = ReaderProcess(LimitParams(seconds_per_file=60))
-print(reader.read(Path(sys.argv[1]), hostile.Hostile(hostile.answer)).columns["pid"], flush=True)
-reader.read(Path(sys.argv[1]), hostile.Hostile(getattr(hostile, sys.argv[2])))
+print(reader.read(Path(sys.argv[1]), hostile.answer).columns["pid"], flush=True)
+reader.read(Path(sys.argv[1]), getattr(hostile, sys.argv[2]))
 """
 
 

@@ -11,7 +11,7 @@ from eccl.config import Params, load_params
 from eccl.data.arrays import read_rows
 from eccl.errors import Reason, Rejected, WorkspaceError
 from eccl.inference.reading import Reader, Recording, Refusal
-from eccl.ingest.modality import Record, modalities
+from eccl.ingest.record import Record, record_readers
 from eccl.simulate.files.corruption import ECG_CORRUPTIONS, corrupt_ecg
 from eccl.workspace import Workspace
 
@@ -40,7 +40,7 @@ def test_what_the_ingest_refuses_is_refused_for_the_same_reason(files: Files, co
 def answer(path: Path) -> Record | Rejected:
     """What the reader itself says, without a process around it."""
     try:
-        return modalities(Params())[0].read(path)
+        return record_readers(Params())[0].read(path)
     except Rejected as refusal:
         return refusal
 

@@ -47,7 +47,7 @@ def test_a_bucket_gives_the_bytes_that_the_folder_gives(
     assert tree_of(place.data) == tree_of(ingested.data)
     with session(place, url) as again:
         assert not again.batches
-        assert again.seen.hashed == 0  # size and time are enough: nothing is fetched
+        assert again.hashes.hashed == 0  # size and time are enough: nothing is fetched
     name = next(file.path for file in again.found.files["ecg"])
     content = bucket.files().cat_file(f"{url.removeprefix('s3://')}/{name}")
     bucket.files().pipe_file(f"study/Short axis/{name}", content + b"\n")

@@ -111,7 +111,7 @@ def test_who_withdraws_later_leaves_every_table_but_their_slots(
     (raw / "w99999_20260101.csv").write_text(f"{gone}\r\n")
     report = run_ingest(place, raw, workers=1)
     assert report.tabular.left_in_arrays > 0
-    assert "withdrew since" in report.describe()
+    assert "visits of withdrawn participants are still in the arrays" in report.describe()
     for table in ("participants", "visits", "traits", "diagnoses", "splits", "labels", "pairs"):
         assert gone not in read_table(place.data, table, ["eid"]).column(0).to_pylist(), table
 

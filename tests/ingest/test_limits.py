@@ -11,10 +11,10 @@ import pytest
 from eccl.config import Params
 from eccl.data import memory
 from eccl.errors import ConfigError, Reason, WorkspaceError
-from eccl.ingest.memory import fitting_workers, worker_bytes
-from eccl.ingest.modality import modalities
 from eccl.ingest.raw.discover import discover
 from eccl.ingest.raw.raw_files import LocalFiles, to_raw_files
+from eccl.ingest.record import record_readers
+from eccl.ingest.workers import fitting_workers, worker_bytes
 
 
 def test_what_is_no_file_is_unreadable(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_url_of_a_folder_is_a_folder(tmp_path: Path) -> None:
 
 
 def test_workers_fit_into_memory() -> None:
-    kinds = modalities(Params())
+    kinds = record_readers(Params())
     one = max(worker_bytes(kind) for kind in kinds)
     assert 500 << 20 < one < 2 << 30
     assert fitting_workers(8, kinds, available=3 * one + 1) == 3

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eccl.data.arrays import ecg_specs, prepare_array, read_rows, write_shard
+from eccl.data.arrays import prepare_array, read_rows, write_shard
+from eccl.data.layouts import ecg_specs
 from eccl.data.lock import writing
 from eccl.data.parts import read_table
 from eccl.errors import SourceError, WorkspaceError
@@ -83,7 +84,7 @@ def test_a_mount_that_goes_away_refuses_nothing(
         raw.rename(tmp_path / "away")
         if how == "unmounted":
             raw.mkdir()
-        with pytest.raises(SourceError, match="went away"):
+        with pytest.raises(SourceError, match="cannot be reached any more"):
             ingest.work(ingest.batches[0])
     assert not list(place.data.rglob("*.parquet"))
     if how == "unmounted":

@@ -12,7 +12,8 @@ import pyarrow as pa
 import yaml
 from pydantic import BaseModel
 
-from eccl.data.arrays import cine_specs, ecg_specs, prepare_array, write_shard
+from eccl.data.arrays import prepare_array, write_shard
+from eccl.data.layouts import cine_specs, ecg_specs
 from eccl.data.parts import data_version, part_path, write_parquet
 from eccl.training.__main__ import main
 from eccl.workspace import Workspace

@@ -28,7 +28,7 @@ class Elsewhere:
     folder: Path
 
     def discover(self) -> Discovery:
-        files = tuple(RawFile(eid, 2, "recipe", 1, None) for eid in (GONE, STAYS))
+        files = tuple(RawFile(eid, 2, "ecg", "recipe", 1, None) for eid in (GONE, STAYS))
         return Discovery({"ecg": files, "cine": ()}, {"ecg": 0, "cine": 0}, {"ecg": 0, "cine": 0}, (), (), frozenset())
 
     @property

@@ -81,17 +81,17 @@ def ingest(
 
 def _plan(root: Path, raw: str, retry: bool, repair: bool) -> None:
     from eccl.config import load_params
-    from eccl.ingest.run import Again, plan_ingest
+    from eccl.ingest.run import Repeat, plan_ingest
     from eccl.workspace import Workspace
 
     place = Workspace(root)
-    again = Again(retry=retry, repair=repair)
-    found, plans = plan_ingest(place, raw, load_params(place.params_file), again=again)
+    repeat = Repeat(retry=retry, repair=repair)
+    found, plans = plan_ingest(place, raw, load_params(place.params_file), repeat=repeat)
     for kind, plan in plans.items():
         repairs = f", {plan.repairs} of {plan.damaged} damaged slots to repair" if plan.damaged else ""
         typer.echo(
             f"{kind}: {len(found.files[kind])} files, {plan.new} to read in {len(plan.batches)} batches ({plan.changed} of them "
-            f"changed, {plan.retried} refused before){repairs}, {plan.unchanged} unchanged, {plan.quarantined_before} quarantined "
+            f"changed, {plan.retried} quarantined before){repairs}, {plan.unchanged} unchanged, {plan.quarantined_before} quarantined "
             f"before, {found.withdrawn[kind]} of withdrawn participants, {plan.vanished} known visits without a file"
         )
     typer.echo(f"tables: {len(found.tables)} candidate files. Nothing was written.")

@@ -68,7 +68,7 @@ def retry(
 
     Example: eccl quarantine retry /path/to/raw --reason time_limit
     """
-    from eccl.ingest.run import Again, plan_ingest
+    from eccl.ingest.run import Repeat, plan_ingest
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
@@ -76,7 +76,7 @@ def retry(
     if dry_run:
         from eccl.config import load_params
 
-        _, plans = plan_ingest(place, raw, load_params(place.params_file), again=Again(retry=again))
+        _, plans = plan_ingest(place, raw, load_params(place.params_file), repeat=Repeat(retry=again))
         for kind, plan in plans.items():
             typer.echo(
                 f"{kind}: {plan.retried} refused files would be read again, {plan.new - plan.retried} others are new or changed"

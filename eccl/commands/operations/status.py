@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eccl.commands.options import JsonOption, WorkspaceOption
+from eccl.modalities import SLOT_TABLES
 
 if TYPE_CHECKING:
     from eccl.operations.status import Status
@@ -69,7 +70,7 @@ def _data(found: Status) -> Iterator[tuple[str, str]]:
     recorded = f"recorded {data.recorded_at:%Y-%m-%d %H:%M}" if data.recorded_at else "not recorded"
     pushed = {True: f", on {data.remote}", False: f", not on {data.remote}", None: ""}[data.is_pushed]
     yield "data", f"{data.data_version}, {recorded}{pushed}"
-    people = ("participants", "visits", "recordings", "cines")
+    people = ("participants", "visits", *SLOT_TABLES)
     yield "", ", ".join([*(f"{data.rows.get(table, 0):,} {table}" for table in people), f"{found.pairs:,} pairs"])
     others = [f"{table} {count:,}" for table, count in data.rows.items() if table not in {*people, "pairs"} and count]
     yield "", "rows: " + ", ".join(others)

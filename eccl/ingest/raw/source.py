@@ -1,6 +1,6 @@
-"""Where records come from: raw files in a folder or a bucket, or anything else that can tell what it holds and read it.
+"""Sources of records: raw files in a folder or a bucket, or any other object with these methods.
 
-The plan, the batch worker and its commit know a source by these few methods, so there is one ingest for all of them.
+Plan, batch worker and commit use a source through these methods only, so one ingest serves all of them.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from typing import Protocol
 from eccl.config import LimitParams
 from eccl.data.files import sha256_file
 from eccl.errors import EcclError, Reason, Rejected, SourceError
-from eccl.ingest.modality import Modality, Record
 from eccl.ingest.raw.discover import Discovery, RawFile, discover
 from eccl.ingest.raw.raw_files import RawFiles, to_raw_files
-from eccl.ingest.reader.supervisor import guarded_read
+from eccl.ingest.reader.supervisor import read_in_process
+from eccl.ingest.record import Record, RecordReader
+from eccl.modalities import MODALITY_OF_KIND
 
-# A disk or a mount that does not answer says nothing about the file.
+# Errors of a disk or a mount, not of one file.
 _PLACE_GONE = frozenset({errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENODEV})
 
 
 class Fetched(Protocol):
-    """One record's origin, at hand while it is read."""
+    """The origin of one record while it is read."""
 
     def fingerprint(self) -> str:
-        """SHA-256 of what the record is made from, 64 hex digits: equal fingerprints give equal records."""
+        """SHA-256 of the record's source, 64 hex digits: equal fingerprints give equal records."""
 
-    def read(self, modality: Modality) -> Record:
+    def read(self, reader: RecordReader) -> Record:
         """Make the record, or raise :class:`eccl.errors.Rejected`."""
 
 
@@ -40,32 +41,35 @@ class Source(Protocol):
 
     @property
     def files(self) -> RawFiles:
-        """The place of the tabular exports and withdrawal lists."""
+        """Where the tabular exports and withdrawal lists are."""
 
     def discover(self) -> Discovery:
-        """List what the source holds, withdrawn participants left out."""
+        """List the contents of the source without withdrawn participants."""
 
     def fetch(self, file: RawFile) -> AbstractContextManager[Fetched]:
-        """Bring one file within reach."""
+        """Make one file available while the context lasts."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawSource:
-    """Raw files as UK Biobank ships them. They are not trusted: see :mod:`eccl.ingest.reader.supervisor`."""
+    """Raw files as UK Biobank delivers them; read in a separate process, see :mod:`eccl.ingest.reader.supervisor`."""
 
     files: RawFiles
     limits: LimitParams = field(default_factory=LimitParams)
 
     def discover(self) -> Discovery:
-        """List the place by file names."""
+        """List the files by their names."""
         return discover(self.files)
 
     @contextmanager
     def fetch(self, file: RawFile) -> Iterator[RawBytes]:
-        """Bring a file to this machine, if it is not larger than one of its kind may be."""
-        limit, parameter = self._limit(file)
+        """Copy a file to this machine, if its size is within the limit of its modality."""
+        parameter = MODALITY_OF_KIND[file.kind].size_limit
+        limit = int(getattr(self.limits, parameter))
         if file.size > limit << 20:
-            raise Rejected(Reason.FILE_TOO_LARGE, f"{file.size} bytes; expected at most {limit} MB ({parameter})")
+            raise Rejected(
+                Reason.FILE_TOO_LARGE, f"{file.size} bytes; expected at most {limit} MB (limits.{parameter})"
+            )
         try:
             with self.files.local(file.path) as path:
                 raw = RawBytes(path, file.size, self.limits)
@@ -76,18 +80,13 @@ class RawSource:
             if isinstance(error, EcclError) or (error.errno not in _PLACE_GONE and self.files.is_there()):
                 raise
             raise SourceError(
-                f"the place of the raw files went away ({type(error).__name__}); mount it again, then run the same command: nothing "
-                "was refused for it"
+                f"the raw files cannot be reached any more ({type(error).__name__}); mount them again, then run the same command; no "
+                "file was quarantined because of it"
             ) from None
-
-    def _limit(self, file: RawFile) -> tuple[int, str]:
-        if file.path.lower().endswith(".xml"):
-            return self.limits.xml_mb, "limits.xml_mb"
-        return self.limits.zip_mb, "limits.zip_mb"
 
 
 def _require_same(before: os.stat_result, after: os.stat_result) -> None:
-    """Refuse a file that was replaced between its hash and its content."""
+    """Reject a file that was replaced after it was hashed."""
     if (before.st_ino, before.st_size, before.st_mtime_ns) != (after.st_ino, after.st_size, after.st_mtime_ns):
         raise Rejected(Reason.UNREADABLE, "the file was replaced while it was read; the next run reads it")
 
@@ -106,19 +105,19 @@ class RawBytes:
         Raises
         ------
         Rejected
-            The file is not the one that was listed: still being copied, or cut off. The next run reads it.
+            The size differs from the listing: the file is still being copied, or truncated. The next run reads it.
         """
         if (now := self.path.stat().st_size) != self.size:
             raise Rejected(Reason.UNREADABLE, f"{now} bytes; expected {self.size}, as listed when this run began")
         return sha256_file(self.path)
 
-    def read(self, modality: Modality) -> Record:
-        """Read the file with its modality's reader, in a process of its own."""
+    def read(self, reader: RecordReader) -> Record:
+        """Read the file with its modality's reader, in a separate process."""
         if self.size == 0:
             raise Rejected(Reason.EMPTY_FILE, "0 bytes")
-        return guarded_read(self.path, modality, self.limits)
+        return read_in_process(self.path, reader.read, self.limits)
 
 
 def to_source(origin: str | Path | Source, limits: LimitParams = LimitParams()) -> Source:
-    """A path is a folder of raw files, a URL (``s3://bucket/raw``) a bucket of them."""
+    """Convert a folder or a URL (``s3://bucket/raw``) of raw files to a source."""
     return RawSource(to_raw_files(origin), limits) if isinstance(origin, str | Path) else origin

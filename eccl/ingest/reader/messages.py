@@ -1,14 +1,16 @@
-"""What a reader process may answer."""
+"""Messages between a batch worker and its reader process."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from eccl.errors import Rejected
 
 if TYPE_CHECKING:
-    from eccl.ingest.modality import Record
+    from eccl.ingest.record import Record
 
 READY = "ready"
 
@@ -20,16 +22,17 @@ class OutOfMemory:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The operating system refused; `number` is its error number."""
+    """The operating system raised an error; `number` is its error number."""
 
     number: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The reader raised an error nobody foresaw; `error` is its kind."""
+    """The reader raised an unexpected error; `error` is its class."""
 
     error: str
 
 
+Read: TypeAlias = "Callable[[Path], Record]"
 Answer: TypeAlias = "Record | Rejected | OutOfMemory | Unreadable | Failed"

@@ -1,7 +1,7 @@
-"""The reader process: reads raw files one at a time for a batch worker, and may be killed at any moment.
+"""The reader process: reads raw files for a batch worker, one at a time, and can be killed at any moment.
 
-It is started by :mod:`eccl.ingest.reader.supervisor` and speaks over one socket: (path, modality, seconds) in, an answer out. It writes
-nothing and holds nothing that anybody would miss.
+It is started by :mod:`eccl.ingest.reader.supervisor`. One socket carries requests (path, read function, seconds) and answers.
+The process writes nothing and keeps no state.
 """
 
 from __future__ import annotations
@@ -13,44 +13,42 @@ import signal
 import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from eccl.errors import Rejected
-from eccl.ingest.reader.messages import READY, Answer, Failed, OutOfMemory, Unreadable
-
-if TYPE_CHECKING:
-    from eccl.ingest.modality import Modality
+from eccl.ingest.reader.messages import READY, Answer, Failed, OutOfMemory, Read, Unreadable
 
 
 def serve(connection: Connection, memory_bytes: int) -> None:
-    """Answer requests until the other side is gone."""
-    import eccl.ingest.modality  # noqa: F401  (before the limit and the first request: it takes a second)
+    """Answer requests until the connection is closed."""
+    from eccl.config import Params
+    from eccl.ingest.record import record_readers
 
+    record_readers(Params())  # imports the readers before the memory limit and the first request: it takes a second
     _limit_memory(memory_bytes)
     _die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever interrupts the ingest means its parent
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is meant for the parent, which ends this process
     connection.send(READY)
     while True:
         try:
-            path, modality, seconds = connection.recv()
+            path, read, seconds = connection.recv()
         except EOFError:
             return
-        # Where a parent's death is not told, the kernel ends this process; a decoder that hangs in C would not notice a handler.
+        # Ends this process where its parent died unnoticed: a decoder that hangs in C would not run a signal handler.
         signal.setitimer(signal.ITIMER_REAL, 2 * seconds + 10)
-        answer = read(path, modality)
+        answer = read_file(path, read)
         signal.setitimer(signal.ITIMER_REAL, 0)
         try:
             connection.send(answer)
         except MemoryError:
             connection.send(OutOfMemory())
-        except ConnectionError:  # nobody listens any more
+        except ConnectionError:  # the worker has ended
             return
 
 
-def read(path: Path, modality: Modality) -> Answer:
-    """Read one file; whatever happens becomes an answer."""
+def read_file(path: Path, read: Read) -> Answer:
+    """Read one file and turn every error into an answer."""
     try:
-        return modality.read(path)
+        return read(path)
     except Rejected as error:
         return error
     except MemoryError:
@@ -60,12 +58,12 @@ def read(path: Path, modality: Modality) -> Answer:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of a decoder written in Rust is no Exception
-        # Only the kind of error is told: its message may quote the file.
+        # Only the class of the error is passed on: its message may quote the file.
         return Failed(type(error).__name__)
 
 
 def _die_with_parent() -> None:
-    # PR_SET_PDEATHSIG, which Linux alone has. A parent that is gone already is noticed by the first recv().
+    # PR_SET_PDEATHSIG, which only Linux has. The first recv() notices a parent that has ended already.
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))
 
@@ -73,7 +71,7 @@ def _die_with_parent() -> None:
 def _limit_memory(limit: int) -> None:
     try:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    except (OSError, ValueError):  # a system without this limit: the time limit still holds
+    except (OSError, ValueError):  # a system without this limit; the time limit still applies
         return
 
 

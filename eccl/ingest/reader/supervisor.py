@@ -1,8 +1,8 @@
-"""Raw files come from outside, so they are read in a process of their own: a file that hangs, crashes or bloats its reader is
-refused, and the batch goes on.
+"""Read untrusted raw files in a separate process, under limits of time and memory.
 
-Each thread of a worker has one reader process, kept from batch to batch. It is started as a plain subprocess, because
-Dask's workers may not have multiprocessing's children.
+A file that hangs or crashes its reader, or needs too much memory, is quarantined, and the batch continues. Each thread of a
+worker keeps one reader process from batch to batch. It is a plain subprocess, because Dask's workers may not have children
+of multiprocessing.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from pathlib import Path
 
 from eccl.config import LimitParams
 from eccl.errors import Reason, Rejected, WorkerError
-from eccl.ingest.modality import Modality, Record
-from eccl.ingest.reader.messages import READY, Answer, Failed, Unreadable
+from eccl.ingest.reader.messages import READY, Answer, Failed, Read, Unreadable
+from eccl.ingest.record import Record
 
-# Starting takes a second or two; on a machine that is busy with everything else, longer.
+# Starting takes a second or two, longer on a busy machine.
 _START_SECONDS = 300.0
 # One file is read at a time: threads of numerical libraries would only take cores from other workers.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-# glibc hands arrays of every file back to the kernel and asks for them again, page by page: a third of an ECG's time.
+# Otherwise glibc returns the arrays of every file to the kernel and requests them again: a third of the time of an ECG.
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(128 << 20)}
 
 
 class ReaderProcess:
-    """One reader process and the limits it is held to."""
+    """One reader process and its limits."""
 
     def __init__(self, limits: LimitParams) -> None:
         self.limits = limits
         self._connection: Connection | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._end: weakref.finalize[..., ReaderProcess] | None = None  # also when this object or the interpreter goes
+        self._end: weakref.finalize[..., ReaderProcess] | None = None  # runs when this object is collected, too
 
-    def read(self, path: Path, modality: Modality) -> Record:
-        """Read one file; a process that dies over it is given a successor, which tries once more.
+    def read(self, path: Path, read: Read) -> Record:
+        """Read one file; if the process dies, a new one tries once more.
 
         Raises
         ------
@@ -52,12 +52,12 @@ class ReaderProcess:
             The file cannot be read.
         """
         try:
-            answer = self._ask(path, modality)
-        except Rejected as refusal:
-            if refusal.reason is not Reason.READER_CRASHED:
+            answer = self._request(path, read)
+        except Rejected as error:
+            if error.reason is not Reason.READER_CRASHED:
                 raise
-            # Somebody else may have killed it, and no file is refused for that. A file that kills its reader does so again.
-            answer = self._ask(path, modality)
+            # The process may have been killed for another reason. A file that crashes its reader does so again.
+            answer = self._request(path, read)
         if isinstance(answer, Record):
             return answer
         if isinstance(answer, Rejected):
@@ -65,8 +65,8 @@ class ReaderProcess:
         if isinstance(answer, Unreadable):
             raise OSError(answer.number, os.strerror(answer.number or 0))
         if isinstance(answer, Failed):
-            raise Rejected(Reason.READER_FAILED, f"{answer.error} in the reader; the file met a case nobody foresaw")
-        self.close()  # what is left of it may be short of memory for the next file
+            raise Rejected(Reason.READER_FAILED, f"unexpected {answer.error} in the reader")
+        self.close()  # the process may have too little memory left for the next file
         raise Rejected(Reason.MEMORY_LIMIT, f"reading needed more than {self.limits.memory_mb} MB (limits.memory_mb)")
 
     def close(self) -> None:
@@ -75,11 +75,11 @@ class ReaderProcess:
             self._end()
         self._end = self._process = self._connection = None
 
-    def _ask(self, path: Path, modality: Modality) -> Answer:
+    def _request(self, path: Path, read: Read) -> Answer:
         connection = self._connection or self._start()
         seconds = self.limits.seconds_per_file
         try:
-            connection.send((path, modality, seconds))
+            connection.send((path, read, seconds))
             if not connection.poll(seconds):
                 self.close()
                 raise Rejected(Reason.TIME_LIMIT, f"reading took longer than {seconds:g} s (limits.seconds_per_file)")
@@ -89,32 +89,32 @@ class ReaderProcess:
         return answer
 
     def _start(self) -> Connection:
-        for _ in range(2):  # somebody may kill it before it is ready
+        for _ in range(2):  # it may be killed before it is ready
             connection = self._begin()
             with contextlib.suppress(EOFError, ConnectionError):
                 if connection.poll(_START_SECONDS) and connection.recv() == READY:
                     return connection
             self.close()
         raise WorkerError(
-            "the process that reads raw files did not start; its own words stand above; check the installation with `eccl doctor`"
+            "the process that reads raw files did not start; its error output is printed above; check the installation with `eccl doctor`"
         )
 
     def _begin(self) -> Connection:
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
+        own_end, reader_end = socket.socketpair()
+        with own_end, reader_end:
             command = [
-                sys.executable, "-m", "eccl.ingest.reader.process", str(theirs.fileno()), str(self.limits.memory_mb << 20),
+                sys.executable, "-m", "eccl.ingest.reader.process", str(reader_end.fileno()), str(self.limits.memory_mb << 20),
             ]  # fmt: skip
             try:
                 self._process = subprocess.Popen(
-                    command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=_environment(os.environ)
+                    command, pass_fds=[reader_end.fileno()], stdin=subprocess.DEVNULL, env=_environment(os.environ)
                 )
-            except OSError as error:  # which says nothing about the file that is to be read
+            except OSError as error:  # not a fault of the file
                 raise WorkerError(
-                    f"no process to read raw files can be started ({os.strerror(error.errno or 0)}); raise the limits on processes, "
+                    f"the process that reads raw files cannot be started ({os.strerror(error.errno or 0)}); raise the limits on processes, "
                     "memory or open files, or use fewer --workers, then run the same command again"
                 ) from None
-            self._connection = Connection(ours.detach())
+            self._connection = Connection(own_end.detach())
         self._end = weakref.finalize(self, _stop, self._process, self._connection)
         return self._connection
 
@@ -123,7 +123,7 @@ class ReaderProcess:
         status = process.wait() if process is not None else 0
         self.close()
         name = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-        often = ", often the system's answer to a lack of memory" if status == -signal.SIGKILL else ""
+        often = ", often because the system ran out of memory" if status == -signal.SIGKILL else ""
         return f"the reading process ended with {name}{often}"
 
 
@@ -134,7 +134,7 @@ def _stop(process: subprocess.Popen[bytes], connection: Connection) -> None:
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:
-    # The package may lie in a folder that only our own path knows.
+    # The package may be in a folder that is only in sys.path of this process.
     path = os.pathsep.join(entry for entry in sys.path if entry)
     return {**_KEEP_MEMORY, **own, **_ONE_THREAD, "PYTHONPATH": path}
 
@@ -142,11 +142,11 @@ def _environment(own: Mapping[str, str]) -> dict[str, str]:
 _readers = threading.local()
 
 
-def guarded_read(path: Path, modality: Modality, limits: LimitParams) -> Record:
+def read_in_process(path: Path, read: Read, limits: LimitParams) -> Record:
     """Read one raw file in this thread's reader process; see :meth:`ReaderProcess.read`."""
     reader: ReaderProcess | None = getattr(_readers, "reader", None)
     if reader is None or reader.limits != limits:
         if reader is not None:
             reader.close()
         reader = _readers.reader = ReaderProcess(limits)
-    return reader.read(path, modality)
+    return reader.read(path, read)

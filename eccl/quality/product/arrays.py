@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 
 from eccl.data.arrays import read_rows, verify_rows
-from eccl.data.parts import TABLE_OF_MODALITY, read_files, read_table, table_files
+from eccl.data.layouts import array_specs
+from eccl.data.parts import read_files, read_table, table_files
 from eccl.errors import ChecksumError
+from eccl.modalities import MODALITIES, MODALITY_OF_TABLE
 from eccl.quality.checks import CHECKED
 from eccl.quality.product.findings import Finding, Node, critical, note, warning
 from eccl.templates import count_of
 from eccl.workspace import Workspace
 
 REPAIR = "run `eccl ingest RAW --repair`; a recorded version also comes back with `dvc checkout --force data.dvc`"
-_MODALITY = {table: modality for modality, table in TABLE_OF_MODALITY.items()}
 _AT_ONCE = 64
 
 
@@ -94,12 +95,12 @@ def _committed(data: Path, table: str, column: str) -> Committed:
     if files:
         rows = read_files(files, ["row", column])
         checksums = dict(zip(rows.column("row").to_pylist(), rows.column(column).to_pylist(), strict=True))
-    refused = (data / "tables" / "quarantine").glob(f"{_MODALITY[table]}-*.parquet")
+    refused = (data / "tables" / "quarantine").glob(f"{MODALITY_OF_TABLE[table].kind}-*.parquet")
     numbers = [file.stem.rpartition("-")[2] for file in [*files, *refused]]
     deleted: tuple[int, ...] = ()
     if table_files(data, "deletions"):
         gone = read_table(data, "deletions", ["modality", "row"]).to_pylist()
-        deleted = tuple(one["row"] for one in gone if one["modality"] == _MODALITY[table])
+        deleted = tuple(one["row"] for one in gone if one["modality"] == MODALITY_OF_TABLE[table].kind)
     return Committed(checksums, frozenset(int(number) for number in numbers if number.isdigit()), deleted)
 
 
@@ -144,9 +145,9 @@ def _check_layout(workspace: Workspace, array: str, layout: Layout, known: Commi
         )
     if layout.rows % layout.shard_rows:
         found.append(critical(f"{layout.rows:,} slots are no whole number of shards of {layout.shard_rows:,}", REPAIR))
-    is_ecg = array.startswith("ecg")
-    wanted = params.ingest.ecg_shard_rows if is_ecg else params.ingest.cine_shard_rows
-    record = (12, 5000) if is_ecg else (params.cine.frames, params.cine.window_px, params.cine.window_px)
+    modality = next(one for one in MODALITIES if array in one.arrays)
+    spec = next(one for one in array_specs(modality, params) if one.name == array)
+    wanted, record = spec.shard_rows, spec.record_shape
     if (wanted, record) != (layout.shard_rows, layout.record):
         found.append(
             warning(

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eccl.data.files import TEMPORARY_PREFIX
-from eccl.data.parts import TABLE_OF_MODALITY
 from eccl.data.run_names import task_of, training_command
 from eccl.features.files import runs_of
 from eccl.features.materialized import FOLDER, is_covered, list_materializations
 from eccl.features.views import KEYS, FeatureView, computed_views, declared_views
+from eccl.modalities import MODALITY_OF_KIND
 from eccl.quality.frames import Statement, describe, open_tables, read_statements
 from eccl.quality.product.findings import Finding, Node, critical, note, warning
 from eccl.quality.product.models import read_records, renewal
@@ -145,7 +145,7 @@ def _open_rows(
     if missing := {*KEYS, *view.own_columns} - set(rows.columns):
         raise KeyError(", ".join(sorted(missing)))
     rows.create_view("feature")
-    connection.execute(f"CREATE OR REPLACE VIEW slots AS FROM {TABLE_OF_MODALITY[str(view.modality)]}").fetchall()
+    connection.execute(f"CREATE OR REPLACE VIEW slots AS FROM {MODALITY_OF_KIND[str(view.modality)].table}").fetchall()
     values = {
         "run_id": record["run_id"] if record else None,
         "task": task_of(run),

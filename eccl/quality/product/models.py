@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from eccl.data.files import TEMPORARY_PREFIX, sha256_file
-from eccl.data.parts import read_table, table_files
+from eccl.data.parts import PARTED, read_table, table_files
 from eccl.data.run_names import is_of_experiment, training_command
 from eccl.errors import EcclError
 from eccl.features.materialized import is_covered
@@ -163,7 +163,7 @@ def _expected_counts(workspace: Workspace) -> Iterator[tuple[str, int]]:
     withdrawn: set[int] = set()
     for table in COHORT_TABLES:
         files = table_files(data, table)
-        if files and table in {"recordings", "cines", "quarantine"}:
+        if files and table in PARTED:
             eids = read_table(data, table).column("eid").to_pylist()
             if table != "quarantine":
                 withdrawn |= set(eids) - people

@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 from eccl.cohort.splits import assign_splits
 from eccl.data.files import TEMPORARY_PREFIX
 from eccl.data.gate_result import PASSED, read_gate_result
-from eccl.data.parts import read_files, read_table, table_files
+from eccl.data.parts import PARTED, read_files, read_table, table_files
 from eccl.errors import ChecksumError, EcclError
 from eccl.ledger.tombstones import journal_path
 from eccl.ledger.withdrawn_check import require_nobody_returned
+from eccl.modalities import MODALITY_OF_KIND, SLOT_TABLES
 from eccl.quality.checks import CHECKED, check_schemas
 from eccl.quality.product.arrays import REPAIR, layout_of
 from eccl.quality.product.findings import Finding, Node, critical, note, warning
@@ -24,10 +25,12 @@ from eccl.workspace import Workspace
 
 AGAIN = "run `eccl ingest RAW`, or bring the recorded version back with `dvc checkout --force data.dvc`"
 OPTIONAL = frozenset({"quarantine", "deletions"})
+_ARRAYS = "|".join(re.escape(array) for _, array, _ in CHECKED)
 _KNOWN = re.compile(
-    r"(ecg|cine)\.zarr/zarr\.json"
-    r"|(ecg\.zarr/(raw|clean)|cine\.zarr/frames)/(zarr\.json|c/\d+/0/0(/0)?)"
-    r"|tables/(recordings|cines)/part-\d{5}\.parquet|tables/quarantine/((ecg|cine)-\d{5}|table)\.parquet"
+    rf"({'|'.join(sorted({re.escape(array.partition('/')[0]) for _, array, _ in CHECKED}))})/zarr\.json"
+    rf"|({_ARRAYS})/(zarr\.json|c/\d+(/0)+)"
+    rf"|tables/({'|'.join(SLOT_TABLES)})/part-\d{{5}}\.parquet"
+    rf"|tables/quarantine/(({'|'.join(MODALITY_OF_KIND)})-\d{{5}}|table)\.parquet"
 )
 
 
@@ -44,7 +47,7 @@ def check_tables(workspace: Workspace) -> list[Node]:
             findings.append(critical("the table is missing", AGAIN))
         elif table == "splits" and table not in problems:
             findings += _check_splits(workspace)
-        elif table in {"recordings", "cines"} and table not in problems:
+        elif table in SLOT_TABLES and table not in problems:
             findings += _check_parts(workspace, table, files)
         count = "" if not files else f"{count_of(_rows(files), 'row')} in {count_of(len(files), 'file')}"
         nodes.append(Node(table, count or "none", tuple(findings)))
@@ -169,6 +172,6 @@ def _check_parts(workspace: Workspace, table: str, files: list[Path]) -> list[Fi
 
 def _place(relative: Path) -> str:
     # Folders of ours by name; whatever else somebody made is told by its depth only.
-    ours = {"tables", "ecg.zarr", "cine.zarr", "raw", "clean", "frames", "recordings", "cines", "quarantine"}
+    ours = {"tables", *PARTED, *(part for _, array, _ in CHECKED for part in array.split("/"))}
     parts = [part if part in ours else "..." for part in relative.parts[:-1]]
     return "/".join(["data", *parts][:4])

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from eccl.modalities import MODALITY_OF_KIND
 from eccl.simulate.cine.dicom_zip import StudyHeader, new_uid
 from eccl.simulate.cine.render import Scan, plan_scan
 from eccl.simulate.cohort import Participant, Visit, person_rng
@@ -21,8 +22,6 @@ from eccl.simulate.files.tables import Row, participant_row
 from eccl.simulate.heart.state import HeartState
 from eccl.simulate.heart.traits import measure_traits
 
-FIELD = {"ecg": 20205, "cine": 20209}
-SUFFIX = {"ecg": "xml", "cine": "zip"}
 FLAT_FOLDER = {"ecg": "ecg", "cine": "cmr"}
 RAP_FOLDER = {"ecg": "Electrocardiogram/Resting", "cine": "Heart MRI/Short axis"}
 # Purposes of a person's random streams; one per product and instance, so that a missing file changes no other.
@@ -60,7 +59,8 @@ class Product:
 
 def file_path(config: SimulationConfig, eid: int, instance: int, modality: Modality) -> PurePosixPath:
     """Where a raw file lies below the cohort's folder, in the chosen layout."""
-    name = f"{eid}_{FIELD[modality]}_{instance}_0.{SUFFIX[modality]}"
+    spec = MODALITY_OF_KIND[modality]
+    name = f"{eid}_{spec.field}_{instance}_0{spec.suffixes[0]}"
     if config.layout == "flat":
         return PurePosixPath(FLAT_FOLDER[modality], name)
     return PurePosixPath(RAP_FOLDER[modality], str(eid)[:2], name)

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from eccl.errors import VersionError
+from eccl.modalities import ECG
 from eccl.models.projection import Aligned
 from eccl.models.specs import EcgEncoderSpec
 from eccl.study.figures.data import Scene, read_vectors
@@ -54,7 +55,7 @@ def look_before(scene: Scene, run: Run, positions: NDArray[np.int64]) -> Before:
     network, config = rebuild_start(scene.workspace, run, runtime)
     network.to(runtime.device).eval()
     rows = scene.truth.visits["recording_row"].to_numpy().astype(np.int64)[positions]
-    ecg = open_source(scene.workspace.data, "ecg.zarr/clean", rows, runtime)
+    ecg = open_source(scene.workspace.data, ECG.model_array, rows, runtime)
     features, z_ecg = [], []
     todo = chunks(len(rows), config.optimiser.batch_size)
     ecg.expect(todo)

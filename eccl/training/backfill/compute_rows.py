@@ -10,6 +10,7 @@ import torch
 from eccl.data.run_names import training_command
 from eccl.errors import VersionError
 from eccl.features.materialized import read_all_features
+from eccl.modalities import ECG, MODALITY_OF_KIND
 from eccl.training.backfill.missing_rows import Backlog, current_visits
 from eccl.training.inputs.sources import open_source
 from eccl.training.inputs.teacher import load_cines, order_vectors
@@ -44,7 +45,7 @@ def complete(workspace: Workspace, backlog: Backlog, config: RuntimeConfig) -> T
     identity = _identity(run, backlog.data_version)
     describe = _describe_cmr if run.record["stage"] == pretrain_cmr.STAGE else _describe_aligned
     tables = describe(workspace, backlog, identity, runtime)
-    visits = {modality: current_visits(data, modality) for modality in ("ecg", "cine")}
+    visits = {modality: current_visits(data, modality) for modality in MODALITY_OF_KIND}
     views = {view.view: view for view in backlog.views}
     kept = {name: views[name].keep_lacking(table, visits[views[name].modality]) for name, table in tables.items()}
     return {name: table for name, table in kept.items() if len(table)}
@@ -64,7 +65,7 @@ def _describe_aligned(workspace: Workspace, backlog: Backlog, identity: RunIdent
     tables: Tables = {}
     recordings = current_visits(workspace.data, "ecg").take(backlog.lacking("ecg"))
     if len(recordings):
-        ecg = open_source(workspace.data, "ecg.zarr/clean", recordings.row, runtime)
+        ecg = open_source(workspace.data, ECG.model_array, recordings.row, runtime)
         scaler = scaler_of(backlog.run)
         tables |= describe_recordings(network, recordings, ecg, config, identity, scaler, runtime)
     cines = current_visits(workspace.data, "cine").take(backlog.lacking("cine"))

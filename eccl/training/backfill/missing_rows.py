@@ -9,14 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from eccl.data.parts import TABLE_OF_MODALITY, table_files
+from eccl.data.parts import table_files
 from eccl.data.run_names import training_command
 from eccl.errors import FeatureError, VersionError
 from eccl.features.materialized import is_covered, read_all_features
 from eccl.features.views import FeatureView, computed_views
+from eccl.modalities import MODALITIES, MODALITY_OF_KIND
 from eccl.training.inputs.sampling import Positions
 from eccl.training.inputs.targets import TRAITS
-from eccl.training.inputs.visits import Visits, cine_visits, recording_visits
+from eccl.training.inputs.visits import Visits, visits_of
 from eccl.training.runs import Run
 from eccl.training.settings.config import ALL
 from eccl.workspace import Workspace
@@ -88,8 +89,8 @@ def find_backlog(workspace: Workspace, run: Run, data_version: str) -> Backlog:
         A row was computed from a slot that is not in the data, or is another visit's there.
     """
     record = run.record
-    visits = {modality: current_visits(workspace.data, modality) for modality in TABLE_OF_MODALITY}
-    slots = {modality: _known_slots(workspace.data, table) for modality, table in TABLE_OF_MODALITY.items()}
+    visits = {one.kind: current_visits(workspace.data, one.kind) for one in MODALITIES}
+    slots = {one.kind: _known_slots(workspace.data, one.table) for one in MODALITIES}
     found = []
     for view in views_of(run):
         modality = str(view.modality)
@@ -121,7 +122,7 @@ def views_of(run: Run) -> list[FeatureView]:
 
 def current_visits(data: Path, modality: str) -> Visits:
     """Visits with a current slot of a modality."""
-    return recording_visits(data) if modality == "ecg" else cine_visits(data)[0]
+    return visits_of(data, MODALITY_OF_KIND[modality])
 
 
 def _rows(features: Path, view: str, run: Run) -> pa.Table:

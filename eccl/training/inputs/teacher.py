@@ -24,6 +24,7 @@ from torch import Tensor
 from eccl.data.run_names import training_command
 from eccl.errors import FeatureError
 from eccl.features.files import read_features
+from eccl.modalities import CINE
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.training.inputs.augment import CineView, clean_view, draw_views, sample_cine
 from eccl.training.inputs.sampling import Positions
@@ -62,7 +63,7 @@ def load_cines(data: Path, runtime: Runtime, config: PretrainCmrConfig, wanted: 
     visits, geometry = cine_visits(data)
     if wanted is not None:
         visits, geometry = visits.take(wanted), geometry.at(wanted, torch.device("cpu"))
-    frames = open_source(data, "cine.zarr/frames", visits.row, runtime)
+    frames = open_source(data, CINE.model_array, visits.row, runtime)
     return Cines(visits, frames, geometry, config.encoder.image_size, config.cine)
 
 

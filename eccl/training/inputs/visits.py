@@ -15,6 +15,7 @@ from torch import Tensor
 
 from eccl.data.parts import read_table
 from eccl.errors import SchemaError
+from eccl.modalities import CINE, ECG, Modality
 
 Int = NDArray[np.int64]
 _BOX = ["box_top", "box_left", "box_bottom", "box_right"]
@@ -80,14 +81,19 @@ class CineGeometry:
         return CineGeometry(self.box[index].to(device), self.spacing[index].to(device))
 
 
+def visits_of(data: Path, modality: Modality) -> Visits:
+    """Visits with a current slot of a modality, all splits and instances."""
+    return _visits(data, read_table(data, modality.table, ["eid", "instance", "row"]))[0]
+
+
 def recording_visits(data: Path) -> Visits:
     """Visits with a recording, all splits and instances."""
-    return _visits(data, read_table(data, "recordings", ["eid", "instance", "row"]))[0]
+    return visits_of(data, ECG)
 
 
 def cine_visits(data: Path) -> tuple[Visits, CineGeometry]:
     """Visits with a cine, all splits and instances, and their heart boxes."""
-    table = read_table(data, "cines", ["eid", "instance", "row", *_BOX, *_SPACING])
+    table = read_table(data, CINE.table, ["eid", "instance", "row", *_BOX, *_SPACING])
     visits, order = _visits(data, table)
     return visits, CineGeometry(_columns(table, _BOX, order), _columns(table, _SPACING, order))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from eccl.errors import ConfigError
+from eccl.modalities import ECG
 from eccl.models.ecg_vit import POOLING_WEIGHTS, EcgEncoder
 from eccl.models.projection import Aligned
 from eccl.models.specs import EcgEncoderSpec
@@ -58,7 +59,7 @@ def run(session: Session) -> Run | None:
     if start is not None:
         start_encoder(module, start)
     module.to(session.device)
-    ecg = open_source(data, "ecg.zarr/clean", recordings.row, session.runtime)
+    ecg = open_source(data, ECG.model_array, recordings.row, session.runtime)
     rule = selection_rule(task, targets.values[pairs.ecg[val]])
     record = {
         "selection": rule,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from eccl.errors import ConfigError
+from eccl.modalities import ECG
 from eccl.models.cross_modal_autoencoder import CrossModalAutoencoder
 from eccl.training.inputs.augment import augment_ecg, clean_view, draw_views, scale_ecg
 from eccl.training.inputs.sampling import Positions, chunks, epoch_batches
@@ -58,7 +59,7 @@ def run(session: Session) -> Run | None:
     # Both modalities in the order of the pairs, training pairs first: one position is one visit in either.
     held = np.concatenate([train, val])
     mine = recordings.take(of_ecg[held])
-    ecg = GuardedSource(open_source(data, "ecg.zarr/clean", mine.row, session.runtime), mine.split)
+    ecg = GuardedSource(open_source(data, ECG.model_array, mine.row, session.runtime), mine.split)
     seen = preset.pretrain_cmr.model_copy(update={"cine": config.cine})
     pictures = load_cines(data, session.runtime, seen, of_cmr[held]).guarded()
     module = CrossModalAutoencoder(ecg_spec, cmr_spec, config.autoencoder).to(session.device)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from eccl.errors import ConfigError
+from eccl.modalities import ECG
 from eccl.models.mae import MaskedAutoencoder
 from eccl.training.inputs.augment import augment_ecg, scale_ecg
 from eccl.training.inputs.sampling import Positions, chunks, epoch_batches
@@ -41,7 +42,7 @@ def run(session: Session) -> Run | None:
     identity = identify("pretrain_ecg", None, session.params.name, params, session.data_version, naming=session.naming)
     session.runtime.seed(config.seed)
     held = visits.take(np.concatenate([train, val]))
-    ecg = GuardedSource(open_source(data, "ecg.zarr/clean", held.row, session.runtime), held.split)
+    ecg = GuardedSource(open_source(data, ECG.model_array, held.row, session.runtime), held.split)
     module = MaskedAutoencoder(config.encoder, config.masking).to(session.device)
     record = {
         "selection": "loss" if len(val) else "last",

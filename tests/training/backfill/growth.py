@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from eccl.data.arrays import cine_specs, ecg_specs, prepare_array, write_shard
+from eccl.data.arrays import prepare_array, write_shard
+from eccl.data.layouts import cine_specs, ecg_specs
 from eccl.data.parts import part_path, read_table, table_files, write_parquet
 from eccl.workspace import Workspace
 from tests.support.tiny_workspace import FIRST_EID, SHARD, WINDOW, write_gate

@@ -1,84 +1,28 @@
-"""What differs between ECG and cine: arrays, table, and how a typed recording or study becomes a record.
-
-Everything else is shared. A reader has two steps: from a raw file to what :mod:`eccl.readers` makes of it, and from there
-to a record; the second one also serves recordings that were never a file.
-"""
+"""Short-axis cine: a zip of DICOM files becomes a record."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
-from eccl.config import CineParams, IngestParams, LimitParams, Params
-from eccl.data.arrays import ArraySpec, checksum, cine_specs, ecg_specs
+from eccl.config import CineParams, LimitParams, Params
+from eccl.data.arrays import checksum
 from eccl.errors import Reason, Rejected
 from eccl.image.cine import CineOptions, PreparedCine, prepare_cine
 from eccl.image.segmentation import Segmentation, find_segmentation, read_segmentation
+from eccl.ingest.record import Record
+from eccl.modalities import CINE
 from eccl.readers.cine.study import SaxSlice, ZipLimits, open_sax_zip
-from eccl.readers.ecg.cardiosoft import EcgRecord, read_ecg_xml
-from eccl.signal.baseline import remove_baseline
-from eccl.signal.beats import choose_period
-from eccl.signal.quality import measure_quality
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One recording or study as numbers: an array per spec of its modality, and its columns of the table."""
-
-    arrays: Mapping[str, NDArray[Any]]
-    columns: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Modality:
-    """Everything an ingest needs to know about one kind of raw file.
-
-    Parameters
-    ----------
-    kind
-        ``ecg`` or ``cine``.
-    table
-        Table whose parts commit the shards.
-    specs
-        Arrays; all have the same rows per shard.
-    reader
-        Turns a raw file, or what its bytes mean, into a record, or raises :class:`eccl.errors.Rejected`.
-    """
-
-    kind: str
-    table: str
-    specs: tuple[ArraySpec, ...]
-    reader: EcgReader | CineReader
-
-    def read(self, path: Path) -> Record:
-        """Turn one raw file into a record."""
-        return self.reader(path)
-
-    @property
-    def shard_rows(self) -> int:
-        return self.specs[0].shard_rows
-
-
-def modalities(params: Params) -> tuple[Modality, Modality]:
-    """The two modalities under given parameters."""
-    return _ecg(params.ingest, params.limits), _cine(params.ingest, params.cine, params.limits)
-
-
-def _ecg(params: IngestParams, limits: LimitParams) -> Modality:
-    specs = ecg_specs(params.ecg_shard_rows)
-    reader = EcgReader(params.max_lead_identity_error_uv, limits.xml_mb << 20)
-    return Modality("ecg", "recordings", specs, reader)
-
-
-def _cine(ingest: IngestParams, cine: CineParams, limits: LimitParams) -> Modality:
-    specs = cine_specs(ingest.cine_shard_rows, cine.frames, cine.window_px, cine.model_dump())
-    return Modality("cine", "cines", specs, CineReader(cine, ingest.max_missing_frames, _zip_limits(limits)))
+def cine_reader(params: Params) -> CineReader:
+    """Reader of short-axis zips under given parameters."""
+    return CineReader(params.cine, params.ingest.max_missing_frames, _zip_limits(params.limits))
 
 
 def _zip_limits(limits: LimitParams) -> ZipLimits:
@@ -91,51 +35,8 @@ def _zip_limits(limits: LimitParams) -> ZipLimits:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class EcgReader:
-    """CardioSoft XML -> raw and clean samples, measurements and quality."""
-
-    max_identity_error_uv: float
-    max_bytes: int
-
-    def __call__(self, path: Path) -> Record:
-        return self.parse(path.read_bytes())
-
-    def parse(self, content: bytes) -> Record:
-        """Make a record of a file's bytes."""
-        ecg = read_ecg_xml(content, max_identity_error_uv=self.max_identity_error_uv, max_bytes=self.max_bytes)
-        return self.record(ecg)
-
-    def record(self, ecg: EcgRecord) -> Record:
-        """Remove the baseline and measure the quality of a recording."""
-        raw = ecg.signal_uv
-        period, source = choose_period(ecg.measurements.ventricular_rate_bpm, raw, ecg.sample_rate_hz)
-        limits = np.iinfo(np.int16)
-        clean = np.clip(np.rint(remove_baseline(raw, period)), limits.min, limits.max).astype(np.int16)
-        quality = measure_quality(raw, clean, ecg.sample_rate_hz)
-        columns = {
-            "raw_sha256": checksum(raw),
-            "clean_sha256": checksum(clean),
-            "observed_at": ecg.observed_at,
-            "software": ecg.software,
-            "analysis": ecg.analysis,
-            "sample_rate_hz": ecg.sample_rate_hz,
-            "resolution_uv": ecg.resolution_uv,
-            "low_pass_hz": ecg.low_pass_hz,
-            "high_pass_hz": ecg.high_pass_hz,
-            **asdict(ecg.measurements),
-            "diagnosis": " | ".join(ecg.diagnosis_texts) or None,
-            "rr_samples": period,
-            "rr_source": source,
-            "lead_identity_error_uv": ecg.lead_identity_error_uv,
-            **asdict(quality),
-            "flags": ",".join(sorted(ecg.flags)),
-        }
-        return Record({"ecg.zarr/raw": raw, "ecg.zarr/clean": clean}, columns)
-
-
 class ShortAxisStudy(Protocol):
-    """What a record needs of a study; :class:`eccl.readers.cine.study.SaxStudy` says what each of these means."""
+    """The attributes of a study that a record needs, as documented at :class:`eccl.readers.cine.study.SaxStudy`."""
 
     @property
     def slices(self) -> Sequence[SaxSlice]: ...
@@ -170,7 +71,10 @@ class ShortAxisStudy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CineReader:
-    """Short-axis DICOM zip -> one slice's window over one cycle, its heart box and geometry."""
+    """Short-axis DICOM zip -> one slice's window over one cycle, its heart box and geometry.
+
+    :meth:`record` also serves studies that were never a file.
+    """
 
     params: CineParams
     max_missing_frames: int
@@ -201,7 +105,7 @@ class CineReader:
                 f"{missing} of {study.native_frames} frames of the chosen slice are absent or broken; at most "
                 f"{self.max_missing_frames} may be (ingest.max_missing_frames)",
             )
-        return Record({"cine.zarr/frames": cine.frames}, _cine_columns(study, cine, missing))
+        return Record({CINE.model_array: cine.frames}, _cine_columns(study, cine, missing))
 
     def _segmentation(self, path: Path) -> Segmentation | None:
         if self.params.box == "motion" and self.params.mid_slice in {"auto", "index_half"}:
