@@ -41,7 +41,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters: dict[str, Any] = {"count": count_of}
+    filters: dict[str, Any] = {"count": count_of, "code": lambda text: f"`{text}`"}
     environment.filters.update(filters)
     return environment
 

@@ -1,4 +1,4 @@
-"""What the arm of a run was: from the run's own record, and for runs that are older than that, from today's experiment table."""
+"""The arm of a run: from the run's own record, or for runs that recorded none, from today's experiment table."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eccl.cards.markdown import bullets
 from eccl.errors import ConfigError
 from eccl.training.settings.arms import choose_naming, describe_variant, load_arms, tell_value
 
 
 @dataclass(frozen=True, slots=True)
 class ArmNote:
-    """What is known of the arm or part that a run was trained as.
+    """The arm or part that a run was trained as.
 
     Parameters
     ----------
     description
-        See :func:`eccl.training.settings.arms.describe_variant`; None where neither the run nor the table knows.
+        See :func:`eccl.training.settings.arms.describe_variant`; None if neither the run nor the table contains it.
     is_recorded
-        Whether the run itself says so; otherwise it is what the table says today.
+        Whether the run itself recorded it; otherwise it is read from the present table.
     """
 
     description: Mapping[str, Any] | None
@@ -29,16 +28,16 @@ class ArmNote:
 
 
 def read_arm(record: Mapping[str, Any], arms_file: Path) -> ArmNote | None:
-    """What a run was trained as; None for the workspace's own runs.
+    """Read what a run was trained as; None for the workspace's own runs.
 
-    The experiment table is read for runs alone that did not record their arm.
+    Only runs that did not record their arm need the experiment table.
 
     Parameters
     ----------
     record
         Content of run.json.
     arms_file
-        The experiment table; it need not be there.
+        The experiment table; it may be missing.
 
     Raises
     ------
@@ -54,31 +53,16 @@ def read_arm(record: Mapping[str, Any], arms_file: Path) -> ArmNote | None:
     table = load_arms(arms_file)
     try:
         naming = choose_naming(table, record["stage"], record["variant"], int(record["seed"]))
-    except ConfigError:  # the arm was taken out of the table, or belongs to another stage now
+    except ConfigError:  # the arm was removed from the table, or belongs to another stage now
         return ArmNote(None, is_recorded=False)
     return ArmNote(describe_variant(table, naming), is_recorded=False)
 
 
-def tell_arm(record: Mapping[str, Any], note: ArmNote | None) -> str:
-    """Section of the card."""
-    if note is None:
-        return f"## Arm\n\nThe workspace's own run: preset `{record['preset']}` as it is.\n"
-    name = f"## Arm\n\n`{record['variant']}`, seed {record['seed']}"
-    if note.description is None:
-        return f"{name}. What the arm changed was not recorded, and the table no longer has it.\n"
-    title = note.description["title"] or "a part that arms share"
-    parts = ", ".join(f"`{part}` ({stage})" for stage, part in note.description["parts"].items())
-    built = f" It builds on {parts}." if parts else ""
-    lines = [f"`{key}`: {_value(value)}" for key, value in note.description["changes"].items()]
-    changes = (
-        f"What it changes against preset `{record['preset']}`, beside the seed:\n\n{bullets(lines)}"
-        if lines
-        else f"It changes nothing but the seed against preset `{record['preset']}`.\n"
-    )
-    origin = (
-        "" if note.is_recorded else "\nThe run did not record this; it is what `experiments/arms.yaml` says today.\n"
-    )
-    return f"{name}: {title}.{built} {changes}{origin}"
+def list_changes(arm: ArmNote | None) -> list[str]:
+    """List the changed parameters of an arm as Markdown, for example ``- `align.alignment.loss`: `triplet` ``."""
+    if arm is None or arm.description is None:
+        return []
+    return [f"`{key}`: {_value(value)}" for key, value in arm.description["changes"].items()]
 
 
 def _value(value: Any) -> str:

@@ -1,27 +1,41 @@
-"""The card itself: one Markdown page per run."""
+"""The values of a model card, which the template card.md.jinja arranges: one Markdown page per run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import yaml
 
-from eccl.cards.arm import ArmNote, tell_arm
+from eccl.cards.arm import ArmNote, list_changes
 from eccl.cards.evidence import Evidence
-from eccl.cards.limits import RULES, known_limits
-from eccl.cards.markdown import bullets, table
-from eccl.cards.results import case_count, tell_performance
+from eccl.cards.performance import Estimate, Scores
 from eccl.data.gate_result import gate_status
 from eccl.evaluation.conventions import LONG_NAMES, SPLITS
-from eccl.evaluation.suppression import count_text, hide_small
+from eccl.evaluation.suppression import SMALLEST_GROUP, count_text, hide_small, is_score_told
+from eccl.inference.calibration import CONFIDENCE_Z
+from eccl.templates import render
 
+DASH = "–"
+RULES = {"mean_r": "mean R", "auc": "AUC", "mean_r_auc": "mean of mean R and mean AUC", "loss": "loss"}
+"""Validation score that chose the epoch, or a probe's penalty; no other value of ``selection`` chose anything."""
+_METRICS = {"auc": "AUC", "brier": "Brier score", "ece": "expected calibration error", "mean_r": "mean R"}
 _TRAITS = "82 traits of heart and aorta"
-_STARTS = {
-    "pretrain_ecg": "was pre-trained as a masked autoencoder of ECGs",
-    "pretrain_cmae": "was pre-trained as a cross-modal autoencoder of ECGs and cines",
-    "nothing": "started from random weights",
-}
+
+Rows = list[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Tables of one predicted target: its scores, and its main score by group."""
+
+    title: str
+    head: list[str]
+    rows: Rows
+    group_head: list[str]
+    group_rows: Rows
 
 
 def write_card(
@@ -33,7 +47,7 @@ def write_card(
     simulated: bool,
     tainted_since: str | None,
 ) -> str:
-    """Markdown of one run.
+    """Write the Markdown of one run.
 
     Parameters
     ----------
@@ -42,112 +56,164 @@ def write_card(
     evidence
         Its scores; None for a run that predicts nothing.
     arm
-        What it was trained as within an experiment; None for the workspace's own runs.
+        The arm of an experiment that it was trained as; None for the workspace's own runs.
     scaling
-        How its ECGs are scaled; None where it reads none, or nobody knows.
+        How its ECGs are scaled; None if it reads none, or if this is unknown.
     current_version
         Data version of the workspace.
     simulated
         Whether every participant is simulated.
     tainted_since
-        Date on which somebody whom the model saw withdrew.
+        Date on which a participant withdrew whose data the model was trained or selected on.
     """
-    params = yaml.safe_dump(dict(record["params"]), default_flow_style=None, width=120)
-    parts = [
-        _head(record, tainted_since),
-        _origin(record, current_version),
-        tell_arm(record, arm),
-        *(tell_performance(evidence) if evidence else ["## Performance\n\nIt predicts neither traits nor diseases.\n"]),
-        "## Known limits\n\n" + bullets(known_limits(record, evidence, scaling, simulated)),
-        f"## Parameters\n\nAs resolved when it was trained.\n\n```yaml\n{params}```\n",
-    ]
-    return "\n".join(parts)
-
-
-def _head(record: Mapping[str, Any], tainted_since: str | None) -> str:
-    taint = f"\n**Somebody whom this model saw withdrew on {tainted_since}.**\n" if tainted_since else ""
-    return (
-        f"# {record['run']}\n\n{_what_it_is(record)}\n\n"
-        f"For research on groups of people; it is no medical device and decides nothing about anybody.\n{taint}"
+    config = record["params"]["config"]
+    split_head, split_rows = _split_table(record.get("split_counts", {}))
+    return render(
+        "cards/card.md.jinja",
+        record=record,
+        evidence=evidence,
+        arm=arm,
+        arm_changes=list_changes(arm),
+        scaling=scaling,
+        current_version=current_version,
+        simulated=simulated,
+        tainted_since=tainted_since,
+        init_from=config.get("init_from") or config.get("start_from"),  # the key of earlier records
+        target=_target(record["task"]),
+        gate_status=gate_status(record["gate"]["status"]),
+        rules=RULES,
+        penalties=[f"{one:g}" for one in config.get("strengths", ())],
+        split_head=split_head,
+        split_rows=split_rows,
+        smallest=SMALLEST_GROUP,
+        params=yaml.safe_dump(dict(record["params"]), default_flow_style=None, width=120),
+        **_scores(evidence),
     )
 
 
-def _what_it_is(record: Mapping[str, Any]) -> str:
-    stage, config, target = record["stage"], record["params"]["config"], _target(record["task"])
-    if stage == "align":
-        teacher = (
-            "while it learned to predict, it was aligned with a frozen CMR encoder, which saw the cine of the same visit"
-            if config["contrastive_weight"] > 0
-            else "no CMR encoder took part"
-        )
-        start = _STARTS[config.get("init_from") or config["start_from"]]  # the key of earlier records
-        return f"Predicts {target} from a resting 12-lead ECG alone. Its encoder {start}; {teacher}."
-    if stage == "probe":
-        encoder = record["parents"][0]["run"]
-        return f"Predicts {target} from a resting 12-lead ECG: a linear model on the frozen embedding of `{encoder}`."
-    return {
-        "pretrain_ecg": "Masked autoencoder of ECGs; its encoder is where `align` starts from.",
-        "pretrain_cmr": f"Predicts {target} from the cine of a cardiac MR. Frozen, it is the teacher of `align`.",
-        "pretrain_cmae": "Cross-modal autoencoder of ECGs and cines; its ECG encoder is where an arm of `align` starts from.",
-    }.get(stage, str(stage))
-
-
 def _target(task: str | None) -> str:
-    """What a task predicts, in words: ``heart failure (ICD-10 I50)``."""
+    """Name what a task predicts: ``heart failure (ICD-10 I50)``."""
     if task == "traits":
         return _TRAITS
-    named = [f"{name} ({'ICD-10 ' if task == code else ''}{code})" for code, name in LONG_NAMES.items()]
+    named = {code: f"{name} ({code})" for code, name in LONG_NAMES.items()}
     if task == "all":
-        return f"{_TRAITS}, and {', '.join(named)}"
-    return next((one for code, one in zip(LONG_NAMES, named, strict=True) if code == task), f"ICD-10 {task}")
+        return f"{_TRAITS}, and {', '.join(named.values())}"
+    return f"{LONG_NAMES[task]} (ICD-10 {task})" if task in LONG_NAMES else f"ICD-10 {task}"
 
 
-def _origin(record: Mapping[str, Any], current_version: str) -> str:
-    gate = record["gate"]
-    override = f" ({gate['override']})" if gate["override"] else ""
-    now = "" if record["data_version"] == current_version else f"; the workspace holds {current_version} now"
-    rows = [
-        ("run id", f"`{record['run_id']}`"),
-        ("weights", f"{record['parameter_count']:,} parameters, SHA-256 `{record['weights_sha256'][:16]}`"),
-        ("data version", f"`{record['data_version']}`{now}"),
-        ("data gate", f"{gate_status(gate['status'])}{override}, SHA-256 `{gate['sha256'][:16]}`"),
-        ("preset", f"`{record['preset']}`"),
-        _choice(record),
-        ("parents", ", ".join(f"`{parent['run_id']}`" for parent in record["parents"]) or "none"),
-        ("device", str(record["device"])),
-        ("code", f"version {record['code_version']}"),
-    ]
-    return f"## Origin\n\n{table(['', ''], rows)}{_split_table(record.get('split_counts', {}))}"
-
-
-def _choice(record: Mapping[str, Any]) -> tuple[str, str]:
-    """What was chosen on the validation split, among how many, and by what: an epoch, or the penalty of a probe."""
-    metrics, number = record["metrics"], record["best_epoch"]
-    rule = metrics["selection"]
-    how = f"by validation's {RULES[rule]}" if rule in RULES else "by nothing: validation had no target to choose by"
-    if record["stage"] != "probe":
-        return "epoch", f"{number}, chosen among {metrics['epochs_run']} {how}"
-    strengths = [f"{one:g}" for one in record["params"]["config"]["strengths"]]
-    return "penalty", f"{strengths[number - 1]}, chosen among {', '.join(strengths)} {how}"
-
-
-def _split_table(split_counts: Mapping[str, Mapping[str, int]]) -> str:
+def _split_table(split_counts: Mapping[str, Mapping[str, int]]) -> tuple[list[str], Rows]:
     """Visits of each split; cases are hidden where they, or the others, are few."""
-    if not split_counts:
-        return ""
     names = [name for name in ("visits", "known") if any(name in one for one in split_counts.values())]
     names += sorted({name for one in split_counts.values() for name in one} - set(names))
     heads = {"known": "with a known target", "cases": "with the disease"}
-    head = [heads.get(name, name.replace("cases_", "with ")) for name in names]
-    rows = [[SPLITS[split], *(_count(name, counts) for name in names)] for split, counts in split_counts.items()]
-    return f"\nVisits it was trained and selected on:\n\n{table(['split', *head], rows)}"
+    head = ["split", *(heads.get(name, name.replace("cases_", "with ")) for name in names)]
+    return head, [[SPLITS[split], *(_count(name, one) for name in names)] for split, one in split_counts.items()]
 
 
 def _count(name: str, counts: Mapping[str, int]) -> str:
     if name == "visits":
         return count_text(counts[name])
-    if (
-        name == "known"
-    ):  # whose target is not known is a group, too: under some definitions, the cases from before the visit
-        return count_text(counts[name], hide_small([counts[name], counts["visits"] - counts[name]])[0])
-    return case_count(counts[name], counts["known"])
+    # Visits without a known target are a group, too: under some definitions, the cases from before the visit.
+    return case_count(counts[name], counts["visits" if name == "known" else "known"])
+
+
+def case_count(cases: int, people: int) -> str:
+    """Print a number of cases among people (or visits); it is hidden if they, or the others, are few."""
+    return count_text(cases, hide_small([cases, people - cases])[0])
+
+
+def _scores(evidence: Evidence | None) -> dict[str, Any]:
+    """Values of the sections on scores."""
+    if evidence is None:
+        return dict.fromkeys(("targets", "calibration", "traits", "trait_head", "small", "diseases"), ())
+    every = [one for scores in evidence.scores.values() for one in scores]
+    targets = [[one for one in every if one.target == first.target] for first in evidence.scores["val"]]
+    by_split = {one.split: one.traits for one in every if one.target == "traits"}
+    has_margins = bool(evidence.reference.margins)
+    trait_head = ["field", "trait", "unit"]
+    trait_head += [f"{SPLITS[split]}: {name}" for split in by_split for name in ("R", "mean error")]
+    trait_head += ["90 % interval, ±"] if has_margins else []
+    return {
+        "targets": [_target_tables(scores) for scores in targets],
+        "calibration": list(_calibration(evidence)),
+        "traits": list(_trait_rows(evidence, by_split, len(trait_head))) if by_split else [],
+        "trait_head": trait_head,
+        "small": [f"{one.target} on {SPLITS[one.split]}" for one in every if _is_small(one)],
+        "diseases": [one.target for one in every if one.cases is not None],
+    }
+
+
+def _is_small(one: Scores) -> bool:
+    return one.cases is not None and one.others is not None and not is_score_told(one.cases, one.others)
+
+
+def _target_tables(scores: Sequence[Scores]) -> Target:
+    first = scores[0]
+    has_cases = first.cases is not None
+    splits = [SPLITS[one.split] for one in scores]
+    rows = [["participants", *(count_text(one.people) for one in scores)]]
+    if has_cases:
+        rows.append(["with the disease", *(case_count(one.cases or 0, one.people) for one in scores)])
+    rows += [[_name(name), *(bracket(one.metrics[name]) for one in scores)] for name in first.metrics]
+    names = ["participants", *(["with the disease"] if has_cases else []), _name(next(iter(first.metrics)))]
+    group_rows = [
+        [group.partition, group.name, *(cell for one in scores for cell in _group_cells(one, i))]
+        for i, group in enumerate(first.groups)
+    ]
+    title = "Traits" if first.target == "traits" else first.target
+    group_head = ["by", "group", *(f"{split}: {name}" for split in splits for name in names)]
+    return Target(title, ["score", *splits], rows, group_head, group_rows)
+
+
+def _group_cells(scores: Scores, i: int) -> list[str]:
+    group = scores.groups[i]
+    cases = [] if group.cases is None else [count_text(group.cases, group.are_cases_hidden)]
+    return [count_text(group.people, group.is_hidden), *cases, bracket(group.score)]
+
+
+def _calibration(evidence: Evidence) -> Iterator[list[str]]:
+    for code, curve in evidence.reference.curves.items():
+        if not is_score_told(curve.cases, curve.others):
+            yield [code, "too few participants with, or without, the disease", DASH]
+        elif curve.platt is None:
+            yield [code, "the same output for every visit", DASH]
+        else:
+            spread = CONFIDENCE_Z * np.sqrt(np.diag(curve.platt.covariance))
+            values = (curve.platt.intercept, curve.platt.slope)
+            yield [code, *(f"{v:.2f} ({v - s:.2f} to {v + s:.2f})" for v, s in zip(values, spread, strict=True))]
+
+
+def _trait_rows(
+    evidence: Evidence, by_split: Mapping[str, Mapping[int, tuple[Estimate, float]]], width: int
+) -> Iterator[list[str]]:
+    for field_id, title, unit in evidence.fields.select("field_id", "title", "units").iter_rows():
+        cells = [str(field_id), str(title), unit or ""]
+        if field_id in by_split["val"]:
+            scores = [traits[field_id] for traits in by_split.values() if field_id in traits]
+            cells += [cell for r, error in scores for cell in (bracket(r), plain(error))]
+            cells += [_margin(evidence, field_id)] if evidence.reference.margins else []
+        else:
+            cells.append("not learned")
+        yield [*cells, *[""] * (width - len(cells))]
+
+
+def _margin(evidence: Evidence, field_id: int) -> str:
+    """Half-width of a trait's interval; from few people, it would be the error of one of them."""
+    found = evidence.reference.margins.get(field_id)
+    return plain(found.margin) if found is not None and is_score_told(found.visits) else DASH
+
+
+def _name(metric: str) -> str:
+    return _METRICS.get(metric, metric.replace("_", " "))
+
+
+def bracket(one: Estimate) -> str:
+    """``0.702 (0.650 to 0.751)``; a dash if there is no score."""
+    if np.isnan(one.value):
+        return DASH
+    return f"{one.value:.3f}" + ("" if np.isnan(one.lower) else f" ({one.lower:.3f} to {one.upper:.3f})")
+
+
+def plain(value: float) -> str:
+    """Three significant digits; a dash if there is no number."""
+    return DASH if np.isnan(value) else f"{value:.3g}"

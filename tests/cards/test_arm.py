@@ -8,26 +8,32 @@ from typing import Any
 import pytest
 import yaml
 
-from eccl.cards.arm import read_arm, tell_arm
+from eccl.cards.arm import read_arm
 from eccl.errors import ConfigError
 from eccl.training.settings.arms import choose_naming, describe_variant, load_arms
 from eccl.workspace import shipped
+from tests.cards.records import card_of, record_of, section
 
 SEED = 42
 
 
-def record_of(stage: str, variant: str | None, **more: Any) -> dict[str, Any]:
-    return {"stage": stage, "variant": variant, "seed": None if variant is None else SEED, "preset": "cpu", **more}
+def arm_record(stage: str, variant: str | None, **more: Any) -> dict[str, Any]:
+    seed = None if variant is None else SEED
+    return record_of(stage, None if stage.startswith("pretrain") else "I50") | {
+        "variant": variant,
+        "seed": seed,
+        **more,
+    }
 
 
 def trained(stage: str, variant: str, arms_file: Path) -> dict[str, Any]:
     """A record as training writes it with this table."""
     table = load_arms(arms_file)
-    return record_of(stage, variant, arm=describe_variant(table, choose_naming(table, stage, variant, SEED)))
+    return arm_record(stage, variant, arm=describe_variant(table, choose_naming(table, stage, variant, SEED)))
 
 
 def card_section(record: dict[str, Any], arms_file: Path) -> str:
-    return tell_arm(record, read_arm(record, arms_file))
+    return section(card_of(record, arm=read_arm(record, arms_file)), "Arm")
 
 
 @pytest.fixture
@@ -65,13 +71,13 @@ def test_an_edited_removed_or_broken_table_changes_no_card(arms_file: Path) -> N
 
 
 def test_a_run_of_before_is_told_of_by_the_table_while_that_has_its_arm(arms_file: Path) -> None:
-    record = record_of("align", "neither")
+    record = arm_record("align", "neither")
     text = card_section(record, arms_file)
     assert "`neither`, seed 42: W/O SSL; W/O CL." in text
     assert "- `align.contrastive_weight`: `0.0`" in text
     assert "seed`:" not in text
-    assert "The run did not record this; it is what `experiments/arms.yaml` says today." in text
-    gone = "What the arm changed was not recorded, and the table no longer has it."
+    assert "The run did not record this; it was read from the present `experiments/arms.yaml`." in text
+    gone = "What the arm changed was not recorded, and the table no longer contains it."
     edit(arms_file, "neither", None)
     assert gone in card_section(record, arms_file)
     arms_file.unlink()
@@ -81,12 +87,12 @@ def test_a_run_of_before_is_told_of_by_the_table_while_that_has_its_arm(arms_fil
 def test_a_table_that_is_needed_and_has_problems_is_told(arms_file: Path) -> None:
     edit(arms_file, "neither", {"group": "none such"})
     with pytest.raises(ConfigError, match=r"arms\.neither\.group"):
-        read_arm(record_of("align", "neither"), arms_file)
+        read_arm(arm_record("align", "neither"), arms_file)
 
 
 def test_parts_values_from_elsewhere_and_arms_that_change_nothing(arms_file: Path) -> None:
     part = card_section(trained("pretrain_cmr", "resnet50", arms_file), arms_file)
-    assert "`resnet50`, seed 42: a part that arms share." in part
+    assert "`resnet50`, seed 42: a part that several arms share." in part
     assert "- `pretrain_cmr.encoder`: `alternatives.cmr.resnet50` of the preset" in part
     reference = card_section(trained("align", "eccl", arms_file), arms_file)
     assert "It changes nothing but the seed against preset `cpu`." in reference
@@ -95,4 +101,4 @@ def test_parts_values_from_elsewhere_and_arms_that_change_nothing(arms_file: Pat
 
 
 def test_the_workspaces_own_runs_are_no_arm(arms_file: Path) -> None:
-    assert card_section(record_of("align", None), arms_file).endswith("own run: preset `cpu` as it is.\n")
+    assert card_section(arm_record("align", None), arms_file).endswith("own run: preset `cpu` without changes.\n")

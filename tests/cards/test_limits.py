@@ -7,33 +7,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from eccl.cards.card import write_card
 from eccl.cards.evidence import Evidence
-from eccl.cards.limits import known_limits
 from eccl.cards.performance import Estimate, Scores
 from eccl.inference.reference import RunReference
+from tests.cards.records import card_of, record_of, section
 
-SHA = "0" * 64
-CONFIGS: dict[str, dict[str, Any]] = {
-    "pretrain_ecg": {"augment": {"scaling": "lead_minmax"}},
-    "pretrain_cmr": {"negatives_per_case": 2},
-    "pretrain_cmae": {"augment": {"scaling": "lead_minmax"}},
-    "align": {"init_from": "pretrain_ecg", "contrastive_weight": 1.0, "negatives_per_case": 2},
-    "probe": {"strengths": [0.1, 1.0, 10.0]},
-}
 ECG, CINE = "ECGs are 10 s at rest", "short-axis cines of field 20209"
-
-
-def record_of(stage: str, task: str | None, selection: str = "auc", **config: Any) -> dict[str, Any]:
-    run = stage if task is None else f"{stage}-{task}"
-    return {
-        "run": run, "run_id": f"{run}-0", "stage": stage, "task": task, "variant": None, "seed": None, "preset": "cpu",
-        "data_version": "abc", "params": {"config": {**CONFIGS[stage], **config}}, "weights_sha256": SHA,
-        "parents": [{"run": "align-traits", "run_id": "align-traits-0"}] if stage == "probe" else [],
-        "parameter_count": 1, "gate": {"status": "passed", "sha256": SHA, "override": None}, "device": "cpu",
-        "code_version": "1", "best_epoch": 2, "metrics": {"selection": selection, "epochs_run": 3},
-        "split_counts": {},
-    }  # fmt: skip
 
 
 def evidence_of(*splits: str, task: str = "I50", cases: int = 20) -> Evidence:
@@ -43,11 +22,7 @@ def evidence_of(*splits: str, task: str = "I50", cases: int = 20) -> Evidence:
 
 
 def limits_of(record: dict[str, Any], evidence: Evidence | None, scaling: str | None = None) -> str:
-    return "\n".join(known_limits(record, evidence, scaling, simulated=False))
-
-
-def card_of(record: dict[str, Any], evidence: Evidence | None = None) -> str:
-    return write_card(record, evidence, None, None, "abc", simulated=False, tainted_since=None)
+    return section(card_of(record, evidence, scaling), "Known limits")
 
 
 def test_validation_chose_a_probes_penalty_and_a_networks_epoch() -> None:
@@ -56,7 +31,7 @@ def test_validation_chose_a_probes_penalty_and_a_networks_epoch() -> None:
     assert (
         "Validation chose the penalty, and before that the encoder's epoch, so its scores are a little too high" in text
     )
-    assert "holds in linear form" in text
+    assert "represents linearly" in text
     card = card_of(probe, evidence_of("val"))
     assert "| penalty | 1, chosen among 0.1, 1, 10 by validation's AUC |" in card
     assert "| epoch |" not in card
@@ -126,14 +101,14 @@ def test_scaling_is_told_where_it_is_known() -> None:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({}, ("pre-trained as a masked autoencoder", "aligned with a frozen CMR encoder")),
+        ({}, ("pre-trained as a masked autoencoder", "aligned with that of a frozen CMR encoder")),
         (
             {"init_from": "nothing", "contrastive_weight": 0.0},
-            ("started from random weights", "no CMR encoder took part"),
+            ("started from random weights", "no CMR encoder was used"),
         ),
         (
             {"init_from": "pretrain_cmae", "contrastive_weight": 0.0},
-            ("cross-modal autoencoder", "no CMR encoder took part"),
+            ("cross-modal autoencoder", "no CMR encoder was used"),
         ),
     ],
 )
