@@ -15,10 +15,17 @@ from eccl.simulate.direct import simulate_into
 from eccl.simulate.files.cohort_files import raw_bytes
 from eccl.training.__main__ import main
 from eccl.workspace import Workspace
+from tests.support.cache import shared_folder
+from tests.support.paths import ROOT
 from tests.support.tiny_workspace import tiny_params, write_gate
 
-ROOT = Path(__file__).resolve().parents[2]
-
+DISEASES = ("I21", "I42", "I48", "I50")
+TRAINED = (
+    "pretrain_ecg",
+    *(f"{stage} --task {task}" for task in ("traits", *DISEASES, "all") for stage in ("pretrain_cmr", "align")),
+    *(f"probe --task {task}" for task in ("traits", "I50")),
+    "align --task I50 --variant neither --seed 42",
+)
 CONFIG = SimulationConfig(
     participants=60,
     seed=11,
@@ -34,10 +41,14 @@ CONFIG = SimulationConfig(
 )
 
 
-def build_cohort(folder: Path) -> Workspace:
-    """Data, a passed gate and the experiment table; half of the participants are in the validation split."""
-    place = Workspace(folder / "workspace")
-    place.root.mkdir(parents=True)
+def predicting_workspace() -> Workspace:
+    """Trained runs of every kind that reads ECGs; do not write into it."""
+    return Workspace(shared_folder("predicting", _build))
+
+
+def _build(folder: Path) -> None:
+    """Data, a passed gate, the experiment table and runs; half of the participants are in the validation split."""
+    place = Workspace(folder)
     params = tiny_params(**{"pretrain_cmr.teacher_views": 1})
     params["cohort"]["split_shares"] = {"train": 0.45, "val": 0.45, "test": 0.1}
     place.params_file.write_text(yaml.safe_dump(params))
@@ -45,22 +56,15 @@ def build_cohort(folder: Path) -> Workspace:
     place.arms_file.parent.mkdir()
     shutil.copyfile(ROOT / "experiments" / "arms.yaml", place.arms_file)
     write_gate(place)
-    return place
-
-
-def train(place: Workspace, *stages: str) -> None:
-    """Train stages, each given as on the command line: ``align --task I50``."""
-    for stage in stages:
+    for stage in TRAINED:  # as on the command line
         assert main([*stage.split(), "--workspace", str(place.root)]) == 0, stage
 
 
-def write_files(place: Workspace, folder: Path, split: str | None = None) -> pl.DataFrame:
-    """Write the ECG file of every visit of a split, as it would have been ingested; `file` beside eid, instance and row."""
+def write_files(place: Workspace, folder: Path) -> pl.DataFrame:
+    """Write the ECG file of every visit, as it would have been ingested; return `file`, eid, instance, row and split."""
     recordings = pl.DataFrame(read_table(place.data, "recordings", ["eid", "instance", "row"]))
     splits = pl.DataFrame(read_table(place.data, "splits", ["eid", "split"]))
     chosen = recordings.join(splits, on="eid").sort("row")
-    if split is not None:
-        chosen = chosen.filter(pl.col("split") == split)
     people = {person.eid: person for person in plan_cohort(CONFIG).people}
     folder.mkdir(parents=True, exist_ok=True)
     for row in chosen.iter_rows(named=True):
