@@ -1,7 +1,7 @@
-"""What validation says about a model's outputs: intervals around traits, and probabilities that mean what they say.
+"""Intervals around predicted traits and calibrated probabilities, from residuals and labels of the validation split.
 
-Numbers in, numbers out. Validation also selected the model (the epoch of a network, the penalty of a probe), so both are a
-little too favourable; the test split is never read here.
+Functions of arrays only. Validation also selected the model (the epoch of a network, the penalty of a probe), so both are a
+little too optimistic; the test split is never read here.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 
 COVERAGE = 0.9
-"""Share of new visits whose measured trait lies in the interval."""
+"""Share of new visits whose measured trait is in the interval."""
 CONFIDENCE_Z = 1.959963984540054
 """Standard errors on either side of a 95 % interval."""
 FEWEST_OF_A_CLASS = 10
 """Validation visits with, and without, the disease below which no curve is fitted.
 
-Ten cases per slope is the least that Peduzzi et al. 1996 ask of a logistic regression, and groups of fewer than ten people
-are not told of (:data:`eccl.evaluation.suppression.SMALLEST_GROUP`). It is a floor, not plenty: Collins et al. 2016 ask for
-100 cases to judge a calibration.
+Peduzzi et al. 1996 recommend at least ten cases per slope of a logistic regression, and groups of fewer than ten people
+are not reported (:data:`eccl.evaluation.suppression.SMALLEST_GROUP`). It is a minimum: Collins et al. 2016 recommend
+100 cases to assess a calibration.
 """
 STEEP_SLOPE = 5.0
-"""Slope above which a curve makes much of small differences: the logits hardly spread."""
+"""Slope above which a curve amplifies small differences: the logits vary little."""
 
 
 def conformal_margin(residual: NDArray[np.floating], coverage: float = COVERAGE) -> float:
@@ -57,7 +57,7 @@ def conformal_margin(residual: NDArray[np.floating], coverage: float = COVERAGE)
 
 
 def fewest_residuals(coverage: float = COVERAGE) -> int:
-    """Fewest visits from which :func:`conformal_margin` can be taken."""
+    """Fewest visits for which :func:`conformal_margin` is defined."""
     return math.ceil(coverage / (1 - coverage) - 1e-9)
 
 
@@ -84,10 +84,10 @@ class Platt:
         return self.slope - spread, self.slope + spread
 
     @property
-    def tells_apart(self) -> bool:
-        """Whether higher logits go with the disease beyond chance: the slope's whole 95 % interval is above 0.
+    def separates_cases(self) -> bool:
+        """Whether higher logits mean more disease, beyond chance: the slope's whole 95 % interval is above 0.
 
-        A probability from any other curve would be the same for everybody, or fall where the model's own rises.
+        A probability from any other curve would be the same for every visit, or decrease as the model's own increases.
         """
         return self.slope_interval[0] > 0
 
@@ -96,7 +96,7 @@ class Platt:
 
         The interval is the fit's uncertainty (delta method on the log-odds), not the network's.
         """
-        # Number by number: a matrix product may sum otherwise for one recording than for many.
+        # Element by element: a matrix product may sum in another order for one recording than for many.
         x = np.asarray(logit, dtype=np.float64)
         centre = self.intercept + self.slope * x
         (constant, mixed), (_, square) = self.covariance.tolist()
@@ -122,7 +122,7 @@ def fit_platt(label: NDArray[np.floating], logit: NDArray[np.floating]) -> Platt
     Notes
     -----
     Platt 1999: a case counts as ``(cases + 1) / (cases + 2)`` and any other as ``1 / (others + 2)``, so the curve stays
-    finite where the logits tell the classes apart without a fault.
+    finite even if the logits separate the classes perfectly.
     """
     logit = np.asarray(logit, dtype=np.float64)
     is_case = np.asarray(label) > 0.5
@@ -132,7 +132,7 @@ def fit_platt(label: NDArray[np.floating], logit: NDArray[np.floating]) -> Platt
     if min(cases, others) < FEWEST_OF_A_CLASS or spread < 1e-12:
         return None
     target = np.where(is_case, (cases + 1) / (cases + 2), 1 / (others + 2))
-    # Fitted on the standardised logit, where the two parameters hardly depend on each other, and brought back.
+    # Fitted on the standardised logit, where the two parameters hardly depend on each other, and transformed back.
     centre = float(logit.mean())
     found, covariance = _fit(target, np.asarray((logit - centre) / spread, dtype=np.float64))
     back = np.array([[1.0, -centre / spread], [0.0, 1 / spread]])
@@ -146,7 +146,7 @@ def _fit(target: Float, standard: Float) -> tuple[Float, Float]:
 
     design = np.stack([np.ones(len(standard)), standard], axis=1)
     with warnings.catch_warnings():
-        # It means that no target is missed. Platt's are neither 0 nor 1, so the curve is finite then too.
+        # The warning means that every target is fitted. Platt's targets are neither 0 nor 1, so the curve stays finite.
         warnings.simplefilter("ignore", PerfectSeparationWarning)
         fitted: Any = sm.GLM(target, design, family=sm.families.Binomial()).fit()
     return np.asarray(fitted.params, dtype=np.float64), np.asarray(fitted.cov_params(), dtype=np.float64)

@@ -1,9 +1,9 @@
-"""How far a recording is from those that a model was trained on. Numbers in, verdicts out.
+"""Distance of a recording from those that a model was trained on, as conformal p-values.
 
-Training recordings say what is far, validation recordings how often something as far is met: a conformal p-value is the share
-of the validation recordings, the new one among them, that lie at least as far. If the new recording is one more of the kind
-of the validation's, p is at most a with a probability of at most a, whatever the distribution (Vovk et al. 2005; Bates et al.
-2023). Over several comparisons p is multiplied by their number (Bonferroni), which holds however they depend on each other.
+Training recordings define the distance, validation recordings how often it occurs: a conformal p-value is the share of the
+validation recordings, the new one included, that are at least as far away. If the new recording is exchangeable with those
+of validation, p is at most a with a probability of at most a, whatever the distribution (Vovk et al. 2005; Bates et al.
+2023). Over several comparisons p is multiplied by their number (Bonferroni), which holds for any dependence between them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 
 FEWEST_RECORDINGS = 20
-"""Recordings of a split below which nothing is said about what is usual in it."""
+"""Recordings of a split below which no comparison is made."""
 INNER_SHARE = (1.0, 99.0)
 """Percentiles of the training recordings by which the distance of a measure is scaled."""
 UNUSUAL_P, OUTSIDE_P = 0.05, 0.01
@@ -26,7 +26,7 @@ UNUSUAL_P, OUTSIDE_P = 0.05, 0.01
 
 
 class Verdict(StrEnum):
-    """Where a recording lies; ``unknown`` where too few recordings are there to compare it with."""
+    """Result of a comparison; ``unknown`` if there are too few recordings to compare with."""
 
     INSIDE = "inside"
     UNUSUAL = "unusual"
@@ -35,7 +35,7 @@ class Verdict(StrEnum):
 
 
 def p_values(known: Float, scores: Float) -> Float:
-    """Conformal p-value of each score, (n,) -> (n,): large scores are far away.
+    """Conformal p-value of each score, (n,) -> (n,): large scores are far.
 
     Parameters
     ----------
@@ -59,8 +59,8 @@ def judge(p: Float, count: int, comparisons: int = 1) -> NDArray[np.str_]:
     p
         Corrected for the number of comparisons.
     count
-        Validation recordings behind it, the fewest of any comparison. Where these could not tell the farthest recording of all
-        from the others, nothing is said: ``unknown``.
+        Validation recordings behind it, the fewest of any comparison. If they are so few that not even the farthest recording
+        could reach ``UNUSUAL_P``, the verdict is ``unknown``.
     """
     if count < max(FEWEST_RECORDINGS, fewest_for(UNUSUAL_P, comparisons)):
         return np.full(len(p), Verdict.UNKNOWN.value)
@@ -70,7 +70,7 @@ def judge(p: Float, count: int, comparisons: int = 1) -> NDArray[np.str_]:
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """What the comparisons that count can tell of any recording, whatever its p.
+    """Number of usable comparisons, and of the validation recordings behind them.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Power:
 
     @property
     def needed(self) -> int:
-        """Validation recordings below which all of them together tell no recording from another."""
+        """Validation recordings below which the comparisons together have the verdict ``unknown`` for every recording."""
         return max(FEWEST_RECORDINGS, fewest_for(UNUSUAL_P, self.comparisons))
 
 
@@ -103,7 +103,7 @@ def combine(p: Float) -> Float:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """One measure among the training recordings, and how far validation recordings lie from their median.
+    """One measure among the training recordings, and the distances of the validation recordings from their median.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class Range:
         Column of table ``recordings``.
     count
         Training recordings it was taken from.
-    least, low, middle, high, most
+    least, percentile_1, median, percentile_99, most
         Smallest value, 1st percentile, median, 99th percentile, largest value.
     distance
         (n,) distances of the validation recordings, ascending; none where the training recordings are too few.
@@ -120,40 +120,40 @@ class Range:
     measure: str
     count: int
     least: float
-    low: float
-    middle: float
-    high: float
+    percentile_1: float
+    median: float
+    percentile_99: float
     most: float
     distance: Float
 
     @classmethod
     def of(cls, measure: str, train: NDArray[np.floating], val: NDArray[np.floating]) -> Range:
-        """Range of (n,) training values, NaN left out, and distances of (m,) validation values."""
+        """Range of (n,) training values, without NaN, and distances of (m,) validation values."""
         known = np.asarray(train, dtype=np.float64)
         known = known[~np.isnan(known)]
         nan = float("nan")
         if not len(known):
             return cls(measure, 0, nan, nan, nan, nan, nan, np.empty(0))
-        least, low, middle, high, most = np.percentile(
+        least, first, median, last, most = np.percentile(
             known, [0.0, INNER_SHARE[0], 50.0, INNER_SHARE[1], 100.0]
         ).tolist()
-        found = cls(measure, len(known), least, low, middle, high, most, np.empty(0))
+        found = cls(measure, len(known), least, first, median, last, most, np.empty(0))
         return found if len(known) < FEWEST_RECORDINGS else replace(found, distance=np.sort(found.measure_from(val)))
 
     def measure_from(self, values: NDArray[np.floating]) -> Float:
         """Distance from the median, (n,) -> (n,), in units of that from the median to the percentile on the same side.
 
-        Where training recordings differ in nothing up to that percentile, any other value is infinitely far; so is a value
-        that is missing.
+        If the training recordings do not differ up to that percentile, any other value is infinitely far, as is a missing
+        value.
         """
-        away = np.asarray(values, dtype=np.float64) - self.middle
-        unit = np.where(away > 0, self.high - self.middle, self.middle - self.low)
+        away = np.asarray(values, dtype=np.float64) - self.median
+        unit = np.where(away > 0, self.percentile_99 - self.median, self.median - self.percentile_1)
         with np.errstate(divide="ignore", invalid="ignore"):
             found: Float = np.where(away == 0, 0.0, np.abs(away) / unit)
         return np.where(np.isnan(found), np.inf, found)
 
     def p(self, values: NDArray[np.floating]) -> Float:
-        """Conformal p-value of each value; NaN where there is nothing to compare with."""
+        """Conformal p-value of each value; NaN if there is nothing to compare with."""
         if not len(self.distance):
             return np.full(len(values), np.nan)
         return p_values(self.distance, self.measure_from(values))
@@ -161,14 +161,14 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """Embeddings of the training recordings as one normal cloud, and how far validation recordings lie from its centre.
+    """Embeddings of the training recordings as one normal distribution, and the distances of the validation recordings from its centre.
 
     Parameters
     ----------
     centre
         (d,) mean of the training embeddings.
     whitening
-        (d, d) brings the cloud to unit covariance.
+        (d, d) transforms the distribution to unit covariance.
     distance
         (n,) Mahalanobis distances of the validation recordings, ascending.
     """
@@ -187,7 +187,7 @@ class Cloud:
 
         fitted = LedoitWolf().fit(np.asarray(train, dtype=np.float64))
         values, vectors = np.linalg.eigh(fitted.covariance_)
-        # A direction without any spread is given the least that float32 embeddings resolve.
+        # A direction without variance gets the smallest one that float32 embeddings resolve.
         whitening = vectors / np.sqrt(np.maximum(values, max(float(values.max()), 1.0) * 1e-12))
         cloud = cls(fitted.location_, whitening, np.empty(0))
         return cls(cloud.centre, cloud.whitening, np.sort(cloud.measure(val)))
@@ -195,15 +195,15 @@ class Cloud:
     def measure(self, embeddings: NDArray[np.floating]) -> Float:
         """Mahalanobis distance of embeddings: (n, d) -> (n,)."""
         centred = np.asarray(embeddings, dtype=np.float64) - self.centre
-        # One by one: a matrix product may sum otherwise for one recording than for many.
+        # One by one: a matrix product may sum in another order for one recording than for many.
         away = np.stack([one @ self.whitening for one in centred]) if len(centred) else centred
         found: Float = np.sqrt((away**2).sum(axis=1))
         return found
 
     def percentile(self, distance: Float) -> Float:
-        """Share of validation recordings that lie nearer, in percent: (n,) -> (n,)."""
+        """Share of validation recordings that are nearer, in percent: (n,) -> (n,)."""
         return 100.0 * np.searchsorted(self.distance, distance) / max(len(self.distance), 1)
 
     def p(self, distance: Float) -> Float:
-        """Conformal p-value of each distance; NaN where there is nothing to compare with."""
+        """Conformal p-value of each distance; NaN if there is nothing to compare with."""
         return p_values(self.distance, distance) if len(self.distance) else np.full(len(distance), np.nan)

@@ -1,6 +1,6 @@
-"""What an answer says about itself in words: why something is missing, and how far the rest can be believed.
+"""Notes of predictions: why a value is missing, and what limits the others.
 
-Counts from 1 to 9 are told as "fewer than 10": they are of people.
+Counts of 1 to 9 people are written as "fewer than 10".
 """
 
 from __future__ import annotations
@@ -14,31 +14,32 @@ from eccl.inference.reference import FEWEST_VISITS, Curve, Margin
 
 RAW = "`probability` is the model's own (raw): it follows the share of cases in training, not that of a population"
 _KNOWN = {
-    "train": "a model was trained on this very recording: it does better here than on people it does not know",
-    "val": "a model was selected, and its intervals were made, with this very recording: it does better here than elsewhere",
+    "train": "a model was trained on this very recording: its error here is smaller than on new participants",
+    "val": "a model was selected, and its intervals were computed, with this very recording: its error here is "
+    "smaller than on new participants",
 }
 
 
-def told_count(count: int) -> int | None:
-    """A count of people as it may be told; None where it is of a small group."""
+def shown_count(count: int) -> int | None:
+    """Return a count of people; None if it is of a small group and must not be shown."""
     return None if is_small(count) else count
 
 
 def note_on_recording(split: str | None, power: str | None) -> str | None:
-    """Note on a whole recording.
+    """Write the note of a whole recording.
 
     Parameters
     ----------
     split
-        Split in which a model knows this very recording, train or val; None where none does.
+        Split of a model that contains this very recording, train or val; None if there is none.
     power
-        What :func:`note_on_power` says.
+        Result of :func:`note_on_power`.
     """
     return "; ".join(note for note in (_KNOWN.get(split or ""), power) if note) or None
 
 
 def note_on_power(power: Power) -> str | None:
-    """Why `distribution` is unknown whatever the recording; None where validation is large enough."""
+    """Explain why `distribution` is unknown for every recording; None if validation is large enough."""
     if not power.comparisons:
         return (
             "`distribution` is unknown: found no comparison with enough training and validation recordings, expected at least "
@@ -48,13 +49,13 @@ def note_on_power(power: Power) -> str | None:
         return None
     return (
         f"`distribution` is unknown: found {power.recordings} validation recordings, one per participant, expected at least "
-        f"{power.needed}; with fewer, not even the farthest of all reaches p {UNUSUAL_P} once p is multiplied by the "
-        f"{power.comparisons} comparisons. Look at the comparisons one by one"
+        f"{power.needed}; with fewer, not even the farthest recording reaches p {UNUSUAL_P} once p is multiplied by the "
+        f"{power.comparisons} comparisons. Read the comparisons one by one"
     )
 
 
 def note_on_cloud(recordings: int) -> str | None:
-    """Why nothing is said of an embedding, from the validation recordings behind it."""
+    """Explain why an embedding has no verdict, from the number of validation recordings; None if it has one."""
     if recordings >= FEWEST_RECORDINGS:
         return None
     if not recordings:
@@ -63,14 +64,14 @@ def note_on_cloud(recordings: int) -> str | None:
 
 
 def note_on_margin(margin: Margin) -> str | None:
-    """Why a trait has no interval."""
+    """Explain why a trait has no interval; None if it has one."""
     if not math.isnan(margin.margin):
         return None
     return f"no interval: found {_count(margin.visits)} validation visits with this trait, expected at least {FEWEST_VISITS}"
 
 
 def note_on_curve(curve: Curve) -> str | None:
-    """Why there is no calibrated probability, or why the one that is there deserves doubt."""
+    """Explain why there is no calibrated probability, or why it is doubtful; None if it is neither missing nor doubtful."""
     platt, visits = curve.platt, curve.cases + curve.others
     if platt is None and min(curve.cases, curve.others) < FEWEST_OF_A_CLASS:
         return f"not calibrated: {_too_few(curve)}, expected at least {FEWEST_OF_A_CLASS} of each; {RAW}"
@@ -80,28 +81,28 @@ def note_on_curve(curve: Curve) -> str | None:
     if platt.slope_interval[1] < 0:
         return (
             f"on validation the model gives cases lower outputs than others {fitted}; no calibrated probability is given, and the "
-            "raw `probability` points the wrong way"
+            "raw `probability` ranks visits in the wrong order"
         )
-    if not platt.tells_apart:
+    if not platt.separates_cases:
         return (
-            f"on validation the model does not tell cases from others {fitted}; no calibrated probability is given, and the raw "
-            "`probability` says next to nothing"
+            f"on validation the model does not separate cases from others {fitted}; no calibrated probability is given, and the raw "
+            "`probability` carries next to no information"
         )
     if platt.slope > STEEP_SLOPE:
         return (
-            f"the model's outputs hardly spread on validation, and the curve stretches them {fitted}: a small difference of its "
-            "output is a large one of the calibrated probability"
+            f"the model's outputs vary little on validation, and the curve stretches them {fitted}: a small difference of the "
+            "output is a large difference of the calibrated probability"
         )
     return None
 
 
 def _slope(platt: Platt) -> str:
-    low, high = platt.slope_interval
-    return f"slope {platt.slope:.2g} [{low:.2g}, {high:.2g}]"
+    lower, upper = platt.slope_interval
+    return f"slope {platt.slope:.2g} [{lower:.2g}, {upper:.2g}]"
 
 
 def _too_few(curve: Curve) -> str:
-    """Which class is too small; its size only where it does not give a small group away."""
+    """Name the class that is too small; its size only if no small group can be computed from it."""
     counts = curve.cases, curve.others
     cases, others = (
         f"{count:,}" if not hidden else _count(count) if is_small(count) else "enough"

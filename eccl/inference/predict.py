@@ -1,4 +1,4 @@
-"""Predictions of one or several finished runs for recordings that are in no store.
+"""Predictions of one or several finished runs for recordings outside the store.
 
 ::
 
@@ -20,14 +20,13 @@ from eccl.data.parts import read_table, table_files
 from eccl.evaluation.suppression import hide_small
 from eccl.features.views import KEYS
 from eccl.inference.distribution import FEWEST_RECORDINGS, Power, Range, combine, judge
-from eccl.inference.network import LoadedRun, open_run
 from eccl.inference.notes import (
     note_on_cloud,
     note_on_curve,
     note_on_margin,
     note_on_power,
     note_on_recording,
-    told_count,
+    shown_count,
 )
 from eccl.inference.reading import Recording
 from eccl.inference.reference import (
@@ -39,6 +38,7 @@ from eccl.inference.reference import (
     quality_ranges,
     run_reference,
 )
+from eccl.inference.runs import LoadedRun, open_run
 from eccl.ledger.certificates import read_certificates
 from eccl.ledger.tombstones import require_no_pending_withdrawal
 from eccl.training.loop.runtime import RuntimeConfig
@@ -54,21 +54,21 @@ _VIEWS = (TRAIT, DISEASE, EMBEDDING)
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What the runs say of some recordings; every frame begins with `file`, the first three go on with the run.
+    """Predictions of several runs for several recordings; every frame begins with `file`, the first three continue with the run.
 
     Parameters
     ----------
     traits
-        field_id, short_name, title, units, value, low, high (90 %), validation_visits, note.
+        field_id, short_name, title, units, value, interval_lower, interval_upper (90 %), validation_visits, note.
     diseases
-        code, probability, logit (as the network gives them), calibrated_probability, low, high (95 %), cases and others of
+        code, probability, logit (as the network gives them), calibrated_probability, ci_lower, ci_upper (95 %), cases and others of
         the validation split, slope, intercept, cases and visits of the curve (null where none was fitted), note.
     embeddings
         vector, distance, percentile, p, validation_recordings, distribution, note.
     recordings
         file_sha256, the measures that are compared, p and verdict of each, and of all together, embeddings too: `p`, corrected
-        for the number of `comparisons`, and `distribution`; note, where a model knows the recording, or where so few
-        validation recordings leave `distribution` unknown. Counts from 1 to 9 are null everywhere.
+        for the number of `comparisons`, and `distribution`; note, if a model was trained on the recording, or if too few
+        validation recordings leave `distribution` unknown. Counts of 1 to 9 people are null everywhere.
     """
 
     traits: pl.DataFrame
@@ -88,7 +88,7 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class Predictor:
-    """Finished runs, and what the workspace knows of their validation and training recordings."""
+    """Finished runs, and references from their validation and training recordings."""
 
     loaded: tuple[LoadedRun, ...]
     references: tuple[RunReference, ...]
@@ -127,7 +127,7 @@ class Predictor:
 
     @property
     def power(self) -> Power:
-        """What validation is large enough to tell of any recording."""
+        """Number of usable comparisons and of validation recordings."""
         clouds = {
             one.encoder.run_id: reference.cloud for one, reference in zip(self.loaded, self.references, strict=True)
         }
@@ -135,7 +135,7 @@ class Predictor:
         return Power.of([*(len(one.distance) for one in self.ranges), *embedded])
 
     def predict(self, recordings: Sequence[Recording]) -> Predictions:
-        """Describe recordings with every run."""
+        """Predict recordings with every run."""
         files = [one.file for one in recordings]
         records = np.stack([one.clean for one in recordings])
         parts: dict[str, list[pl.DataFrame]] = {view: [] for view in _VIEWS}
@@ -149,7 +149,7 @@ class Predictor:
             if one.encoder.run_id not in embedded:  # probes share one
                 embedded.add(one.encoder.run_id)
                 parts[EMBEDDING].append(_with_distance(found[EMBEDDING], reference))
-        traits, diseases, embeddings = (pl.concat(parts[view]) if parts[view] else _nothing() for view in _VIEWS)
+        traits, diseases, embeddings = (pl.concat(parts[view]) if parts[view] else _empty_frame() for view in _VIEWS)
         return Predictions(traits, diseases, embeddings, self._judge(recordings, embeddings))
 
     def _judge(self, recordings: Sequence[Recording], embeddings: pl.DataFrame) -> pl.DataFrame:
@@ -173,8 +173,8 @@ class Predictor:
             known = int(rows["validation_recordings"][0] or 0)
             compared.append((rows["p"].cast(pl.Float64).fill_null(float("nan")).to_numpy(), known))
         power = self.power
-        told = note_on_power(power)
-        notes = [note_on_recording(self.known.get(one.file_sha256), told) for one in recordings]
+        note = note_on_power(power)
+        notes = [note_on_recording(self.known.get(one.file_sha256), note) for one in recordings]
         together = _together(compared, power, len(recordings))
         return pl.DataFrame({**columns, **together, "note": pl.Series(notes, dtype=pl.String)})
 
@@ -182,7 +182,7 @@ class Predictor:
 def _together(
     compared: Sequence[tuple[NDArray[np.float64], int]], power: Power, recordings: int
 ) -> dict[str, pl.Series]:
-    """One verdict from p-values of several comparisons and the validation recordings behind each; few ones do not count."""
+    """Combine the p-values of several comparisons to one verdict; comparisons with few validation recordings are skipped."""
     counted = [(p, known) for p, known in compared if known >= FEWEST_RECORDINGS]
     p = combine(np.stack([one for one, _ in counted], axis=1)) if counted else np.full(recordings, np.nan)
     return {
@@ -193,7 +193,7 @@ def _together(
 
 
 def tainted_runs(workspace: Workspace) -> dict[str, str]:
-    """Date of the first withdrawal of somebody whom a run's model saw, by run id."""
+    """Date of the first withdrawal of a participant in the data of a run, by run id."""
     found: dict[str, str] = {}
     for certificate in read_certificates(workspace):
         for run_id in certificate.tainted:
@@ -202,7 +202,7 @@ def tainted_runs(workspace: Workspace) -> dict[str, str]:
 
 
 def _named(tables: Tables, files: Sequence[str]) -> dict[str, pl.DataFrame]:
-    """Rows of the views by file and run instead of visit."""
+    """Key rows of the views by file and run instead of visit."""
     names = pl.DataFrame({"array_row": np.arange(len(files), dtype=np.int64), "file": list(files)})
     found = {}
     for view, table in tables.items():
@@ -222,7 +222,7 @@ def _with_margins(traits: pl.DataFrame, margins: Mapping[int, Margin], fields: p
             "margin": [None if np.isnan(one.margin) else one.margin for one in found],
             "least": [one.least for one in found],
             "most": [one.most for one in found],
-            "validation_visits": [told_count(one.visits) for one in found],
+            "validation_visits": [shown_count(one.visits) for one in found],
             "note": [note_on_margin(one) for one in found],
         },
         schema={
@@ -243,8 +243,8 @@ def _with_margins(traits: pl.DataFrame, margins: Mapping[int, Margin], fields: p
             "title",
             "units",
             "value",
-            (pl.col("value") - pl.col("margin")).clip("least", "most").alias("low"),
-            (pl.col("value") + pl.col("margin")).clip("least", "most").alias("high"),
+            (pl.col("value") - pl.col("margin")).clip("least", "most").alias("interval_lower"),
+            (pl.col("value") + pl.col("margin")).clip("least", "most").alias("interval_upper"),
             "validation_visits",
             "note",
         )
@@ -255,14 +255,14 @@ def _with_curves(diseases: pl.DataFrame, curves: Mapping[str, Curve]) -> pl.Data
     parts = []
     for (code,), rows in diseases.group_by("code", maintain_order=True):
         curve = curves.get(str(code), Curve(None, 0, 0))
-        told_of = [pl.lit(value, kind).alias(name) for name, (value, kind) in _calibration(curve).items()]
-        parts.append(rows.with_columns(*_calibrated(rows["logit"], curve), *told_of))
+        described = [pl.lit(value, kind).alias(name) for name, (value, kind) in _calibration(curve).items()]
+        parts.append(rows.with_columns(*_calibrated(rows["logit"], curve), *described))
     return pl.concat(parts)
 
 
 def _calibrated(logit: pl.Series, curve: Curve) -> list[pl.Series]:
-    """Probability and interval; null where no curve was fitted, or where it is no better than none."""
-    names = ("calibrated_probability", "low", "high")
+    """Probability and interval; null if no curve was fitted, or if it does not separate cases."""
+    names = ("calibrated_probability", "ci_lower", "ci_upper")
     if curve.usable is None:
         return [pl.Series(name, [None] * len(logit), dtype=pl.Float64) for name in names]
     columns = curve.usable.apply(logit.to_numpy())
@@ -270,7 +270,7 @@ def _calibrated(logit: pl.Series, curve: Curve) -> list[pl.Series]:
 
 
 def _calibration(curve: Curve) -> dict[str, tuple[float | str | None, type[pl.DataType]]]:
-    """What a curve was fitted on and came to, by column; small groups, and one that would give such a one away, are null."""
+    """Sizes and parameters of a curve by column; a small group, and a count from which it could be computed, are null."""
     counts = curve.cases, curve.others
     cases, others = (None if hidden else count for count, hidden in zip(counts, hide_small(counts), strict=True))
     platt = curve.platt
@@ -297,7 +297,7 @@ def _with_distance(embeddings: pl.DataFrame, reference: RunReference) -> pl.Data
         pl.Series("distance", distance).fill_nan(None),
         pl.Series("percentile", percentile).fill_nan(None),
         pl.Series("p", p).fill_nan(None),
-        pl.lit(told_count(known), pl.Int64).alias("validation_recordings"),
+        pl.lit(shown_count(known), pl.Int64).alias("validation_recordings"),
         pl.Series("distribution", judge(p, known).tolist(), dtype=pl.String),
         pl.lit(note_on_cloud(known), pl.String).alias("note"),
     )
@@ -312,5 +312,5 @@ def _fields(workspace: Workspace) -> pl.DataFrame:
     return table.with_columns(absent).select(pl.col(name).cast(kind) for name, kind in schema.items())
 
 
-def _nothing() -> pl.DataFrame:
+def _empty_frame() -> pl.DataFrame:
     return pl.DataFrame({"file": []}, schema={"file": pl.String})

@@ -1,4 +1,4 @@
-"""ECG files that are in no store, read as an ingest reads them: same checks, same guarded process, same preprocessing."""
+"""Reading of ECG files outside the store, as an ingest reads them: same checks, separate process, same preprocessing."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from eccl.ledger.tombstones import Tombstones
 from eccl.modalities import ECG
 from eccl.remedies import remedy
 
-NOBODY = Tombstones()
+NO_TOMBSTONES = Tombstones()
 WITHDRAWN = "withdrawn"
-"""Reason of a refusal that no ingest gives: it leaves such files out without a word."""
+"""Reason that no ingest gives: it skips the files of withdrawn participants."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One file as the networks see it.
+    """One file as the input of the networks.
 
     Parameters
     ----------
     file
-        Path below the folder it was looked for in.
+        Path below the folder.
     clean
         (12, 5000) int16, µV at 500 Hz without baseline, leads I II III aVR aVL aVF V1-V6.
     columns
@@ -47,8 +47,8 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """One file that cannot or must not be read, and what to do about it.
+class Quarantined:
+    """One file that cannot or must not be read, with reason and remedy.
 
     Parameters
     ----------
@@ -66,32 +66,34 @@ class Refusal:
 
 
 class Reader:
-    """Reads ECG files of one folder; it takes no more of params.yaml than an ingest does.
+    """Reader of the ECG files of one folder, with the limits of params.yaml that an ingest applies.
 
     Parameters
     ----------
     folder
-        Where the files lie, in any layout.
+        Folder of the files, in any layout.
     tombstones
-        Who withdrew; a file whose name or folder holds such an id is refused unread.
+        Withdrawn participants; a file whose name or folder contains such an id is not read.
     """
 
-    def __init__(self, folder: Path, params: Params, tombstones: Tombstones = NOBODY) -> None:
+    def __init__(self, folder: Path, params: Params, tombstones: Tombstones = NO_TOMBSTONES) -> None:
         self._tombstones = tombstones
         self._files = LocalFiles(folder)
         self._source = RawSource(self._files, params.limits)
         self._reader: RecordReader = record_reader(ECG, params)
 
     def entries(self) -> tuple[list[Entry], int]:
-        """Entries that end in .xml, by path, and how many others there are; hidden files are left out.
+        """List entries that end in .xml, by path, and count the others; hidden files are skipped.
 
         Raises
         ------
         WorkspaceError
-            There is no such folder, or no .xml in it.
+            The folder does not exist, or contains no .xml.
         """
         if not self._files.folder.is_dir() or not any(self._files.folder.iterdir()):
-            raise WorkspaceError("no folder with files at this path; give the folder that holds the ECG files (*.xml)")
+            raise WorkspaceError(
+                "no folder with files at this path; give the folder that contains the ECG files (*.xml)"
+            )
         found = self._files.entries()
         wanted = [entry for entry in found if entry.suffix in ECG.suffixes]
         if not wanted:
@@ -101,12 +103,12 @@ class Reader:
         return wanted, len(found) - len(wanted)
 
     def find(self, name: str) -> Entry:
-        """One file of the folder.
+        """Return the entry of one file of the folder.
 
         Raises
         ------
         WorkspaceError
-            It is not there, or is no regular file.
+            It does not exist, or is no regular file.
         """
         path = self._files.folder / name
         if not path.is_file():
@@ -114,18 +116,18 @@ class Reader:
         status = path.stat()
         return Entry(name, status.st_size, status.st_mtime_ns)
 
-    def read(self, entry: Entry) -> Recording | Refusal:
+    def read(self, entry: Entry) -> Recording | Quarantined:
         """Read one file.
 
         Raises
         ------
         SourceError, WorkerError
-            The folder went away, or no process to read with can be started: that says nothing about the file.
+            The folder is no longer available, or no reader process can be started; the file itself may be valid.
         """
-        # Whose file it is does not matter here: nothing is stored under a participant.
+        # No participant is needed: nothing is stored.
         file = RawFile(0, 0, ECG.kind, entry.path, entry.size, entry.mtime_ns)
         if self._tombstones.select(numbers_in(entry.path)):
-            return Refusal(entry.path, WITHDRAWN, "the file's name holds the id of a participant who withdrew")
+            return Quarantined(entry.path, WITHDRAWN, "the file's name contains the id of a withdrawn participant")
         try:
             if entry.problem:
                 raise Rejected(Reason.UNREADABLE, entry.problem)
@@ -134,15 +136,15 @@ class Reader:
                 record = raw.read(self._reader)
             return Recording(entry.path, sha256, record.arrays[ECG.model_array], record.columns)
         except Rejected as error:
-            return Refusal(entry.path, error.reason, error.detail)
+            return Quarantined(entry.path, error.reason, error.detail)
         except (SourceError, WorkerError):
             raise
         except OSError as error:
-            return Refusal(entry.path, Reason.UNREADABLE, f"{type(error).__name__} while reading the file")
+            return Quarantined(entry.path, Reason.UNREADABLE, f"{type(error).__name__} while reading the file")
 
     def read_all(
         self, entries: Iterable[Entry], workers: int, block: int
-    ) -> Iterator[tuple[list[Recording], list[Refusal]]]:
+    ) -> Iterator[tuple[list[Recording], list[Quarantined]]]:
         """Read files in order, `block` at a time; each of `workers` threads has a reader process of its own."""
         waiting = list(entries)
         with ThreadPoolExecutor(workers) as threads:
@@ -150,5 +152,5 @@ class Reader:
                 read = list(threads.map(self.read, waiting[start : start + block]))
                 yield (
                     [one for one in read if isinstance(one, Recording)],
-                    [one for one in read if isinstance(one, Refusal)],
+                    [one for one in read if isinstance(one, Quarantined)],
                 )

@@ -1,4 +1,4 @@
-"""What a workspace knows about a run beside its weights: how it did on validation, and which recordings it was trained on."""
+"""References of a run beside its weights: its errors on validation, and the recordings it was trained on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from eccl.workspace import Workspace
 Float = NDArray[np.float64]
 
 FEWEST_VISITS = max(fewest_residuals(), SMALLEST_GROUP)
-"""Validation visits below which a trait gets no interval; from nine, it would be the largest error of nine people."""
+"""Validation visits below which a trait gets no interval; of nine people it would be their largest error."""
 MEASURES = (
     "flat_leads",
     "saturated_fraction",
@@ -42,8 +42,8 @@ MEASURES = (
 class Margin:
     """Half-width of a trait's 90 % interval, NaN where `visits` are fewer than :data:`FEWEST_VISITS`.
 
-    `least` and `most` are the ends of what the trait can be: 0 where no measured value lies beyond it, as of a volume, or of a
-    strain that only shortens. An interval that ends there holds the same measured values.
+    `least` and `most` bound the trait: 0 if no measured value is beyond it, as of a volume, or of a strain that only
+    shortens. An interval that is cut there contains the same measured values.
     """
 
     margin: float
@@ -57,7 +57,7 @@ NO_MARGIN = Margin(float("nan"), 0)
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Calibration of a disease's probability; `platt` is None where validation has too few cases or others, or equal logits."""
+    """Calibration of a disease's probability; `platt` is None if validation has too few cases or others, or equal logits."""
 
     platt: Platt | None
     cases: int
@@ -65,13 +65,13 @@ class Curve:
 
     @property
     def usable(self) -> Platt | None:
-        """The curve, if it tells cases from others: no probability is taken from any other."""
-        return self.platt if self.platt is not None and self.platt.tells_apart else None
+        """The curve if it separates cases from others, else None."""
+        return self.platt if self.platt is not None and self.platt.separates_cases else None
 
 
 @dataclass(frozen=True, slots=True)
 class RunReference:
-    """How a run's outputs of the validation split compare with the truth.
+    """Errors of a run on the validation split, and its embeddings of the training recordings.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class RunReference:
     curves
         By disease code.
     cloud
-        Embeddings of the training recordings; None where the run's features are not in the workspace.
+        Embeddings of the training recordings; None if the workspace does not contain the run's features.
     """
 
     margins: Mapping[int, Margin] = field(default_factory=dict)
@@ -96,7 +96,7 @@ def instances_of(run: Run) -> tuple[int, ...]:
 def quality_ranges(workspace: Workspace, runs: Sequence[Run]) -> tuple[Range, ...]:
     """Range of every measure among the train split's recordings at the visits that any of some runs was trained on.
 
-    Of the validation split, the first visit of each participant is compared with them.
+    The first visit of each participant of the validation split is compared with them.
     """
     if not table_files(workspace.data, "recordings"):
         return tuple(Range.of(measure, np.empty(0), np.empty(0)) for measure in MEASURES)
@@ -118,7 +118,7 @@ def known_recordings(workspace: Workspace, runs: Sequence[Run]) -> dict[str, str
     table = read_table(workspace.data, "recordings", ["row", "file_sha256"])
     rows, hashes = table.column("row").to_numpy(), np.array(table.column("file_sha256").to_pylist())
     found: dict[str, str] = {}
-    for split in ("val", "train"):  # of two equal files, what was learned counts more
+    for split in ("val", "train"):  # of two equal files, the one in training counts
         mine = np.isin(rows, visits.row[visits.select(split, instances)])
         found |= dict.fromkeys(hashes[mine].tolist(), split)
     return found
@@ -135,7 +135,7 @@ def run_reference(workspace: Workspace, run: Run, encoder: Run) -> RunReference:
 def validation_reference(workspace: Workspace, run: Run) -> RunReference:
     """Intervals and calibration of one run, from its feature rows of the validation split.
 
-    One visit per participant counts, the first: two of one person are no two observations. The test split is not read.
+    One visit per participant counts, the first: two visits of one person are not independent. The test split is not read.
     """
     if not table_files(workspace.data, "recordings"):
         return RunReference()
@@ -200,7 +200,7 @@ def _curves(workspace: Workspace, run: Run, val: Visits) -> dict[str, Curve]:
 
 
 def label_definition(workspace: Workspace, run: Run) -> str:
-    """Which labels a run was trained on; for a run of traits, those that the workspace trains on."""
+    """Definition of the labels a run was trained on; of a run of traits, that of params.yaml."""
     own = run.params.get("label_definition")
     return str(own) if own is not None else load_params(workspace.params_file).cohort.label_definition
 
@@ -217,7 +217,7 @@ def _cloud(workspace: Workspace, run: Run, visits: Visits) -> Cloud | None:
 
 
 def _rows(workspace: Workspace, run: Run, view: str, columns: list[str]) -> pa.Table | None:
-    """A run's rows of a view that this very run computed; None where it wrote none."""
+    """A run's rows of a view that this very run computed; None if it wrote none."""
     name = str(run.record["run"])
     if name not in runs_of(workspace.features, view):
         return None
@@ -227,7 +227,7 @@ def _rows(workspace: Workspace, run: Run, view: str, columns: list[str]) -> pa.T
 
 
 def _positions(rows: pa.Table, visits: Visits) -> NDArray[np.int64]:
-    """Position of each row's visit; -1 where it is not among them, or has another slot by now."""
+    """Position of each row's visit; -1 if it is not among them, or has another slot now."""
     place = visits.find(rows.column("eid").to_numpy(), rows.column("instance").to_numpy())
     is_current = visits.row[place] == rows.column("array_row").to_numpy() if len(visits) else np.zeros(len(place), bool)
     return np.where((place >= 0) & is_current, place, -1)

@@ -1,4 +1,4 @@
-"""What a card says of an arm is what was trained, whatever became of the experiment table since."""
+"""A card describes the arm as it was trained, even if the experiment table changed since."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_an_edited_removed_or_broken_table_changes_no_card(arms_file: Path) -> N
     assert card_section(record, arms_file) == before
 
 
-def test_a_run_of_before_is_told_of_by_the_table_while_that_has_its_arm(arms_file: Path) -> None:
+def test_an_older_run_is_described_by_the_table_while_that_contains_its_arm(arms_file: Path) -> None:
     record = arm_record("align", "neither")
     text = card_section(record, arms_file)
     assert "`neither`, seed 42: W/O SSL; W/O CL." in text
@@ -84,7 +84,7 @@ def test_a_run_of_before_is_told_of_by_the_table_while_that_has_its_arm(arms_fil
     assert gone in card_section(record, arms_file)
 
 
-def test_a_table_that_is_needed_and_has_problems_is_told(arms_file: Path) -> None:
+def test_a_needed_table_with_problems_is_an_error(arms_file: Path) -> None:
     edit(arms_file, "neither", {"group": "none such"})
     with pytest.raises(ConfigError, match=r"arms\.neither\.group"):
         read_arm(arm_record("align", "neither"), arms_file)

@@ -1,4 +1,4 @@
-"""What a card says of how a model came about: right for each stage."""
+"""A card describes training and limits correctly for each stage."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_validation_chose_a_probes_penalty_and_a_networks_epoch() -> None:
     assert "| epoch | 2, chosen among 3 by validation's AUC |" in card_of(align, evidence_of("val"))
 
 
-def test_scores_of_the_test_split_are_spoken_of_where_they_are_shown() -> None:
+def test_scores_of_the_test_split_are_mentioned_where_they_are_shown() -> None:
     record = record_of("align", "I50")
     assert "those of the test split are not" in limits_of(record, evidence_of("val", "test"))
     assert "those of the test split are not" not in limits_of(record, evidence_of("val"))
@@ -54,7 +54,7 @@ def test_scores_of_the_test_split_are_spoken_of_where_they_are_shown() -> None:
 @pytest.mark.parametrize(
     ("stage", "kept"), [("align", "the last epoch was kept"), ("probe", "strongest penalty was taken")]
 )
-def test_where_validation_could_not_choose_the_card_says_so(stage: str, kept: str) -> None:
+def test_the_card_states_that_validation_could_not_choose(stage: str, kept: str) -> None:
     record = record_of(stage, "I50", "last")
     text = limits_of(record, evidence_of("val"))
     assert kept in text
@@ -91,7 +91,7 @@ def test_probabilities_follow_how_a_stage_was_trained() -> None:
     assert "`eccl predict` calibrates them" in probe
 
 
-def test_scaling_is_told_where_it_is_known() -> None:
+def test_scaling_is_stated_where_it_is_known() -> None:
     probe = record_of("probe", "traits", "mean_r")
     assert "does not see amplitudes" in limits_of(probe, None, "lead_minmax")
     assert "amplitudes" not in limits_of(probe, None, "millivolt")
@@ -112,7 +112,7 @@ def test_scaling_is_told_where_it_is_known() -> None:
         ),
     ],
 )
-def test_the_head_says_what_an_ecg_model_was_trained_with(config: dict[str, Any], words: tuple[str, str]) -> None:
+def test_the_head_states_how_an_ecg_model_was_trained(config: dict[str, Any], words: tuple[str, str]) -> None:
     head = card_of(record_of("align", "I50", **config), evidence_of("val")).split("## Origin")[0]
     assert "Predicts heart failure (ICD-10 I50) from a resting 12-lead ECG alone" in head
     assert all(one in head for one in words)
@@ -133,7 +133,7 @@ def test_few_cases_are_a_limit(cases: int, is_small: bool) -> None:
         ({"cases": 12, "known": 60, "visits": 63}, "| training | 63 | hidden | 12 |"),  # three whose label is undecided
     ],
 )
-def test_small_counts_of_a_split_are_not_told(counts: dict[str, int], row: str) -> None:
+def test_small_counts_of_a_split_are_hidden(counts: dict[str, int], row: str) -> None:
     record = {**record_of("align", "I50"), "split_counts": {"train": counts}}
     text = card_of(record, evidence_of("val"))
     assert "| split | visits | with a known target | with the disease |" in text

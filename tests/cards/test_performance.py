@@ -82,14 +82,14 @@ def test_a_small_group_is_hidden_and_takes_another_with_it() -> None:
     women, men = scores.groups[:2]
     assert 0 < women.people < 10  # twelve visits, five of them undecided
     assert women.is_hidden
-    assert men.is_hidden  # the total would tell the women's number
+    assert men.is_hidden  # the women's number could be computed from the total
     assert np.isnan(women.score.value)
     assert np.isnan(men.score.value)
     others = [group for group in scores.groups if group.partition != "sex" and group.people]
     assert all(not group.is_hidden for group in others)
 
 
-def test_those_of_unknown_sex_are_not_given_away_either() -> None:
+def test_participants_of_unknown_sex_are_hidden_too() -> None:
     rng = np.random.default_rng(7)
     truth, hidden = make_truth(rng)
     groups = make_groups(rng, 100)
@@ -116,7 +116,9 @@ def test_a_participant_of_two_ages_is_in_the_band_of_the_first_scored_visit(is_d
         scores = score_traits(truth, np.repeat(hidden[:, None], 3, axis=1), groups)
     bands = {group.name: group for group in scores.groups if group.partition == "age at the first scored visit"}
     assert (bands["55 to 64"].people, bands["65 to 74"].people) == (100, 100)
-    for partition in PARTITIONS:  # nobody twice: groups add up to the participants, and their cases to the cases
+    for (
+        partition
+    ) in PARTITIONS:  # each participant once: groups add up to the participants, and their cases to the cases
         mine = [group for group in scores.groups if group.partition == partition]
         assert sum(group.people for group in mine) == scores.people == 200
         if is_disease:
@@ -132,7 +134,7 @@ def test_a_participant_of_two_ages_is_in_the_band_of_the_first_scored_visit(is_d
         assert (bands["55 to 64"].people, bands["65 to 74"].people) == (90, 110)
 
 
-def test_whoever_has_the_disease_at_one_scored_visit_has_it() -> None:
+def test_a_participant_with_the_disease_at_one_scored_visit_is_a_case() -> None:
     rng = np.random.default_rng(10)
     truth, hidden = make_truth(rng)
     truth.labels["I50"][:] = 0.0
@@ -151,11 +153,11 @@ def test_a_disease_of_which_no_label_is_known_has_no_scores() -> None:
 
 
 @pytest.mark.parametrize(
-    ("groups", "is_told"),
+    ("groups", "is_shown"),
     [((10,), True), ((9,), False), ((10, 10), True), ((500, 9), False), ((9, 500), False), ((0, 500), False)],
 )
-def test_a_score_is_told_of_ten_people_in_every_group(groups: tuple[int, ...], is_told: bool) -> None:
-    assert is_score_told(*groups) is is_told
+def test_a_score_needs_ten_people_in_every_group(groups: tuple[int, ...], is_shown: bool) -> None:
+    assert is_score_told(*groups) is is_shown
 
 
 def test_few_cases_hide_their_number_and_the_score() -> None:
@@ -174,15 +176,15 @@ def test_few_cases_hide_their_number_and_the_score() -> None:
     assert not men.is_hidden
 
 
-@pytest.mark.parametrize(("cases", "is_told"), [(9, False), (10, True), (190, True), (191, False)])
-def test_a_disease_of_few_cases_or_few_others_is_not_scored(cases: int, is_told: bool) -> None:
+@pytest.mark.parametrize(("cases", "is_shown"), [(9, False), (10, True), (190, True), (191, False)])
+def test_a_disease_of_few_cases_or_few_others_is_not_scored(cases: int, is_shown: bool) -> None:
     rng = np.random.default_rng(8)
     truth, hidden = make_truth(rng)
     truth.labels["I50"][:] = np.nan
     truth.labels["I50"][:200] = np.arange(200) < cases  # one visit each
     scores = score_disease(truth, "I50", hidden, 1 / (1 + np.exp(-hidden)), make_groups(rng, 100))
     assert (scores.cases, scores.others) == (cases, 200 - cases)
-    assert {bool(np.isfinite(one.value)) for one in scores.metrics.values()} == {is_told}
+    assert {bool(np.isfinite(one.value)) for one in scores.metrics.values()} == {is_shown}
 
 
 def test_traits_are_scored_by_the_mean_over_traits() -> None:

@@ -33,7 +33,7 @@ def test_nine_visits_are_the_fewest_for_ninety_percent() -> None:
     assert np.isnan(conformal_margin(np.empty(0)))
 
 
-def test_the_interval_holds_nine_of_ten_new_values_whatever_their_law() -> None:
+def test_the_interval_contains_nine_of_ten_new_values_of_any_distribution() -> None:
     rng = np.random.default_rng(3)
     held = []
     for _ in range(4000):
@@ -51,40 +51,42 @@ def test_a_known_curve_is_found_and_its_interval_holds_it() -> None:
         label = (rng.random(600) < sigmoid(-1.0 + 0.5 * logit)).astype(float)
         fitted = fit_platt(label, logit)
         assert fitted is not None
-        _, low, high = fitted.apply(np.array([2.0]))
-        held.append(low[0] <= sigmoid(np.array(0.0)) <= high[0])
+        _, lower, upper = fitted.apply(np.array([2.0]))
+        held.append(lower[0] <= sigmoid(np.array(0.0)) <= upper[0])
         slopes.append(fitted.slope)
         slope_held.append(fitted.slope_interval[0] <= 0.5 <= fitted.slope_interval[1])
-        assert fitted.tells_apart
+        assert fitted.separates_cases
     assert np.mean(slopes) == pytest.approx(0.5, abs=0.03)
     assert np.mean(held) == pytest.approx(0.95, abs=0.04)
     assert np.mean(slope_held) == pytest.approx(0.95, abs=0.04)
 
 
-def test_outputs_that_have_nothing_to_do_with_the_disease_seldom_pass_for_a_curve() -> None:
+def test_outputs_unrelated_to_the_disease_rarely_separate_cases() -> None:
     rng = np.random.default_rng(8)
     label = np.r_[np.ones(12), np.zeros(68)]
-    passed = [fitted.tells_apart for _ in range(600) if (fitted := fit_platt(label, rng.normal(size=80)))]
+    passed = [fitted.separates_cases for _ in range(600) if (fitted := fit_platt(label, rng.normal(size=80)))]
     assert len(passed) == 600
     assert np.mean(passed) <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / 600)
 
 
-@pytest.mark.parametrize(("slope", "error", "tells_apart"), [(1.0, 0.5, True), (0.97, 0.5, False), (-3.0, 0.5, False)])
+@pytest.mark.parametrize(
+    ("slope", "error", "separates_cases"), [(1.0, 0.5, True), (0.97, 0.5, False), (-3.0, 0.5, False)]
+)
 def test_a_curve_counts_only_where_its_whole_slope_interval_is_above_0(
-    slope: float, error: float, tells_apart: bool
+    slope: float, error: float, separates_cases: bool
 ) -> None:
     curve = Platt(-1.0, slope, np.array([[9.0, 0.1], [0.1, error**2]]))
-    assert curve.tells_apart is tells_apart
+    assert curve.separates_cases is separates_cases
     np.testing.assert_allclose(curve.slope_interval, [slope - 1.96 * error, slope + 1.96 * error], atol=1e-4)
 
 
-def test_a_model_that_is_the_wrong_way_round_has_no_usable_curve() -> None:
+def test_a_model_with_reversed_outputs_has_no_usable_curve() -> None:
     label, logit = np.r_[np.ones(15), np.zeros(60)], np.r_[np.linspace(-3, 0, 15), np.linspace(-1, 3, 60)]
     right, wrong = fit_platt(label, -logit), fit_platt(label, logit)
     assert right is not None
     assert wrong is not None
-    assert right.tells_apart
-    assert not wrong.tells_apart
+    assert right.separates_cases
+    assert not wrong.separates_cases
     assert wrong.slope_interval[1] < 0
 
 
@@ -92,16 +94,16 @@ def test_two_outputs_that_fit_every_label_give_a_finite_curve_without_a_warning(
     label = np.r_[np.ones(10), np.zeros(10)]
     fitted = fit_platt(label, label)  # warnings are errors
     assert fitted is not None
-    assert fitted.tells_apart
+    assert fitted.separates_cases
     np.testing.assert_allclose(fitted.apply(np.array([0.0, 1.0]))[0], [1 / 12, 11 / 12], rtol=1e-6)
 
 
-def test_outputs_that_hardly_spread_make_a_steep_curve() -> None:
+def test_outputs_that_vary_little_give_a_steep_curve() -> None:
     rng = np.random.default_rng(9)
     label = np.r_[np.ones(20), np.zeros(60)]
     fitted = fit_platt(label, 0.05 * (2 * label + rng.normal(size=80)))
     assert fitted is not None
-    assert fitted.tells_apart
+    assert fitted.separates_cases
     assert fitted.slope > STEEP_SLOPE
 
 
@@ -112,22 +114,22 @@ def test_a_shifted_and_scaled_logit_gives_the_same_probabilities() -> None:
     one, other = fit_platt(label, logit), fit_platt(label, 1000 + 50 * logit)
     assert one is not None
     assert other is not None
-    for mine, theirs in zip(one.apply(logit), other.apply(1000 + 50 * logit), strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+    for mine, scaled in zip(one.apply(logit), other.apply(1000 + 50 * logit), strict=True):
+        np.testing.assert_allclose(mine, scaled, rtol=1e-6)
 
 
-def test_classes_told_apart_without_a_fault_keep_finite_probabilities() -> None:
+def test_classes_separated_perfectly_keep_finite_probabilities() -> None:
     logit = np.r_[np.linspace(-3, -1, 20), np.linspace(1, 3, 10)]
     label = np.r_[np.zeros(20), np.ones(10)]
     fitted = fit_platt(label, logit)
     assert fitted is not None
-    assert fitted.tells_apart
-    probability, low, high = fitted.apply(np.array([-2.0, 0.0, 2.0]))
+    assert fitted.separates_cases
+    probability, lower, upper = fitted.apply(np.array([-2.0, 0.0, 2.0]))
     assert (np.diff(probability) > 0).all()
-    assert (low < probability).all()
-    assert (probability < high).all()
-    assert (high < 1).all()
-    assert (low > 0).all()
+    assert (lower < probability).all()
+    assert (probability < upper).all()
+    assert (upper < 1).all()
+    assert (lower > 0).all()
 
 
 @pytest.mark.parametrize(("cases", "others"), [(9, 40), (40, 9), (0, 40), (0, 0)])
@@ -136,7 +138,7 @@ def test_too_few_of_a_class_are_not_fitted(cases: int, others: int) -> None:
     assert fit_platt(label, np.arange(len(label), dtype=float)) is None
 
 
-def test_ten_of_each_class_are_the_fewest_and_no_smaller_group_is_behind_a_curve() -> None:
+def test_a_curve_needs_ten_visits_of_each_class() -> None:
     assert fit_platt(np.r_[np.ones(10), np.zeros(10)], np.arange(20.0)) is not None
     assert FEWEST_OF_A_CLASS == SMALLEST_GROUP == 10
 

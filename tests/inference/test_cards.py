@@ -18,7 +18,7 @@ SECTIONS = ["Origin", "Arm", "Performance", "Known limits", "Parameters"]
 
 
 def open_test_split(place: Workspace) -> None:
-    """What the stage `evaluate` leaves behind."""
+    """Write what the stage `evaluate` records."""
     records = [load_run(place, folder.name).record for folder in place.models.iterdir() if "." not in folder.name]
     runs = {one["run"]: {name: one[name] for name in ("run_id", "weights_sha256")} for one in records}
     scope = {"data_version": data_version(place.data), "label_definition": "ever", "instances": [2, 3]}
@@ -31,7 +31,7 @@ def card_of(place: Workspace, run: str) -> str:
     return path.read_text()
 
 
-def test_every_finished_run_gets_a_card_that_names_nobody(own: Workspace) -> None:
+def test_every_finished_run_gets_a_card_without_participant_ids(own: Workspace) -> None:
     written = write_cards(own, [])
     assert {path.stem for path in written} == {folder.name for folder in own.models.iterdir()}
     eids = {str(eid) for eid in read_table(own.data, "splits", ["eid"]).column("eid").to_pylist()}
@@ -47,7 +47,7 @@ def test_every_finished_run_gets_a_card_that_names_nobody(own: Workspace) -> Non
     assert (cards_folder(own) / "align-I50.md").stat() == before
 
 
-def test_small_numbers_of_cases_are_not_told(own: Workspace) -> None:
+def test_small_numbers_of_cases_are_hidden(own: Workspace) -> None:
     record = json.loads((own.run_folder("align-I50") / "run.json").read_text())
     assert 0 < record["split_counts"]["val"]["cases"] < 10
     text = card_of(own, "align-I50")
@@ -59,7 +59,7 @@ def test_small_numbers_of_cases_are_not_told(own: Workspace) -> None:
     assert "Every participant is simulated" in text
 
 
-def test_the_test_split_stays_closed_until_evaluate_has_opened_it(own: Workspace) -> None:
+def test_scores_of_the_test_split_need_the_stage_evaluate(own: Workspace) -> None:
     run = load_run(own, "align-I50")
     before = gather(own, run)
     assert before is not None
@@ -102,7 +102,7 @@ def test_an_arm_is_tested_only_within_the_frozen_selection(own: Workspace) -> No
     assert "`eccl table1` freezes a selection" in card_of(own, "align-I50.neither.s42")
 
 
-def test_an_arm_tells_what_it_changes(own: Workspace) -> None:
+def test_an_arm_lists_its_changes(own: Workspace) -> None:
     text = card_of(own, "align-I50.neither.s42")
     assert "`neither`, seed 42: W/O SSL; W/O CL." in text
     assert "- `align.contrastive_weight`: `0.0`" in text
@@ -119,7 +119,7 @@ def test_an_arm_tells_what_it_changes(own: Workspace) -> None:
     assert "What the arm changed was not recorded" in card_of(own, "align-I50.neither.s42")
 
 
-def test_a_probe_is_told_of_as_a_probe(own: Workspace) -> None:
+def test_the_card_of_a_probe_describes_a_probe(own: Workspace) -> None:
     text = card_of(own, "probe-I50")
     assert "a linear model on the frozen embedding of `align-traits`" in text
     assert re.search(r"^\| penalty \| \S+, chosen among 1, 100 by validation's AUC \|", text, re.MULTILINE)
@@ -129,13 +129,13 @@ def test_a_probe_is_told_of_as_a_probe(own: Workspace) -> None:
     assert "amplitudes" not in card_of(own, "probe-I50")
 
 
-def test_traits_are_told_with_name_and_unit(own: Workspace) -> None:
+def test_traits_have_name_and_unit(own: Workspace) -> None:
     text = card_of(own, "align-traits")
     assert re.search(r"^\| 24100 \| LV end diastolic volume \| mL \| -?\d", text, re.MULTILINE)
     assert "Labels" not in text.split("## Known limits")[0]  # of traits there are none
 
 
-def test_a_run_of_all_tasks_tells_of_traits_and_diseases(own: Workspace) -> None:
+def test_a_run_of_all_tasks_has_scores_of_traits_and_diseases(own: Workspace) -> None:
     evidence = gather(own, load_run(own, "align-all"))
     assert evidence is not None
     assert [one.target for one in evidence.scores["val"]] == ["traits", "I21", "I42", "I48", "I50"]
@@ -154,7 +154,7 @@ def test_the_score_is_that_of_the_features(own: Workspace) -> None:
     assert not evidence.reference.curves  # reads the cine; `eccl predict` does not use it
 
 
-def test_a_model_that_saw_somebody_who_left_says_so(own: Workspace) -> None:
+def test_a_run_trained_on_a_withdrawn_participant_is_marked(own: Workspace) -> None:
     folder = own.ledger / "withdrawals"
     folder.mkdir(parents=True)
     run_id = load_run(own, "align-I50").run_id
@@ -167,7 +167,7 @@ def test_a_model_that_saw_somebody_who_left_says_so(own: Workspace) -> None:
     assert "withdrew" not in card_of(own, "align-traits")
 
 
-def test_a_run_that_is_not_there_is_named(own: Workspace) -> None:
+def test_an_unknown_run_is_named(own: Workspace) -> None:
     with pytest.raises(FeatureError, match="align-I51"):
         write_cards(own, ["align-I50", "align-I51"])
     assert not cards_folder(own).exists()

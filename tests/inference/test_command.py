@@ -1,4 +1,4 @@
-"""`eccl predict` and `eccl card` as a user meets them."""
+"""The commands `eccl predict` and `eccl card`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def test_one_file_gives_82_traits_and_four_diseases(study: Workspace, files: Fil
     answer = json.loads(done.stdout)
     assert len(answer["traits"]) == 82
     assert [one["code"] for one in answer["diseases"]] == ["I21", "I42", "I48", "I50"]
-    assert all(one["low"] < one["value"] < one["high"] for one in answer["traits"] if one["note"] is None)
+    assert all(
+        one["interval_lower"] < one["value"] < one["interval_upper"] for one in answer["traits"] if one["note"] is None
+    )
     assert {one["units"] for one in answer["traits"]} >= {"mL", "%", "mm"}
     assert len(answer["embeddings"]) == len(answer["runs"]) == 5
     assert (answer["distribution"], answer["comparisons"]) == (
@@ -55,40 +57,40 @@ def test_the_screen_shows_verdict_diseases_and_traits(study: Workspace, files: F
     assert "expected at least 139" in lines[2]
     assert "raw_probability" in done.output
     assert "calibrated_probability" not in done.output  # nothing to show
-    told = [line.partition(": ")[2] for line in lines if ": no interval" in line or ": not calibrated" in line]
-    assert told
-    assert len(set(told)) == len(told)  # each note once
+    found = [line.partition(": ")[2] for line in lines if ": no interval" in line or ": not calibrated" in line]
+    assert found
+    assert len(set(found)) == len(found)  # each note once
     assert sum(re.match(r"\s+24\d\d\d\s", line) is not None for line in lines) == 82
     assert sum(re.match(r"\s+I\d\d\s", line) is not None for line in lines) == 4
 
 
-def test_a_refused_file_ends_with_1_its_reason_and_a_remedy(study: Workspace, tmp_path: Path) -> None:
+def test_a_quarantined_file_ends_with_1_its_reason_and_a_remedy(study: Workspace, tmp_path: Path) -> None:
     path = tmp_path / f"{FIRST_EID}_20205_2_0.xml"
     path.write_text("<CardiologyXML><a>")
     arguments = ["predict", str(path), "--run", "all", "--workspace", str(study.root)]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
-    assert "refused: xml_malformed:" in done.output
+    assert "quarantined: xml_malformed:" in done.output
     assert "Fetch the file again" in done.output
     assert str(FIRST_EID) not in done.output
-    told = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
-    assert set(told["refused"]) == {"reason", "detail", "remedy"}
+    found = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
+    assert set(found["quarantined"]) == {"reason", "detail", "remedy"}
 
 
-def test_a_file_of_somebody_who_withdrew_is_refused_unread(own: Workspace, files: Files, tmp_path: Path) -> None:
-    gone, stays = FIRST_EID + 5, FIRST_EID + 6
+def test_a_file_of_a_withdrawn_participant_is_not_read(own: Workspace, files: Files, tmp_path: Path) -> None:
+    withdrawn, other = FIRST_EID + 5, FIRST_EID + 6
     folder = tmp_path / "ecgs"
     folder.mkdir()
-    for eid in (gone, stays):
+    for eid in (withdrawn, other):
         (folder / f"{eid}_20205_2_0.xml").write_bytes((files[0] / files[1]["file"][0]).read_bytes())
-    Tombstones.add(own, [gone], date(2026, 3, 1), "2026-03-01-1")
+    Tombstones.add(own, [withdrawn], date(2026, 3, 1), "2026-03-01-1")
     arguments = ["--run", "all", "--workspace", str(own.root)]
-    done = CliRunner().invoke(app, ["predict", str(folder / f"{gone}_20205_2_0.xml"), *arguments])
+    done = CliRunner().invoke(app, ["predict", str(folder / f"{withdrawn}_20205_2_0.xml"), *arguments])
     assert done.exit_code == 1
-    assert "refused: withdrawn: the file's name holds the id of a participant who withdrew. Delete" in done.output
-    assert str(gone) not in done.output
+    assert "quarantined: withdrawn: the file's name contains the id of a withdrawn participant. Delete" in done.output
+    assert str(withdrawn) not in done.output
     done = CliRunner().invoke(app, ["predict", str(folder), *arguments, "--out", str(tmp_path / "out"), "--json"])
-    assert json.loads(done.stdout)["refused"] == {"withdrawn": 1}
+    assert json.loads(done.stdout)["quarantined"] == {"withdrawn": 1}
     assert pl.read_parquet(tmp_path / "out" / "recording.parquet").height == 1
 
 
@@ -97,13 +99,13 @@ def test_a_folder_is_counted(study: Workspace, files: Files, tmp_path: Path) -> 
     done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     count = files[1].height
-    assert f"{count} files = {count} predicted + 0 refused" in done.output
+    assert f"{count} files = {count} predicted + 0 quarantined" in done.output
     assert f"  unknown: {count}\n  note: `distribution` is unknown: found " in done.output
     assert "expected at least 139" in done.output
     assert pl.read_parquet(tmp_path / "out" / "recording.parquet").height == count
     without = CliRunner().invoke(app, arguments)
     assert without.exit_code == 2
-    assert not any(study.root.rglob("*refused.parquet"))
+    assert not any(study.root.rglob("*quarantined.parquet"))
 
 
 def test_cards_are_written_and_listed(own: Workspace) -> None:

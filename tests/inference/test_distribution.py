@@ -27,9 +27,9 @@ def test_p_is_the_share_of_validation_recordings_as_far_away_with_the_new_one_am
 def test_a_measure_is_far_in_units_of_the_training_percentile_on_its_side() -> None:
     train = np.r_[np.linspace(-1.0, 0.0, 501), np.linspace(0.0, 10.0, 501)[1:]]
     one = Range.of("noise", train, train)
-    assert (one.least, one.middle, one.most) == (-1.0, 0.0, 10.0)
-    np.testing.assert_allclose(one.measure_from(np.array([one.low, one.high, 0.0])), [1.0, 1.0, 0.0])
-    assert one.measure_from(np.array([2 * one.high, np.nan])).tolist() == [2.0, np.inf]
+    assert (one.least, one.median, one.most) == (-1.0, 0.0, 10.0)
+    np.testing.assert_allclose(one.measure_from(np.array([one.percentile_1, one.percentile_99, 0.0])), [1.0, 1.0, 0.0])
+    assert one.measure_from(np.array([2 * one.percentile_99, np.nan])).tolist() == [2.0, np.inf]
 
 
 def test_a_value_that_no_training_recording_has_is_as_rare_as_validation_says() -> None:
@@ -49,13 +49,13 @@ def test_verdicts_follow_from_p_and_from_the_recordings_behind_it() -> None:
 
 
 @pytest.mark.parametrize(("count", "verdict"), [(19, "unknown"), (20, "unusual"), (98, "unusual"), (99, "outside")])
-def test_few_recordings_cannot_say_outside(count: int, verdict: str) -> None:
+def test_outside_needs_99_recordings(count: int, verdict: str) -> None:
     rng = np.random.default_rng(0)
     one = Range.of("noise", rng.normal(size=300), rng.normal(size=count))
     assert judge(one.p(np.array([1e9])), count).tolist() == [verdict]
 
 
-def test_nothing_is_said_from_a_handful_of_training_recordings() -> None:
+def test_few_training_recordings_give_no_p() -> None:
     for train in (np.r_[np.arange(FEWEST_RECORDINGS - 1.0), np.nan], np.empty(0)):
         one = Range.of("noise", train, np.zeros(100))
         assert len(one.distance) == 0
@@ -91,7 +91,7 @@ def test_false_alarms_are_as_rare_as_promised(train: int, val: int) -> None:
     assert np.isin(found, ["outside", "unusual"]).mean() <= 0.06
     assert (found == "unknown").all() == (val < fewest_for(UNUSUAL_P, 11))
     if val >= fewest_for(OUTSIDE_P, 11):
-        assert (found == "outside").any()  # it is not so rare because it is never said
+        assert (found == "outside").any()  # it does occur
 
 
 @pytest.mark.parametrize("count", [10, 300])  # fewer recordings than dimensions, and more

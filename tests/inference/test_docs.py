@@ -10,12 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from eccl.commands.app import app
-from eccl.inference.answer import to_json
 from eccl.inference.calibration import FEWEST_OF_A_CLASS, STEEP_SLOPE
-from eccl.inference.choose import choose_runs
 from eccl.inference.distribution import FEWEST_RECORDINGS, OUTSIDE_P, Power, fewest_for
+from eccl.inference.output import to_json
 from eccl.inference.predict import Predictor
 from eccl.inference.reference import FEWEST_VISITS, MEASURES
+from eccl.inference.runs import choose_runs
 from eccl.training.loop.runtime import RuntimeConfig
 from eccl.training.settings.arms import TASKS
 from eccl.workspace import Workspace
@@ -56,7 +56,9 @@ def test_the_verdict_unknown_is_explained_with_the_numbers_of_the_code() -> None
 
 
 def test_the_fewest_visits_are_those_of_the_code() -> None:
-    assert cells("trait, `low` to `high`")[-1].startswith(f"fewer than {FEWEST_VISITS} validation visits")
+    assert cells("trait, `interval_lower` to `interval_upper`")[-1].startswith(
+        f"fewer than {FEWEST_VISITS} validation visits"
+    )
     assert cells(f"fewer than {FEWEST_OF_A_CLASS} visits with, or without")[1] == "null"
     assert cells(f"the slope is above {STEEP_SLOPE:g}")[1] == "given"
 
@@ -74,7 +76,7 @@ def test_every_field_of_a_folder_and_of_an_answer_is_listed(
         ["predict", str(tmp_path / "in"), "-m", "all", "--workspace", str(study.root), "--out", str(tmp_path / "out")],
     )
     assert done.exit_code == 0, done.output
-    for view in ("trait_prediction", "disease_prediction", "ecg_embedding", "refused"):
+    for view in ("trait_prediction", "disease_prediction", "ecg_embedding", "quarantined"):
         written = pl.read_parquet_schema(tmp_path / "out" / f"{view}.parquet")
         assert columns(cells(f"`{view}.parquet`")[2]) == list(written), view
     predictor = Predictor.open(study, choose_runs(study, "all"), RuntimeConfig())
@@ -82,6 +84,8 @@ def test_every_field_of_a_folder_and_of_an_answer_is_listed(
     answer = to_json(recording, predictor.predict([recording]), predictor, "all")
     for part in ("quality", "embeddings", "traits", "diseases"):
         assert columns(cells(f"`{part}`")[2]) == list(answer[part][0]), part
-    told = set(re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in PAGE.splitlines() if row.startswith("|"))))
-    assert set(answer) <= told
-    assert set(answer["diseases"][0]) - {"run", "code", "note"} <= told
+    listed_fields = set(
+        re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in PAGE.splitlines() if row.startswith("|")))
+    )
+    assert set(answer) <= listed_fields
+    assert set(answer["diseases"][0]) - {"run", "code", "note"} <= listed_fields

@@ -8,10 +8,10 @@ import pytest
 
 from eccl.config import load_params
 from eccl.errors import WorkspaceError
-from eccl.inference.choose import choose_runs
-from eccl.inference.folder import FILES, predict_folder
+from eccl.inference.output import FILES, predict_folder
 from eccl.inference.predict import Predictor
 from eccl.inference.reading import Reader
+from eccl.inference.runs import choose_runs
 from eccl.training.loop.runtime import RuntimeConfig
 from eccl.workspace import Workspace
 from tests.inference.test_predict import read
@@ -38,14 +38,14 @@ def mixed(files: Files, tmp_path: Path) -> Path:
     return folder
 
 
-def test_every_file_is_predicted_or_refused_and_told_once(
+def test_every_file_is_predicted_or_quarantined_once(
     study: Workspace, predictor: Predictor, mixed: Path, tmp_path: Path
 ) -> None:
     reader, out = Reader(mixed, load_params(study.params_file)), tmp_path / "out"
     shown: list[tuple[int, int]] = []
     outcome = predict_folder(predictor, reader, out, workers=2, on_progress=lambda *n: shown.append(n), block=4)
     assert (outcome.files, outcome.predicted, outcome.ignored) == (9, 7, 1)
-    assert outcome.refused == {"xml_malformed": 1, "empty_file": 1}
+    assert outcome.quarantined == {"xml_malformed": 1, "empty_file": 1}
     assert sum(outcome.distribution.values()) == 7
     assert outcome.note is not None
     assert "expected at least 139" in outcome.note
@@ -57,9 +57,9 @@ def test_every_file_is_predicted_or_refused_and_told_once(
     for view, rows in (("trait_prediction", 82), ("disease_prediction", 4), ("ecg_embedding", 1)):
         assert set(frames[view]["file"]) == read_files
         assert frames[view].height == 7 * rows
-    assert set(frames["refused"]["file"]) == {"cut.xml", "empty.xml"}
-    assert frames["refused"]["remedy"].null_count() == 0
-    assert len(read_files | set(frames["refused"]["file"])) == outcome.files
+    assert set(frames["quarantined"]["file"]) == {"cut.xml", "empty.xml"}
+    assert frames["quarantined"]["remedy"].null_count() == 0
+    assert len(read_files | set(frames["quarantined"]["file"])) == outcome.files
 
 
 def test_a_folder_gives_the_numbers_of_its_files_one_by_one(
@@ -73,7 +73,7 @@ def test_a_folder_gives_the_numbers_of_its_files_one_by_one(
         assert found.to_dicts() == alone[view].to_dicts()
 
 
-def test_a_folder_of_nothing_but_refused_files_gives_the_refusals(
+def test_a_folder_of_quarantined_files_only_gives_their_reasons(
     study: Workspace, predictor: Predictor, tmp_path: Path
 ) -> None:
     (tmp_path / "in").mkdir()
@@ -81,11 +81,11 @@ def test_a_folder_of_nothing_but_refused_files_gives_the_refusals(
     outcome = predict_folder(
         predictor, Reader(tmp_path / "in", load_params(study.params_file)), tmp_path / "out", workers=1
     )
-    assert (outcome.files, outcome.predicted, outcome.refused, outcome.note) == (1, 0, {"empty_file": 1}, None)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["refused.parquet"]
+    assert (outcome.files, outcome.predicted, outcome.quarantined, outcome.note) == (1, 0, {"empty_file": 1}, None)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["quarantined.parquet"]
 
 
-def test_an_earlier_answer_is_replaced_and_anything_else_is_left_alone(
+def test_an_earlier_answer_is_replaced_and_anything_else_is_kept(
     study: Workspace, predictor: Predictor, mixed: Path, tmp_path: Path
 ) -> None:
     out, reader = tmp_path / "out", Reader(mixed, load_params(study.params_file))
@@ -94,7 +94,7 @@ def test_an_earlier_answer_is_replaced_and_anything_else_is_left_alone(
     predict_folder(predictor, reader, out, workers=1)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == first
     (out / "mine.csv").write_text("a,b\n")
-    with pytest.raises(WorkspaceError, match="--out holds 1 other file;"):
+    with pytest.raises(WorkspaceError, match="--out contains 1 other file;"):
         predict_folder(predictor, reader, out, workers=1)
     assert (out / "mine.csv").is_file()
     with pytest.raises(WorkspaceError, match="--out is a file"):

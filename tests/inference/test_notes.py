@@ -1,4 +1,4 @@
-"""What an answer says of itself: each note holds what was found and what was expected, and no small count of people."""
+"""Notes of predictions contain what was found and what was expected, and no small count of people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from eccl.inference.notes import (
     note_on_margin,
     note_on_power,
     note_on_recording,
-    told_count,
+    shown_count,
 )
 from eccl.inference.reference import Curve, Margin
 
@@ -31,7 +31,7 @@ def curve(slope: float, error: float, cases: int = 12, others: int = 68) -> Curv
 
 
 @pytest.mark.parametrize("few", range(1, 10))
-def test_no_count_below_ten_is_told_nor_one_that_gives_it_away(few: int) -> None:
+def test_no_count_below_ten_can_be_read_or_computed(few: int) -> None:
     for counts in ((few, 80), (80, few), (few, few)):
         note = note_on_curve(Curve(None, *counts))
         assert note is not None
@@ -39,11 +39,11 @@ def test_no_count_below_ten_is_told_nor_one_that_gives_it_away(few: int) -> None
         assert "fewer than 10 validation visits with" in note or "fewer than 10 without" in note
     assert numbers(note_on_margin(Margin(NAN, few))) == {10}
     assert numbers(note_on_cloud(few)) == {10, 20}
-    assert told_count(few) is None
-    assert (told_count(0), told_count(10)) == (0, 10)
+    assert shown_count(few) is None
+    assert (shown_count(0), shown_count(10)) == (0, 10)
 
 
-def test_nobody_and_enough_are_told_as_they_are() -> None:
+def test_zero_and_large_counts_are_shown() -> None:
     assert "found 0 validation visits with and 1,200 without" in (note_on_curve(Curve(None, 0, 1200)) or "")
     assert "found 0 validation visits with this trait" in (note_on_margin(Margin(NAN, 0)) or "")
     assert note_on_margin(Margin(2.0, 10)) is None
@@ -51,32 +51,32 @@ def test_nobody_and_enough_are_told_as_they_are() -> None:
     assert note_on_cloud(20) is None
 
 
-def test_a_curve_that_does_not_tell_cases_from_others_is_told_with_its_slope_and_cases() -> None:
+def test_the_note_of_a_flat_curve_has_slope_and_cases() -> None:
     note = note_on_curve(curve(0.1, 0.255))
     assert note is not None
-    assert "does not tell cases from others (slope 0.1 [-0.4, 0.6], 12 cases of 80)" in note
+    assert "does not separate cases from others (slope 0.1 [-0.4, 0.6], 12 cases of 80)" in note
     assert "no calibrated probability is given" in note
 
 
-def test_a_curve_that_falls_is_told_to_point_the_wrong_way() -> None:
+def test_the_note_of_a_falling_curve_warns_of_reversed_ranks() -> None:
     note = note_on_curve(curve(-2.0, 0.5))
     assert note is not None
     assert "gives cases lower outputs than others (slope -2 [-3, -1], 12 cases of 80)" in note
     assert "no calibrated probability is given" in note
-    assert "wrong way" in note
+    assert "wrong order" in note
 
 
-def test_a_steep_curve_is_told_and_a_plain_one_needs_no_word() -> None:
+def test_a_steep_curve_has_a_note_and_a_normal_one_has_none() -> None:
     note = note_on_curve(curve(36.7, 10.0))
     assert note is not None
-    assert "hardly spread" in note
+    assert "vary little" in note
     assert "(slope 37 [17, 56], 12 cases of 80)" in note
     assert "no calibrated probability" not in note
     assert note_on_curve(curve(5.0, 1.0)) is None
     assert note_on_curve(curve(1.0, 0.2)) is None
 
 
-def test_equal_outputs_are_not_told_as_too_few_cases() -> None:
+def test_the_note_of_equal_outputs_is_not_about_few_cases() -> None:
     note = note_on_curve(Curve(None, 12, 68))
     assert note is not None
     assert "gives all 80 validation visits the same output" in note
@@ -86,7 +86,7 @@ def test_equal_outputs_are_not_told_as_too_few_cases() -> None:
 @pytest.mark.parametrize(
     ("comparisons", "recordings", "needed"), [(11, 218, 219), (11, 22, 219), (7, 138, 139), (1, 15, 20)]
 )
-def test_an_unknown_verdict_tells_what_was_found_and_what_is_expected(
+def test_the_note_of_an_unknown_verdict_has_found_and_expected_counts(
     comparisons: int, recordings: int, needed: int
 ) -> None:
     note = note_on_power(Power(comparisons, recordings))
@@ -113,7 +113,7 @@ def test_comparisons_with_few_recordings_do_not_count() -> None:
     assert numbers(note) == {20}
 
 
-def test_a_known_recording_and_a_small_validation_split_are_both_told() -> None:
+def test_a_known_recording_and_a_small_validation_split_are_both_noted() -> None:
     power = note_on_power(Power(7, 22))
     assert note_on_recording(None, None) is None
     assert note_on_recording(None, power) == power

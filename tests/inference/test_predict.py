@@ -14,11 +14,11 @@ from eccl.config import load_params
 from eccl.data.parts import read_table, table_files, write_parquet
 from eccl.errors import FeatureError, VersionError, WithdrawalError, WorkspaceError
 from eccl.features.files import read_features
-from eccl.inference.choose import choose_runs
 from eccl.inference.distribution import FEWEST_RECORDINGS
 from eccl.inference.predict import Predictions, Predictor
 from eccl.inference.reading import Reader, Recording
 from eccl.inference.reference import first_visits, run_reference
+from eccl.inference.runs import choose_runs
 from eccl.ledger.tombstones import journal_path
 from eccl.training.inputs.visits import recording_visits
 from eccl.training.loop.runtime import RuntimeConfig
@@ -122,11 +122,11 @@ def test_a_probe_reads_the_embedding_of_its_encoder(
         )  # sums of float64, in another order
 
 
-def test_a_probe_of_an_encoder_that_was_trained_anew_is_refused(own: Workspace) -> None:
+def test_a_probe_of_an_encoder_that_was_trained_again_is_refused(own: Workspace) -> None:
     record = json.loads((own.run_folder("probe-I50") / "run.json").read_text())
     record["parents"][0]["weights_sha256"] = "0" * 64
     (own.run_folder("probe-I50") / "run.json").write_text(json.dumps(record))
-    with pytest.raises(VersionError, match="trained anew"):
+    with pytest.raises(VersionError, match="trained again"):
         open_predictor(own, "probe-I50")
 
 
@@ -147,14 +147,14 @@ def test_intervals_are_those_of_the_validation_residuals(
         rank = int(np.ceil(0.9 * (len(residual) + 1)))
         assert row["validation_visits"] == (None if 0 < len(residual) < 10 else len(residual))
         if len(residual) < 10:
-            assert row["low"] is None
+            assert row["interval_lower"] is None
             assert "at least 10" in row["note"]
         else:
             width, is_positive = residual[rank - 1], mine["measured"].min() >= 0
-            assert row["high"] == pytest.approx(row["value"] + width, rel=1e-9)
+            assert row["interval_upper"] == pytest.approx(row["value"] + width, rel=1e-9)
             ended.append(is_positive and row["value"] < width)
-            assert row["low"] == pytest.approx(0 if ended[-1] else row["value"] - width, rel=1e-9)
-    assert found["low"].null_count() < found.height
+            assert row["interval_lower"] == pytest.approx(0 if ended[-1] else row["value"] - width, rel=1e-9)
+    assert found["interval_lower"].null_count() < found.height
     assert set(ended) == {True, False}
     assert found["units"].null_count() == 0
 
@@ -172,10 +172,10 @@ def test_nine_visits_with_a_trait_are_no_interval_and_are_not_counted(
     write_parquet(traits.to_arrow(), own.tables / "traits.parquet")
     found = open_predictor(own, "align-traits").predict(some[0][:1]).traits
     (nine,) = found.filter(pl.col("field_id") == 24100).to_dicts()
-    assert [nine[name] for name in ("low", "high", "validation_visits")] == [None] * 3
+    assert [nine[name] for name in ("interval_lower", "interval_upper", "validation_visits")] == [None] * 3
     assert nine["note"] == "no interval: found fewer than 10 validation visits with this trait, expected at least 10"
     (ten,) = found.filter(pl.col("field_id") == 24101).to_dicts()
-    assert ten["low"] < ten["value"] < ten["high"]
+    assert ten["interval_lower"] < ten["value"] < ten["interval_upper"]
     assert (ten["validation_visits"], ten["note"]) == (10, None)
 
 
@@ -193,7 +193,7 @@ def test_fewer_than_ten_cases_give_no_calibrated_probability_and_are_not_counted
     for row in found.iter_rows(named=True):
         cases, others = counts[row["code"]]
         assert 0 < cases < 10 <= others
-        assert [row[name] for name in ("calibrated_probability", "low", "high", *CURVE)] == [None] * 7
+        assert [row[name] for name in ("calibrated_probability", "ci_lower", "ci_upper", *CURVE)] == [None] * 7
         assert [row[name] for name in ("validation_cases", "validation_others")] == [None, None]
         assert "found fewer than 10 validation visits with" in row["note"]
         assert str(others) not in row["note"]
@@ -214,26 +214,29 @@ def relabel(place: Workspace, code: str, cases: str) -> None:
     write_parquet(given.to_arrow(), place.tables / "labels.parquet")
 
 
-def test_a_probability_is_calibrated_only_where_validation_tells_cases_from_others(
+def test_a_probability_is_calibrated_only_where_validation_separates_cases(
     own: Workspace, some: tuple[list[Recording], pl.DataFrame]
 ) -> None:
     relabel(own, "I21", "highest")
     relabel(own, "I48", "lowest")
     relabel(own, "I50", "every second")
     found = open_predictor(own, "align").predict(some[0]).diseases
-    told = found.filter(pl.col("code") == "I21")
-    assert (told["low"] < told["calibrated_probability"]).all()
-    assert (told["calibrated_probability"] < told["high"]).all()
-    rising = told.sort("logit")
+    expected = found.filter(pl.col("code") == "I21")
+    assert (expected["ci_lower"] < expected["calibrated_probability"]).all()
+    assert (expected["calibrated_probability"] < expected["ci_upper"]).all()
+    rising = expected.sort("logit")
     assert rising["calibrated_probability"].is_sorted()
     assert rising["probability"].is_sorted()
-    log_odds = told["calibration_intercept"] + told["calibration_slope"] * told["logit"]
-    np.testing.assert_allclose(told["calibrated_probability"], 1 / (1 + np.exp(-log_odds.to_numpy())), rtol=1e-9)
-    for code, said in (("I48", "gives cases lower outputs than others"), ("I50", "does not tell cases from others")):
+    log_odds = expected["calibration_intercept"] + expected["calibration_slope"] * expected["logit"]
+    np.testing.assert_allclose(expected["calibrated_probability"], 1 / (1 + np.exp(-log_odds.to_numpy())), rtol=1e-9)
+    for code, words in (
+        ("I48", "gives cases lower outputs than others"),
+        ("I50", "does not separate cases from others"),
+    ):
         rows = found.filter(pl.col("code") == code)
         assert rows["probability"].null_count() == rows["calibration_slope"].null_count() == 0
-        assert (rows.select("calibrated_probability", "low", "high").null_count().row(0)) == (rows.height,) * 3
-        assert all(said in note and "no calibrated probability is given" in note for note in rows["note"])
+        assert (rows.select("calibrated_probability", "ci_lower", "ci_upper").null_count().row(0)) == (rows.height,) * 3
+        assert all(words in note and "no calibrated probability is given" in note for note in rows["note"])
     assert (found.filter(pl.col("code") == "I48")["calibration_slope"] < 0).all()
     fitted = found.filter(pl.col("code") != "I42")
     assert (fitted["calibration_cases"] == fitted["validation_cases"]).all()
@@ -275,7 +278,7 @@ def test_one_visit_per_participant_counts(study: Workspace) -> None:
     assert (chosen.split == "val").all()
 
 
-def test_a_recording_unlike_the_others_is_told(study: Workspace, some: tuple[list[Recording], pl.DataFrame]) -> None:
+def test_an_unusual_recording_is_marked(study: Workspace, some: tuple[list[Recording], pl.DataFrame]) -> None:
     found = open_predictor(study, "align-traits")
     (amplitude,) = (one for one in found.ranges if one.measure == "amplitude_p99_uv")
     assert FEWEST_RECORDINGS <= len(amplitude.distance) < 99  # so many can say unusual, and no more
@@ -311,7 +314,7 @@ def test_all_comparisons_together_are_judged(study: Workspace, some: tuple[list[
     assert (row["p"], row["distribution"]) == (pytest.approx(7 / 1000), "outside")
 
 
-def test_a_recording_that_a_model_knows_is_told(own: Workspace, some: tuple[list[Recording], pl.DataFrame]) -> None:
+def test_a_recording_in_training_is_marked(own: Workspace, some: tuple[list[Recording], pl.DataFrame]) -> None:
     recordings, listed = some
     # This cohort was simulated straight into data/, where the hash is of a recipe; here it shall be the file's.
     hashes = dict(zip(listed["row"], (one.file_sha256 for one in recordings), strict=True))
@@ -322,18 +325,18 @@ def test_a_recording_that_a_model_knows_is_told(own: Workspace, some: tuple[list
     found = open_predictor(own, "align-traits").predict(recordings).recordings
     notes = dict(zip(found["file"], found["note"], strict=True))
     for file, split in listed.select("file", "split").iter_rows():
-        told = {"train": "trained on this very recording", "val": "a model was selected", "test": None}[split]
-        assert "very recording" not in notes[file] if told is None else told in notes[file]
+        expected = {"train": "trained on this very recording", "val": "a model was selected", "test": None}[split]
+        assert "very recording" not in notes[file] if expected is None else expected in notes[file]
     assert set(listed["split"]) == {"train", "val", "test"}
 
 
-def test_without_data_and_features_the_networks_still_speak_and_say_what_is_missing(
+def test_without_data_and_features_the_notes_explain_what_is_missing(
     own: Workspace, some: tuple[list[Recording], pl.DataFrame]
 ) -> None:
     shutil.rmtree(own.data)
     shutil.rmtree(own.features)
     found = open_predictor(own, "align").predict(some[0])
-    assert found.traits["low"].null_count() == found.traits.height
+    assert found.traits["interval_lower"].null_count() == found.traits.height
     assert found.traits["note"].null_count() == 0
     assert found.diseases["note"].null_count() == 0
     assert found.recordings["distribution"].unique().to_list() == ["unknown"]
@@ -360,7 +363,7 @@ def test_weights_that_are_not_those_of_the_record_are_refused(own: Workspace) ->
         open_predictor(own, "align-I50")
 
 
-def test_half_a_withdrawal_comes_first(own: Workspace) -> None:
+def test_an_interrupted_withdrawal_comes_first(own: Workspace) -> None:
     journal_path(own).parent.mkdir(exist_ok=True)
     journal_path(own).write_text("{}")
     with pytest.raises(WithdrawalError, match="eccl withdraw --resume"):

@@ -10,7 +10,7 @@ import pytest
 from eccl.config import Params, load_params
 from eccl.data.arrays import read_rows
 from eccl.errors import Reason, Rejected, WorkspaceError
-from eccl.inference.reading import Reader, Recording, Refusal
+from eccl.inference.reading import Quarantined, Reader, Recording
 from eccl.ingest.record import Record, record_readers
 from eccl.simulate.files.corruption import ECG_CORRUPTIONS, corrupt_ecg
 from eccl.workspace import Workspace
@@ -19,18 +19,18 @@ Files = tuple[Path, pl.DataFrame]
 
 
 @pytest.mark.parametrize("corruption", sorted(ECG_CORRUPTIONS))
-def test_what_the_ingest_refuses_is_refused_for_the_same_reason(files: Files, corruption: str, tmp_path: Path) -> None:
+def test_a_file_that_the_ingest_quarantines_has_the_same_reason(files: Files, corruption: str, tmp_path: Path) -> None:
     content = corrupt_ecg((files[0] / files[1]["file"][0]).read_bytes(), corruption)
     (tmp_path / "ecg.xml").write_bytes(content)
     reader = Reader(tmp_path, Params())
     found = reader.read(reader.find("ecg.xml"))
     if not content:
-        assert isinstance(found, Refusal)
+        assert isinstance(found, Quarantined)
         assert found.reason is Reason.EMPTY_FILE
         return
     expected = answer(tmp_path / "ecg.xml")
     if isinstance(expected, Rejected):
-        assert isinstance(found, Refusal)
+        assert isinstance(found, Quarantined)
         assert (found.reason, found.detail) == (expected.reason, expected.detail)
         assert found.remedy
     else:
@@ -38,11 +38,11 @@ def test_what_the_ingest_refuses_is_refused_for_the_same_reason(files: Files, co
 
 
 def answer(path: Path) -> Record | Rejected:
-    """What the reader itself says, without a process around it."""
+    """Result of the reader itself, without a process around it."""
     try:
         return record_readers(Params())[0].read(path)
-    except Rejected as refusal:
-        return refusal
+    except Rejected as reason:
+        return reason
 
 
 def test_a_file_becomes_what_the_ingest_made_of_it(study: Workspace, files: Files) -> None:
@@ -64,11 +64,11 @@ def test_limits_of_params_yaml_hold(files: Files) -> None:
     (big / "ecg.xml").write_bytes(b"<a>" + b" " * (1 << 20))
     reader = Reader(big, params)
     found = reader.read(reader.find("ecg.xml"))
-    assert isinstance(found, Refusal)
+    assert isinstance(found, Quarantined)
     assert found.reason is Reason.FILE_TOO_LARGE
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.xml")
     (tmp_path / ".hidden.xml").write_text("<a/>")
     (tmp_path / "notes.txt").write_text("")
@@ -76,7 +76,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     entries, ignored = reader.entries()
     assert ([entry.path for entry in entries], ignored) == (["pipe.xml"], 1)
     found = reader.read(entries[0])
-    assert isinstance(found, Refusal)
+    assert isinstance(found, Quarantined)
     assert found.reason is Reason.UNREADABLE
     with pytest.raises(WorkspaceError, match="no file at this path"):
         reader.find("pipe.xml")

@@ -11,11 +11,11 @@ import typer
 from eccl.commands.options import JsonOption, WorkersOption, WorkspaceOption
 
 SOME = 4
-"""Rows that a note names; of more it tells the number."""
+"""Rows that a note names; of more, only the number is printed."""
 
 if TYPE_CHECKING:
     from eccl.config import Params
-    from eccl.inference.folder import FolderOutcome
+    from eccl.inference.output import FolderOutcome
     from eccl.inference.predict import Predictor
     from eccl.ledger.tombstones import Tombstones
 
@@ -36,7 +36,7 @@ def predict(
 ) -> None:
     """Predict 82 traits and four diseases from an ECG, with intervals and its distance from the training recordings.
 
-    A file that the ingest would quarantine is refused for the same reason. Nothing is written to the workspace.
+    A file that the ingest would quarantine is not predicted, for the same reason. Nothing is written to the workspace.
 
     Example: eccl predict ecg.xml --run align-I50 --json
 
@@ -50,8 +50,8 @@ def predict(
     place = find_workspace(workspace)
     prepare_cpu()  # torch is loaded below
     from eccl.config import load_params
-    from eccl.inference.choose import choose_runs
     from eccl.inference.predict import Predictor
+    from eccl.inference.runs import choose_runs
     from eccl.ledger.tombstones import Tombstones
     from eccl.training.loop.runtime import runtime_from_environment
 
@@ -65,15 +65,15 @@ def predict(
 
 
 def _one(predictor: Predictor, params: Params, tombstones: Tombstones, path: Path, model: str, as_json: bool) -> None:
-    from eccl.inference.answer import dump, refused_json, to_json
-    from eccl.inference.reading import Reader, Refusal
+    from eccl.inference.output import dump, quarantined_json, to_json
+    from eccl.inference.reading import Quarantined, Reader
 
     reader = Reader(path.parent, params, tombstones)
     recording = reader.read(reader.find(path.name))
-    if isinstance(recording, Refusal):
+    if isinstance(recording, Quarantined):
         if as_json:
-            typer.echo(dump(refused_json(recording)), nl=False)
-        typer.echo(f"eccl: refused: {recording.reason}: {recording.detail}. {recording.remedy}", err=True)
+            typer.echo(dump(quarantined_json(recording)), nl=False)
+        typer.echo(f"eccl: quarantined: {recording.reason}: {recording.detail}. {recording.remedy}", err=True)
         raise typer.Exit(1)
     answer = to_json(recording, predictor.predict([recording]), predictor, model)
     typer.echo(dump(answer) if as_json else _answer_text(answer), nl=False)
@@ -83,8 +83,7 @@ def _many(
     predictor: Predictor, params: Params, tombstones: Tombstones, folder: Path, out: Path, workers: int, as_json: bool
 ) -> None:
     from eccl.commands.progress import bar
-    from eccl.inference.answer import dump
-    from eccl.inference.folder import predict_folder
+    from eccl.inference.output import dump, predict_folder
     from eccl.inference.reading import Reader
 
     with bar("Predict") as on_progress:
@@ -93,13 +92,13 @@ def _many(
 
 
 def _text(outcome: FolderOutcome) -> str:
-    refused = sum(outcome.refused.values())
-    lines = [f"{_many_files(outcome.files)} = {outcome.predicted} predicted + {refused} refused"]
-    lines += [f"  refused for {reason}: {count}" for reason, count in sorted(outcome.refused.items())]
+    quarantined = sum(outcome.quarantined.values())
+    lines = [f"{_many_files(outcome.files)} = {outcome.predicted} predicted + {quarantined} quarantined"]
+    lines += [f"  quarantined for {reason}: {count}" for reason, count in sorted(outcome.quarantined.items())]
     lines += [f"  {verdict}: {count}" for verdict, count in sorted(outcome.distribution.items())]
     lines += [f"  note: {outcome.note}"] if outcome.note else []
     lines += [f"  {view}.parquet: {count} rows" for view, count in outcome.rows.items() if count]
-    lines += [f"  {_many_files(outcome.ignored)} that do not end in .xml were left alone"] if outcome.ignored else []
+    lines += [f"  {_many_files(outcome.ignored)} that do not end in .xml were skipped"] if outcome.ignored else []
     return "\n".join(lines) + "\n"
 
 
@@ -108,7 +107,7 @@ def _many_files(count: int) -> str:
 
 
 def _answer_text(answer: dict[str, Any]) -> str:
-    """Runs, verdict, diseases and traits for a screen; each note once, below the rows it is about."""
+    """Format runs, verdict, diseases and traits for a screen; each note once, below its rows."""
     import polars as pl
 
     from eccl.commands.output import render_table
@@ -117,14 +116,14 @@ def _answer_text(answer: dict[str, Any]) -> str:
     lines += [f"distribution  {answer['distribution']}{_reasons(answer)}"]
     lines += [f"note          {answer['note']}"] if answer["note"] else []
     lines += [
-        f"tainted       {run['run']}: somebody whom its model saw withdrew on {run['tainted_since']}"
+        f"tainted       {run['run']}: a participant in its data withdrew on {run['tainted_since']}"
         for run in answer["runs"]
         if run["tainted_since"]
     ]
     text = "\n".join(lines) + "\n"
     for part, columns in (
-        ("diseases", ["code", "calibrated_probability", "low", "high", "probability"]),
-        ("traits", ["field_id", "title", "value", "low", "high", "units"]),
+        ("diseases", ["code", "calibrated_probability", "ci_lower", "ci_upper", "probability"]),
+        ("traits", ["field_id", "title", "value", "interval_lower", "interval_upper", "units"]),
     ):
         if answer[part]:
             frame = pl.DataFrame(answer[part], infer_schema_length=None).select(columns)
@@ -135,12 +134,12 @@ def _answer_text(answer: dict[str, Any]) -> str:
 
 
 def _notes(rows: list[dict[str, Any]], key: str) -> str:
-    """Each note once, with the rows it is about."""
+    """Format each note once, with the rows it applies to."""
     about: dict[str, list[str]] = {}
     for row in rows:
         if row["note"]:
             about.setdefault(row["note"], []).append(str(row[key]))
-    told = {
+    rows_of = {
         note: "all"
         if len(rows) == len(names) > 1
         else ", ".join(names)
@@ -148,15 +147,17 @@ def _notes(rows: list[dict[str, Any]], key: str) -> str:
         else f"{len(names)} of {len(rows)}"
         for note, names in about.items()
     }
-    return "".join(f"{names}: {note}\n" for note, names in told.items())
+    return "".join(f"{names}: {note}\n" for note, names in rows_of.items())
 
 
 def _reasons(answer: dict[str, Any]) -> str:
-    """What makes a recording unlike those the model knows, and how sure that is."""
+    """The comparisons in which a recording differs from training, with the overall p."""
     places = [(one["measure"], one) for one in answer["quality"]]
     places += [(f"embedding of {one['run']}", one) for one in answer["embeddings"]]
-    told = [f"p {answer['p']:.2g} over {answer['comparisons']} comparisons"] if answer["p"] is not None else []
-    told += [f"{name} {one['distribution']}" for name, one in places if one["distribution"] in {"unusual", "outside"}]
+    reasons = [f"p {answer['p']:.2g} over {answer['comparisons']} comparisons"] if answer["p"] is not None else []
+    reasons += [
+        f"{name} {one['distribution']}" for name, one in places if one["distribution"] in {"unusual", "outside"}
+    ]
     unknown = sum(one["distribution"] == "unknown" for _, one in places)
-    told += [f"{unknown} of {len(places)} measures have too few recordings to compare with"] if unknown else []
-    return f"  ({'; '.join(told)})" if told else ""
+    reasons += [f"{unknown} of {len(places)} measures have too few recordings to compare with"] if unknown else []
+    return f"  ({'; '.join(reasons)})" if reasons else ""

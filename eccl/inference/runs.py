@@ -1,4 +1,4 @@
-"""A finished run's network on recordings that lie in memory: the very functions by which its stage describes visits."""
+"""Finished runs by name, and their networks applied to recordings in memory with the functions of their stages."""
 
 from __future__ import annotations
 
@@ -13,17 +13,92 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from eccl.data.run_names import training_command
+from eccl.data.run_records import run_records
 from eccl.errors import FeatureError, VersionError
 from eccl.models.projection import Aligned
 from eccl.training.inputs.visits import Visits
 from eccl.training.loop.runtime import Runtime, RuntimeConfig
 from eccl.training.outputs.compute_features import Tables, describe_recordings, predictions, scaler_of
 from eccl.training.outputs.rows import vectors_of
-from eccl.training.runs import Run, RunIdentity, load_run
+from eccl.training.runs import RECORD, Run, RunIdentity, load_run
+from eccl.training.settings.arms import OWN, TASKS
 from eccl.training.stages import align, probe
 from eccl.workspace import Workspace
 
 Int = NDArray[np.int64]
+
+
+READS_ECG = ("align", "probe")
+"""Stages whose runs predict from the ECG alone."""
+
+
+def choose_runs(workspace: Workspace, model: str) -> list[Run]:
+    """Return the finished runs that a name stands for.
+
+    Parameters
+    ----------
+    model
+        A run's name (``align-I50``, ``align-I21.triplet.s43``); a stage (``align``, ``probe``), for its run of each
+        task; ``all``, for the run that was trained on every task at once; a stage with an arm and a seed
+        (``align.triplet.s43``), for all runs of that arm.
+
+    Raises
+    ------
+    WorkspaceError
+        A run of the workspace's own stages has not been trained.
+    FeatureError
+        There is no such run, it does not read ECGs, or `all` matches several runs.
+    """
+    if model == "probe":
+        missing = [run for task in TASKS if not (workspace.run_folder(run := OWN.run(model, task)) / RECORD).is_file()]
+        if missing:
+            raise FeatureError(
+                f"the workspace has no run {', '.join(missing)} of its own; train the probe as an arm (`eccl table1 --arms probe "
+                "--train-only`) and name it with its seed (`--run probe.probe.s42`)"
+            )
+    if model in READS_ECG:
+        return [load_run(workspace, OWN.run(model, task)) for task in TASKS]
+    finished = {str(record["run"]): record for record in run_records(workspace.models)}
+    readers = sorted(name for name, record in finished.items() if record["stage"] in READS_ECG)
+    if model in finished and model not in readers:
+        raise FeatureError(
+            f"{model} is a run of stage {finished[model]['stage']}, which predicts nothing from an ECG; "
+            f"expected one of {_some(readers)}"
+        )
+    if model == "all":
+        chosen = [_only([name for name in readers if finished[name]["task"] == "all"])]
+    else:
+        chosen = [name for name in readers if name == model or _belongs(name, model)]
+    if not chosen:
+        raise FeatureError(f"no finished run is called {model!r}; expected `align`, or one of {_some(readers)}")
+    return [load_run(workspace, name) for name in sorted(chosen, key=_by_task)]
+
+
+def _belongs(name: str, arm: str) -> bool:
+    """Whether ``align-I21.triplet.s43`` is one of ``align.triplet.s43``."""
+    stage, dot, rest = arm.partition(".")
+    return bool(dot) and name.startswith(f"{stage}-") and name.partition(".")[2] == rest
+
+
+def _only(found: Sequence[str]) -> str:
+    own = [name for name in found if name == OWN.run("align", "all")]
+    if len(own or found) != 1:
+        raise FeatureError(
+            "no finished run was trained on all tasks at once; train one: `eccl table1 --arms multitask --train-only`"
+            if not found
+            else f"{len(found)} finished runs were trained on all tasks at once, expected one; name the run: {_some(found)}"
+        )
+    return (own or found)[0]
+
+
+def _by_task(name: str) -> tuple[int, str]:
+    task = name.partition(".")[0].partition("-")[2]
+    return TASKS.index(task) if task in TASKS else len(TASKS), name
+
+
+def _some(names: Sequence[str], limit: int = 8) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return (", ".join(names[:limit]) or "none (train one: `eccl train align`)") + more
 
 
 class HeldArray:
@@ -50,14 +125,14 @@ class HeldArray:
         return self._records[torch.from_numpy(np.ascontiguousarray(positions))].to(self.device)
 
     def expect(self, batches: Sequence[Int]) -> None:
-        """Nothing to do: everything is here."""
+        """Do nothing: all records are in memory."""
 
 
 class SteadyHeads(nn.Module):
-    """An aligned network whose heads see at least `rows` recordings at a time; what is missing is filled up with zeros.
+    """An aligned network whose heads always get at least `rows` recordings; missing rows are filled with zeros.
 
     A matrix product may sum in another order for a few rows than for many, and the last digit of a prediction would depend
-    on how many files there are. The encoder, which is what takes the time, has rows enough: its tokens.
+    on the number of files. The encoder, which takes most of the time, has enough rows: its tokens.
     """
 
     def __init__(self, network: Aligned, rows: int) -> None:
@@ -83,9 +158,9 @@ class LoadedRun:
     Parameters
     ----------
     run
-        Whose predictions they are.
+        Run that predicts.
     encoder
-        Whose embeddings they are: the run itself, or the one whose embedding a probe reads.
+        Run that embeds: the same run, or the one whose embedding a probe reads.
     describe
         (n, 12, 5000) int16 to rows of the feature views; column ``array_row`` counts the recordings.
     """
@@ -98,12 +173,12 @@ class LoadedRun:
 def open_run(workspace: Workspace, run: Run, config: RuntimeConfig) -> LoadedRun:
     """Rebuild a run's network from its own record and weights.
 
-    Its precision is the one it was trained in, so that a recording that is in the store gets the store's numbers.
+    Its precision is that of its training, so that a recording in the store gets the values of the store.
 
     Raises
     ------
     VersionError
-        Weights are missing or not those of their record, do not fit this code, or the encoder of a probe was trained anew.
+        Weights are missing or not those of their record, do not fit this code, or the encoder of a probe was trained again.
     FeatureError
         The run's stage does not read ECGs.
     """
@@ -126,7 +201,7 @@ def _aligned(run: Run, config: RuntimeConfig) -> Callable[[NDArray[np.int16]], T
     def describe(records: NDArray[np.int16]) -> Tables:
         source = HeldArray(records, runtime.device)
         return describe_recordings(
-            cast(Aligned, network), _nobody(len(records)), source, settings, identity, scaler, runtime
+            cast(Aligned, network), _numbered_visits(len(records)), source, settings, identity, scaler, runtime
         )
 
     return describe
@@ -137,7 +212,7 @@ def _probe(workspace: Workspace, run: Run, config: RuntimeConfig) -> LoadedRun:
     encoder = load_run(workspace, named["run"])
     if encoder.record["weights_sha256"] != named["weights_sha256"]:
         raise VersionError(
-            f"{run.record['run']} reads embeddings of {named['run']} as it was, and that was trained anew since; bring the older one "
+            f"{run.record['run']} reads embeddings of {named['run']} as it was, and that was trained again since; bring the older one "
             f"back (`dvc checkout`), or run `{training_command(str(run.record['run']))}` again"
         )
     embed, (linear, _) = _aligned(encoder, config), probe.rebuild(run)
@@ -146,19 +221,22 @@ def _probe(workspace: Workspace, run: Run, config: RuntimeConfig) -> LoadedRun:
     def describe(records: NDArray[np.int16]) -> Tables:
         embedding = embed(records)["ecg_embedding"]
         outputs = linear.predict(vectors_of(embedding))
-        return {"ecg_embedding": embedding, **predictions("", _nobody(len(records)), identity, outputs, scaler)}
+        return {
+            "ecg_embedding": embedding,
+            **predictions("", _numbered_visits(len(records)), identity, outputs, scaler),
+        }
 
     return LoadedRun(run, encoder, describe)
 
 
 def identity_of(run: Run) -> RunIdentity:
-    """What a finished run's rows say of it."""
+    """Return the identity that a finished run's rows carry."""
     return RunIdentity(
         **{field.name: run.record[field.name] for field in fields(RunIdentity) if field.name in run.record}
     )
 
 
-def _nobody(count: int) -> Visits:
-    """Visits of nobody, by number."""
+def _numbered_visits(count: int) -> Visits:
+    """Visits without participants, by number."""
     number = np.arange(count, dtype=np.int64)
     return Visits(number, np.zeros_like(number), np.full(count, ""), number)
