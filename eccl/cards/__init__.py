@@ -1,1 +1,1 @@
-"""Model cards: what a finished run is, what it was made from, how well it does and for whom, on one page."""
+"""Model cards: origin, performance by subgroup, limits and parameters of a finished run on one page."""

@@ -1,4 +1,4 @@
-"""What a run's predictions are worth, read from the workspace: which splits may be scored, and their scores."""
+"""Scores of a run's predictions on the splits that may be scored."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Evidence:
     definition
         Definition of the diseases' labels.
     test_note
-        Why the test split is not told of; empty where it is.
+        Why the card has no scores of the test split; empty if it has.
     """
 
     scores: Mapping[str, tuple[Scores, ...]]
@@ -56,10 +56,10 @@ class Evidence:
 
 
 def gather(workspace: Workspace, run: Run) -> Evidence | None:
-    """Score a run on validation and, where that split was opened for it, on test; None where it predicts nothing.
+    """Score a run on validation and, if the test split was scored for it already, on test; None if it predicts nothing.
 
-    The test split is never opened by a card: it is read where :mod:`eccl.evaluation.test_split.access` says that it is open for the run's
-    very weights.
+    A card never scores the test split for the first time: :mod:`eccl.evaluation.test_split.access` must record that it was
+    scored for the same weights.
 
     Raises
     ------

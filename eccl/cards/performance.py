@@ -1,4 +1,4 @@
-"""Scores of one run on one split, with bootstrap intervals over participants, for everybody and by subgroup."""
+"""Scores of one run on one split, with bootstrap intervals over participants, overall and by subgroup."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 
 RESAMPLES = 1000
 FITTED_RESAMPLES = 300
-"""For scores that are fitted anew in every resample, one after the other."""
+"""For scores that need a fit in every resample."""
 AGE_BANDS = ((0, 55, "under 55"), (55, 65, "55 to 64"), (65, 75, "65 to 74"), (75, 200, "75 and over"))
 SEXES = (("F", "women"), ("M", "men"))
 PARTITIONS = {
@@ -78,7 +78,7 @@ class Scores:
     people, visits, cases
         Participants and visits scored, and participants with the disease at one of these visits; None for traits.
     metrics
-        Name -> score; the first is the main one. NaN where people, cases or others are too few to be told of.
+        Name -> score; the first is the main one. NaN if people, cases or others are too few to be shown.
     traits
         Field -> R and mean absolute error.
     """
@@ -111,8 +111,8 @@ def score_disease(truth: Truth, code: str, logit: Float, probability: Float, gro
     again = _disease_resamples(eid[known], label[known], logit[known], probability[known])
     found = score_logits(label[known], logit[known], probability[known])
     people, cases = _people(eid[known]), _people(eid[known][_is_case(label[known])])
-    is_told = is_score_told(cases, people - cases)
-    metrics = {name: _estimate(value if is_told else float("nan"), again[name]) for name, value in found.items()}
+    is_shown = is_score_told(cases, people - cases)
+    metrics = {name: _estimate(value if is_shown else float("nan"), again[name]) for name, value in found.items()}
 
     def main(some: Ints) -> Estimate:
         drawn = draw_resamples(eid[some], RESAMPLES)
@@ -164,9 +164,9 @@ def read_groups(workspace: Workspace, truth: Truth) -> pl.DataFrame:
     age = pl.col("age_years")
     return found.select(
         pl.col("sex").replace_strict(dict(SEXES), default=None, return_dtype=pl.String).alias("sex"),
-        pl.coalesce(pl.when((age >= low) & (age < high)).then(pl.lit(name)) for low, high, name in AGE_BANDS).alias(
-            "age"
-        ),
+        pl.coalesce(
+            pl.when((age >= lower) & (age < upper)).then(pl.lit(name)) for lower, upper, name in AGE_BANDS
+        ).alias("age"),
     )
 
 
@@ -179,7 +179,7 @@ def _score_groups(
     for partition, (column, names) in PARTITIONS.items():
         mine = of_person[column].to_list()
         members = {name: known[[one == name for one in mine]] for name in names}
-        # Whoever is in none of the groups is the remainder that the total would give away.
+        # The count of those in none of the groups could be computed from the total.
         rest = known[[one is None for one in mine]]
         found += _score_partition(partition, members, rest, truth.eid, label, main)
     return tuple(found)
@@ -189,7 +189,7 @@ def _by_first_visit(truth: Truth, known: Ints, groups: pl.DataFrame) -> pl.DataF
     """Groups of the visits at `known`, in this order: for each, those of its participant's first visit among them.
 
     Intervals resample participants and counts are of participants, so each is in one group, with all visits. By the age at
-    every visit, somebody seen at 54 and at 57 would be in two.
+    every visit, a participant with visits at 54 and at 57 would be in two.
     """
     visits = pl.concat([truth.visits.select("eid", "instance"), groups], how="horizontal")[known]
     columns = [column for column, _ in PARTITIONS.values()]
@@ -204,7 +204,7 @@ def _score_partition(
     label: Float | None,
     main: Callable[[Ints], Estimate],
 ) -> list[Group]:
-    """Groups of one partition; the last count in each list is that of `rest`, which is not told of."""
+    """Groups of one partition; the last count in each list is that of `rest`, which is not shown."""
     every = [*members.values(), rest]
     people = [_people(eid[some]) for some in every]
     hidden = hide_small(people)
@@ -217,8 +217,8 @@ def _score_partition(
     found = []
     for i, (name, some) in enumerate(members.items()):
         sizes = [people[i]] if cases is None else [cases[i], people[i] - cases[i]]
-        is_told = not hidden[i] and not cases_hidden[i] and is_score_told(*sizes)
-        score = main(some) if is_told else Estimate(float("nan"))
+        is_shown = not hidden[i] and not cases_hidden[i] and is_score_told(*sizes)
+        score = main(some) if is_shown else Estimate(float("nan"))
         count = None if cases is None else cases[i]
         found.append(Group(partition, name, people[i], count, hidden[i], cases_hidden[i], score))
     return found

@@ -21,14 +21,14 @@ from eccl.workspace import Workspace
 
 
 def cards_folder(workspace: Workspace) -> Path:
-    """Where cards lie."""
+    """Folder of the cards."""
     return workspace.reports / "cards"
 
 
 def write_cards(
     workspace: Workspace, runs: Sequence[str], on_run: Callable[[int, int], None] | None = None
 ) -> list[Path]:
-    """Write the card of each of some runs, by default of every finished one; unchanged files are left alone.
+    """Write the cards of some runs, by default of every finished one; unchanged files are not written.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The gate between data and training: schemas/expectations, run by Great Expectations, reported as rows."""
+"""The validation gate: the suites of schemas/expectations, run by Great Expectations, and the check of the product."""
 
 from __future__ import annotations
 

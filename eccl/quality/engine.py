@@ -1,6 +1,6 @@
-"""The only module that imports Great Expectations, and it does so when a suite is run: the import alone takes seconds.
+"""The only module that imports Great Expectations, on the first use of :class:`Engine`: the import takes seconds.
 
-Results carry counts and aggregates only. The library is asked for no example values, and what it says about an
+Results carry counts and aggregates only. The library is configured to return no example values, and its text about an
 exception (which may quote data) is replaced before it reaches a row or a page.
 """
 
@@ -40,10 +40,10 @@ class Engine:
     def __init__(self, parameters: dict[str, Any]) -> None:
         self.parameters = parameters
         with _quiet():
-            # Typed as Any on purpose: following the library's own annotations costs the type checker a minute.
+            # Typed as Any: following the library's own annotations costs the type checker a minute.
             self._gx: Any = importlib.import_module("great_expectations")
             types = importlib.import_module("great_expectations.data_context.types.base")
-            # Spelled out, because the default configuration makes a temporary folder for pages of its own.
+            # Explicit, because the default configuration creates a temporary folder for pages of its own.
             configuration = types.DataContextConfig(
                 store_backend_defaults=types.InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
                 progress_bars={"globally": False, "metric_calculations": False},
@@ -56,7 +56,7 @@ class Engine:
     def run(self, suite: Suite, frame: pd.DataFrame | None) -> list[ValidationRow]:
         """Run one suite on its frame; None means that the table is missing.
 
-        Expectations on columns the frame lacks are not met, and are not handed to the library.
+        Expectations on columns that the frame lacks are not met, and are not passed to the library.
         """
         if frame is None:
             return [_missing_table(suite)]
@@ -149,7 +149,7 @@ def _integer(value: Any) -> int | None:
 def _missing_table(suite: Suite) -> ValidationRow:
     return ValidationRow(
         suite.name, suite.table, "expect_table_to_exist", None, "critical", False, None, None,
-        "the table is missing", "{}", "Ingest the cohort, or bring its data back with `dvc pull`.",
+        "the table is missing", "{}", "Run `eccl ingest RAW`, or `dvc pull` for a recorded version.",
     )  # fmt: skip
 
 
@@ -164,7 +164,7 @@ def _missing_column(suite: Suite, expectation: dict[str, Any], present: set[str]
         success=False,
         element_count=None,
         unexpected_count=None,
-        observed="could not be evaluated: missing, or not computable from what is there: " + ", ".join(missing),
+        observed="could not be evaluated: missing, or not computable from the table's columns: " + ", ".join(missing),
         expected=json.dumps(expectation["kwargs"], sort_keys=True, ensure_ascii=False),
         note=expectation["notes"],
     )
@@ -187,8 +187,8 @@ def _silence(found: Any) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    # The library warns on import (a deprecated standard module) and logs what it does, some of its loggers at a level
-    # of their own; neither is about the cohort. Its records end at its own top logger.
+    # The library warns on import (a deprecated standard module) and logs its steps, some loggers at a level of their own.
+    # Neither concerns the cohort, so records stop at the library's top logger.
     logger = logging.getLogger("great_expectations")
     before = logger.propagate
     silent = logging.NullHandler()

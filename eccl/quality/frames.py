@@ -9,7 +9,7 @@
     schemas/macros/gate.sql        macros that several of them use
 
 Two rules. Whatever needs more than one column is computed here, vectorised, and is a plain column to the suite. And no
-frame holds what could name a participant: `eid` is replaced by its rank, and free text and file names are left out, so
+frame holds what could name a participant: `eid` is replaced by its rank, and free text and file names are not included, so
 that nothing the validation library prints, logs or renders can be an id.
 """
 
@@ -136,7 +136,7 @@ def set_variables(connection: duckdb.DuckDBPyConnection, values: Mapping[str, An
 def load_frame(connection: duckdb.DuckDBPyConnection, suite: str) -> pd.DataFrame | None:
     """Load the frame of a suite; None if its table is missing.
 
-    Columns that cannot be computed, because the table lacks what they need, are left out.
+    Columns whose inputs the table lacks are not included.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def describe(connection: duckdb.DuckDBPyConnection, query: str) -> list[str] | N
 
 
 def _load_facts(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Compute every fact; one whose tables lack a column that it names is left out."""
+    """Compute every fact; one whose tables lack a column that it names is skipped."""
     import pandas as pd
 
     found: dict[str, list[float]] = {}

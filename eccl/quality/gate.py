@@ -1,11 +1,11 @@
-"""The gate: runs every suite of schemas/expectations on a cohort and writes what it found to reports/gate.
+"""The gate: runs every suite of schemas/expectations on a cohort and writes the results to reports/gate.
 
 ::
 
     reports/gate/
-      gate.json         status and counts: what training stages depend on      deterministic
+      gate.json         status and counts, a dependency of training stages      deterministic
       results.parquet   one row per expectation (table validation_results)     deterministic
-      summary.html      the same for people, self-contained                    deterministic
+      summary.html      the results as a self-contained page                    deterministic
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def run_gate(
     workspace
         Whose data to validate.
     override
-        A reason, in words, to train although the gate failed. It is recorded; the gate's status stays ``failed``.
+        Reason for training although the gate failed. It is recorded; the gate's status stays ``failed``.
     extra_results
         Results of checks outside the suites, for example array slots read back to their checksums.
     suites
@@ -54,7 +54,7 @@ def run_gate(
     GateError
         There is no data to validate, or the tables cannot be read.
     WithdrawalError
-        Somebody who withdrew is in the data again.
+        A withdrawn participant is in the data again.
     ConfigError
         The override is blank, or a limit in params.yaml is not a number.
     """
@@ -89,10 +89,10 @@ def run_suites(workspace: Workspace, engine: Engine, suites: Sequence[Suite]) ->
         set_variables(connection, engine.parameters)
         return [row for suite in suites for row in engine.run(suite, load_frame(connection, suite.name))]
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        # DuckDB's message may quote a value; only its kind is passed on.
+        # DuckDB's message may quote a value; only the error's type is passed on.
         raise GateError(
             f"a table under data/tables cannot be read ({type(error).__name__}); bring it back with `dvc pull`, "
-            "or ingest again"
+            "or run `eccl ingest RAW` again"
         ) from None
     finally:
         if connection is not None:
@@ -100,7 +100,7 @@ def run_suites(workspace: Workspace, engine: Engine, suites: Sequence[Suite]) ->
 
 
 def _write_data_docs(folder: Path, engine: Engine) -> None:
-    # Beside the gate's folder, not in it: the pages carry the time they were made, and the gate's output is versioned.
+    # Beside the gate's folder, not in it: the pages contain the time of the run, and the gate's output is versioned.
     with aside(folder) as temporary:
         engine.write_data_docs(temporary)
 

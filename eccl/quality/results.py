@@ -1,4 +1,4 @@
-"""What the gate found: one row per expectation, in the columns of schemas/tables/validation_results.sql."""
+"""Results of the gate: one row per expectation, in the columns of schemas/tables/validation_results.sql."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ class ValidationRow:
     Parameters
     ----------
     suite, table_name, expectation
-        The suite's file stem, the table it looked at, the expectation's type.
+        The suite's file stem, the checked table, the expectation's type.
     column_name
-        Column (or fact) it looked at; None for table-level expectations.
+        Checked column or fact; None for table-level expectations.
     severity
         ``critical`` blocks training, ``warning`` is recorded.
     success
-        Met or not. An expectation that could not be evaluated is not met.
+        Whether it was met. An expectation that could not be evaluated is not met.
     element_count, unexpected_count
-        Rows it looked at, and how many of them did not meet it; None for aggregates.
+        Checked rows, and how many of them did not meet it; None for aggregates.
     observed
         Observed aggregate, or why there is none. Never a participant id.
     expected
         Parameters of the expectation as JSON with sorted keys.
     note
-        The sentence that explains it; shown in the summary, not stored in the table.
+        Sentence that explains the expectation; shown in the summary, not stored in the table.
     """
 
     suite: str
@@ -71,9 +71,9 @@ class GateReport:
     results_sha256
         SHA-256 of results.parquet.
     override
-        The reason given for going on although the gate failed; None without one.
+        Reason for training although the gate failed; None without one.
     folder
-        Where the reports lie.
+        Folder of the reports.
     """
 
     status: str
@@ -109,7 +109,7 @@ class GateReport:
 
     @property
     def is_passed(self) -> bool:
-        """True where training may go on: passed, or overridden with a reason."""
+        """True if training may start: the gate passed, or was overridden with a reason."""
         return self.status == PASSED or self.override is not None
 
 

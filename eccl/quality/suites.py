@@ -1,7 +1,7 @@
 """Expectation suites as files: schemas/expectations/*.json, in Great Expectations' own format, one line each.
 
-A file has no ids and no version of the library in it. ``meta.table`` of a suite says which table it is about;
-``meta.table`` of an expectation overrides it (the facts suite looks at many tables).
+A file contains no ids and no version of the library. ``meta.table`` of a suite names its table; ``meta.table`` of an
+expectation overrides it (the facts suite checks many tables).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _COLUMN_KEYS = ("column", "column_A", "column_B")
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One suite: its name (the file's stem), the table it is about, and its expectations as GX's dictionaries."""
+    """One suite: its name (the file's stem), its table, and its expectations as dictionaries of Great Expectations."""
 
     name: str
     table: str
@@ -29,7 +29,7 @@ class Suite:
     expectations: tuple[dict[str, Any], ...]
 
     def table_of(self, expectation: dict[str, Any]) -> str:
-        """Table an expectation is about."""
+        """Return the table of an expectation."""
         return str(expectation.get("meta", {}).get("table", self.table))
 
 
@@ -44,7 +44,7 @@ def load_suites(folder: Path | None = None) -> tuple[Suite, ...]:
     Raises
     ------
     GateError
-        The folder holds no suite, or a file is not one.
+        The folder contains no suite, or a file is not one.
     """
     files = sorted((folder or suites_folder()).glob("*.json"))
     if not files:
@@ -65,9 +65,11 @@ def load_suite(file: Path) -> Suite:
             expectations=tuple(_without_ids(expectation) for expectation in found["expectations"]),
         )
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise GateError(f"{file.name} is not an expectation suite: {error!r}; compare with its neighbours") from error
+        raise GateError(
+            f"{file.name} is not an expectation suite: {error!r}; compare with the other files of the folder"
+        ) from error
     if suite.name != file.stem:
-        raise GateError(f"{file.name} calls itself {suite.name!r}; expected the name of the file")
+        raise GateError(f"{file.name} has the name {suite.name!r}; expected the name of the file")
     for expectation in suite.expectations:
         if expectation.get("severity") not in {CRITICAL, WARNING} or not expectation.get("notes"):
             raise GateError(

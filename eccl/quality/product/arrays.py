@@ -1,4 +1,4 @@
-"""Arrays against the rows that commit their slots: metadata, shards on disk, checksums, emptied slots."""
+"""Arrays compared with the rows that commit their slots: metadata, shards on disk, checksums, emptied slots."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from eccl.quality.product.findings import Finding, Node, critical, note, warning
 from eccl.templates import count_of
 from eccl.workspace import Workspace
 
-REPAIR = "run `eccl ingest RAW --repair`; a recorded version also comes back with `dvc checkout --force data.dvc`"
+REPAIR = "run `eccl ingest RAW --repair`; `dvc checkout --force data.dvc` restores a recorded version"
 _AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What the tables say of one array.
+    """Slots of one array in the tables.
 
     Parameters
     ----------
     checksums
         Checksum by slot, superseded slots included.
     parts
-        Shards that have a part file, of rows or of refusals.
+        Shards with a part file of rows or of quarantined files.
     deleted
         Slots that a withdrawal emptied.
     """
@@ -49,7 +49,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What an array's metadata says: rows in all, rows per shard, shape of one record."""
+    """Metadata of an array: number of rows, rows per shard, shape of one record."""
 
     rows: int
     shard_rows: int
@@ -57,12 +57,12 @@ class Layout:
 
 
 def check_arrays(workspace: Workspace, sample: int) -> list[Node]:
-    """Check every array that is there or ought to be.
+    """Check every array that exists or is needed by a table.
 
     Parameters
     ----------
     sample
-        Slots per array to read back, spread over all shards; 0 reads every slot.
+        Slots to read back per array, from every shard; 0 reads every slot.
     """
     nodes: list[Node] = []
     for table, array, column in CHECKED:
@@ -78,7 +78,7 @@ def read_layout(file: Path) -> Layout:
     Raises
     ------
     ValueError
-        It is missing or no array's metadata.
+        The file is missing, or is not the metadata of an array.
     """
     try:
         content = json.loads(file.read_bytes())
@@ -95,12 +95,12 @@ def _committed(data: Path, table: str, column: str) -> Committed:
     if files:
         rows = read_files(files, ["row", column])
         checksums = dict(zip(rows.column("row").to_pylist(), rows.column(column).to_pylist(), strict=True))
-    refused = (data / "tables" / "quarantine").glob(f"{MODALITY_OF_TABLE[table].kind}-*.parquet")
-    numbers = [file.stem.rpartition("-")[2] for file in [*files, *refused]]
+    quarantined = (data / "tables" / "quarantine").glob(f"{MODALITY_OF_TABLE[table].kind}-*.parquet")
+    numbers = [file.stem.rpartition("-")[2] for file in [*files, *quarantined]]
     deleted: tuple[int, ...] = ()
     if table_files(data, "deletions"):
-        gone = read_table(data, "deletions", ["modality", "row"]).to_pylist()
-        deleted = tuple(one["row"] for one in gone if one["modality"] == MODALITY_OF_TABLE[table].kind)
+        rows = read_table(data, "deletions", ["modality", "row"]).to_pylist()
+        deleted = tuple(one["row"] for one in rows if one["modality"] == MODALITY_OF_TABLE[table].kind)
     return Committed(checksums, frozenset(int(number) for number in numbers if number.isdigit()), deleted)
 
 
@@ -139,20 +139,22 @@ def _check_layout(workspace: Workspace, array: str, layout: Layout, known: Commi
     if beyond:
         found.append(
             critical(
-                f"{count_of(beyond, 'row')} of the table lie beyond the array's {layout.rows:,} slots: zarr.json is older than the parts",
+                f"{count_of(beyond, 'row')} of the table are beyond the array's {layout.rows:,} slots: zarr.json is older than the parts",
                 "run `dvc checkout --force data.dvc`, or `eccl ingest RAW --repair`",
             )
         )
     if layout.rows % layout.shard_rows:
-        found.append(critical(f"{layout.rows:,} slots are no whole number of shards of {layout.shard_rows:,}", REPAIR))
+        found.append(
+            critical(f"{layout.rows:,} slots are not a multiple of the shard size {layout.shard_rows:,}", REPAIR)
+        )
     modality = next(one for one in MODALITIES if array in one.arrays)
     spec = next(one for one in array_specs(modality, params) if one.name == array)
     wanted, record = spec.shard_rows, spec.record_shape
     if (wanted, record) != (layout.shard_rows, layout.record):
         found.append(
             warning(
-                f"made with {layout.shard_rows} slots per shard of {layout.record}; params.yaml now says {wanted} of {record}",
-                "put the old values back into params.yaml, or the next ingest refuses",
+                f"made with {layout.shard_rows} slots per shard of {layout.record}; params.yaml now has {wanted} of {record}",
+                "put the old values back into params.yaml, otherwise the next ingest is refused",
             )
         )
     wide = layout.rows // layout.shard_rows
@@ -184,17 +186,17 @@ def _check_deleted(
         try:
             filled += sum(bool(np.any(record)) for record in read_rows(data, array, there[start : start + _AT_ONCE]))
         except ValueError:
-            continue  # an unreadable shard is told by its checksums
+            continue  # an unreadable shard fails its checksums
     if not filled:
         return []
-    what = f"{count_of(filled, 'slot')} that a withdrawal emptied hold data again"
-    return [critical(what, "run `eccl withdraw LIST` with their list again; it takes out what came back")]
+    what = f"{count_of(filled, 'slot')} that a withdrawal emptied contain data again"
+    return [critical(what, "run `eccl withdraw LIST` with their list again; it removes the data")]
 
 
 def _read_back(
     data: Path, array: str, layout: Layout, shards: frozenset[int], known: Committed, sample: int
 ) -> tuple[int, dict[int, int]]:
-    """Read slots back; returns how many were read, and wrong ones by shard."""
+    """Read slots back; return how many were read, and wrong ones by shard."""
     by_shard: dict[int, list[int]] = defaultdict(list)
     for row in sorted(known.checksums):
         if row < layout.rows and row // layout.shard_rows in shards:
@@ -214,7 +216,7 @@ def _read_back(
 
 
 def _choose(shard: int, rows: list[int], sample: int, shards: int) -> list[int]:
-    # Every shard is looked into, however small the sample: damage comes by file.
+    # The sample includes every shard: damage affects whole files.
     wanted = -(-sample // shards) if sample else 0
     return sorted(random.Random(shard).sample(rows, wanted)) if 0 < wanted < len(rows) else rows
 

@@ -1,10 +1,10 @@
-"""The whole product, checked: arrays, tables, hashes, splits, features, models, releases. It reads and takes no lock.
+"""Check of the whole product: arrays, tables, splits, features, models and releases. It only reads and takes no lock.
 
 ::
 
     reports/product/
-      product.json     the tree with what every node holds and what is wrong with it
-      tree.txt         the same, drawn
+      product.json     the tree with the content and findings of every node
+      tree.txt         the same as text
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from eccl.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class ProductReport:
-    """What a check of the whole product found.
+    """Result of a check of the whole product.
 
     Parameters
     ----------
     data_version
-        What lay under data/ when it began.
+        Data version at the beginning of the check.
     tree
-        The store, node by node.
+        Everything that was checked, as a tree.
     all_slots
         Whether every slot was read back, or a sample.
     """
@@ -47,21 +47,21 @@ class ProductReport:
 
     @property
     def findings(self) -> tuple[tuple[str, Finding], ...]:
-        """Everything that was found with the place it was found at, the worst first."""
+        """All findings with their places, the worst first."""
         found = [(path.partition("/")[2] or "workspace", finding) for path, finding in self.tree.walk()]
         return tuple(sorted(found, key=lambda one: SEVERITIES.index(one[1].severity)))
 
     def count(self, severity: str) -> int:
-        """Findings of one severity."""
+        """Count the findings of one severity."""
         return sum(finding.severity == severity for _, finding in self.findings)
 
     @property
     def is_sound(self) -> bool:
-        """True where nothing critical was found."""
+        """True if nothing critical was found."""
         return self.count(CRITICAL) == 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON."""
+        """Return the report as plain values."""
         return {
             "data_version": self.data_version,
             "is_sound": self.is_sound,
@@ -87,9 +87,9 @@ def check_product(workspace: Workspace, *, all_slots: bool = False) -> ProductRe
     Raises
     ------
     WorkspaceError
-        There is nothing to check.
+        The workspace contains no data.
     ConfigError
-        params.yaml does not fit.
+        params.yaml has unknown keys or wrong values.
     """
     sample = 0 if all_slots else load_params(workspace.params_file).quality.slots_checked
     try:

@@ -1,4 +1,4 @@
-"""What a check of the whole product says: findings hung on a tree that is drawn as the store lies on disk."""
+"""Findings of a check of the whole product, in a tree that follows the folders on disk."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from eccl.quality.results import CRITICAL, WARNING
 
 NOTE = "note"
 SEVERITIES = (CRITICAL, WARNING, NOTE)
-"""From bad to harmless: a note needs nobody."""
+"""From bad to harmless: a note needs no action."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not as it should be.
+    """One deviation from the expected state.
 
     Parameters
     ----------
     severity
-        ``critical``: what is read there may be wrong; ``warning``: right, but not up to date or not complete; ``note``: harmless.
+        ``critical``: values read there may be wrong; ``warning``: correct, but out of date or incomplete; ``note``: harmless.
     what
-        What was found and what was expected, in words and counts. Never a participant's id.
+        What was found and what was expected, with counts. Never a participant's id.
     remedy
-        What to do, with the command to type.
+        The next step, with the command to type.
     """
 
     severity: str
@@ -34,12 +34,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One thing of the store: a folder, an array, a table, a view, a run, a release.
+    """One checked object: a folder, an array, a table, a view, a run, a release.
 
     Parameters
     ----------
     count
-        What it holds, in words, e.g. ``1,024 rows``.
+        Its content, e.g. ``1,024 rows``.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Node:
 
     @property
     def severity(self) -> str | None:
-        """The worst that was found here, without what lies below; None where nothing was."""
+        """The worst severity of this node, without its children; None without findings."""
         found = {finding.severity for finding in self.findings}
         return next((severity for severity in SEVERITIES if severity in found), None)
 
     def walk(self, above: str = "") -> Iterator[tuple[str, Finding]]:
-        """Every finding here and below, with the path to its node."""
+        """Yield every finding of the node and its children, with the path of its node."""
         path = f"{above}/{self.name}".strip("/")
         for finding in self.findings:
             yield path, finding
@@ -62,7 +62,7 @@ class Node:
             yield from child.walk(path)
 
     def to_dict(self) -> dict[str, Any]:
-        """The node as JSON."""
+        """Return the node as plain values."""
         return {
             "name": self.name,
             "count": self.count,
@@ -73,24 +73,24 @@ class Node:
 
 
 def critical(what: str, remedy: str) -> Finding:
-    """A finding that makes what is read wrong."""
+    """Make a finding about wrong values."""
     return Finding(CRITICAL, what, remedy)
 
 
 def warning(what: str, remedy: str) -> Finding:
-    """A finding about what is behind or incomplete."""
+    """Make a finding about something out of date or incomplete."""
     return Finding(WARNING, what, remedy)
 
 
 def note(what: str, remedy: str) -> Finding:
-    """A finding that is harmless."""
+    """Make a harmless finding."""
     return Finding(NOTE, what, remedy)
 
 
 def draw(node: Node) -> str:
-    """Draw a tree in ASCII: name, what it holds, and ``ok`` or the first words of what is wrong.
+    """Draw a tree in ASCII: name, content, and ``ok`` or the worst finding.
 
-    What is wrong is marked ``!!`` where it is critical, ``!`` where it is a warning, and ``note`` where it is harmless.
+    A critical finding is marked ``!!``, a warning ``!``, and a harmless one ``note``.
     """
     lines = list(_lines(node, "", ""))
     names = max(len(name) for name, _, _ in lines)

@@ -155,7 +155,7 @@ def _check_content(
 
 
 def _expected_counts(workspace: Workspace) -> Iterator[tuple[str, int]]:
-    """Rows that a store shows of every table: none of a participant who has slots but is in no table any more."""
+    """Rows of every table in a store: those of participants that have slots but are no longer in the tables are not shown."""
     from eccl.data.database import COHORT_TABLES
 
     data = workspace.data

@@ -1,4 +1,4 @@
-"""Tables against their schemas, the split's hash and the gate; and what lies under data/ without being part of it."""
+"""Tables compared with their schemas, parts and splits; the gate's result; unexpected files; interrupted withdrawals."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _KNOWN = re.compile(
 
 
 def check_tables(workspace: Workspace) -> list[Node]:
-    """Check every table of the cohort: there, readable, as its schema says, in the right part, in its split."""
+    """Check that every table exists, fits its schema, and has its rows in the right parts and splits."""
     problems = {row.table_name: str(row.observed) for row in check_schemas(workspace) if not row.success}
     nodes = []
     for table in _tables():
@@ -55,7 +55,7 @@ def check_tables(workspace: Workspace) -> list[Node]:
 
 
 def check_gate(workspace: Workspace, version: str) -> Node:
-    """Check that the gate was run on this data, and what it said."""
+    """Check that the gate was run on these data and passed."""
     try:
         found = read_gate_result(workspace.gate)
         status, of, override = found["status"], found["data_version"], found["override"]
@@ -69,12 +69,12 @@ def check_gate(workspace: Workspace, version: str) -> Node:
     elif status != PASSED:
         what = f"the gate {status}: {count_of(found['critical_failures'], 'critical expectation')} not met"
         made = warning if override else critical
-        findings.append(made(what, "read reports/gate/summary.html, mend the data and ingest again"))
+        findings.append(made(what, "read reports/gate/summary.html, correct the data and ingest again"))
     return Node("reports/gate", f"{status}, {count_of(found['expectations'], 'expectation')}", tuple(findings))
 
 
 def check_withdrawals(workspace: Workspace) -> list[Finding]:
-    """Check that no withdrawal is half done, and that nobody who withdrew is back."""
+    """Check that no withdrawal is unfinished, and that no withdrawn participant is in the data."""
     found: list[Finding] = []
     if journal_path(workspace).is_file():
         found.append(critical("a withdrawal was interrupted", "run `eccl withdraw --resume`"))
@@ -83,16 +83,16 @@ def check_withdrawals(workspace: Workspace) -> list[Finding]:
     except EcclError as error:
         found.append(critical(str(error), "run `eccl withdraw LIST` with their list again"))
     except (OSError, ChecksumError, pa.ArrowInvalid):
-        pass  # an unreadable table is told by its schema
+        pass  # check_tables reports an unreadable table
     return found
 
 
 def check_files(workspace: Workspace) -> Node:
-    """Count what lies under data/ and is no part of it, and what killed writers left anywhere.
+    """Count unexpected files under data/, and temporary files of interrupted writes anywhere.
 
-    Names are not told, because a stray file's name may hold an id: only where it lies and its kind.
+    Only folder and suffix are reported: the name of an unexpected file may contain an id.
     """
-    strangers: Counter[tuple[str, str]] = Counter()
+    unexpected: Counter[tuple[str, str]] = Counter()
     total = 0
     known = {f"tables/{table}.parquet" for table in _tables()}
     for path in workspace.data.rglob("*"):
@@ -102,22 +102,22 @@ def check_files(workspace: Workspace) -> Node:
         total += 1
         name = relative.as_posix()
         if name not in known and not _KNOWN.fullmatch(name):
-            strangers[_place(relative), path.suffix if path.suffix.isascii() else ""] += 1
+            unexpected[_place(relative), path.suffix if path.suffix.isascii() else ""] += 1
     findings = [
         warning(
             f"{count_of(number, 'unexpected file')} ({suffix or 'no suffix'}) in {place}",
             "move them away: they would be recorded with the data version",
         )
-        for (place, suffix), number in sorted(strangers.items())
+        for (place, suffix), number in sorted(unexpected.items())
     ]
-    if left := count_leftovers(workspace):
-        what = f"{count_of(left, 'leftover')} of interrupted writes ({TEMPORARY_PREFIX}*)"
+    if temporary := count_leftovers(workspace):
+        what = f"{count_of(temporary, 'leftover')} of interrupted writes ({TEMPORARY_PREFIX}*)"
         findings.append(note(what, "harmless; the next ingest, materialize or publish removes them"))
     return Node("files", count_of(total, "file"), tuple(findings))
 
 
 def count_leftovers(workspace: Workspace) -> int:
-    """What killed writers left in data, features, models, reports and releases."""
+    """Count temporary files of interrupted writes in data, features, models, reports and releases."""
     folders = (workspace.data, workspace.features, workspace.models, workspace.reports, workspace.releases)
     return sum(1 for folder in folders for _ in folder.rglob(f"{TEMPORARY_PREFIX}*"))
 
@@ -134,7 +134,7 @@ def _rows(files: list[Path]) -> int:
         try:
             total += pq.read_metadata(file).num_rows
         except (OSError, ChecksumError, pa.ArrowInvalid):
-            continue  # told by the schema
+            continue  # check_tables reports it
     return total
 
 
@@ -171,7 +171,7 @@ def _check_parts(workspace: Workspace, table: str, files: list[Path]) -> list[Fi
 
 
 def _place(relative: Path) -> str:
-    # Folders of ours by name; whatever else somebody made is told by its depth only.
+    # Folders of the product by name; of any other folder only the depth is reported.
     ours = {"tables", *PARTED, *(part for _, array, _ in CHECKED for part in array.split("/"))}
     parts = [part if part in ours else "..." for part in relative.parts[:-1]]
     return "/".join(["data", *parts][:4])

@@ -1,4 +1,4 @@
-"""Every way to break a product: what is changed, which part of the check must notice, and what it says of which thing."""
+"""Every way to break a product: the change, the part of the check that must notice it, and the finding."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _gate_of(place: Workspace, **values: Any) -> None:
 
 @dataclass(frozen=True)
 class Broken:
-    """One way to break a product: the part that notices, and what it says of which thing."""
+    """One way to break a product, the part that notices it, and the finding."""
 
     name: str
     change: Callable[[Workspace], object]
@@ -144,7 +144,7 @@ BROKEN = [
         "ecg.zarr/clean",
         "1 shard missing on disk",
     ),
-    Broken("rows beyond", lambda p: _shape(p, 1), "arrays", "ecg.zarr/raw", "lie beyond the array's 4 slots"),
+    Broken("rows beyond", lambda p: _shape(p, 1), "arrays", "ecg.zarr/raw", "are beyond the array's 4 slots"),
     Broken(
         "metadata lost",
         lambda p: (p.data / "ecg.zarr/raw/zarr.json").unlink(),
@@ -162,14 +162,14 @@ BROKEN = [
         "note",
     ),
     Broken(
-        "slot filled again", _emptied_slot_with_data, "arrays", "ecg.zarr/raw", "that a withdrawal emptied hold data"
+        "slot filled again", _emptied_slot_with_data, "arrays", "ecg.zarr/raw", "that a withdrawal emptied contain data"
     ),
     Broken(
         "other parameters",
         lambda p: p.params_file.write_text(p.params_file.read_text().replace("window_px: 112", "window_px: 96")),
         "arrays",
         "cine.zarr/frames",
-        "params.yaml now says",
+        "params.yaml now has",
         "warning",
     ),
     Broken("table lost", lambda p: (p.tables / "pairs.parquet").unlink(), "tables", "pairs", "the table is missing"),
@@ -289,7 +289,7 @@ BROKEN = [
         "no finite number",
     ),
     Broken(
-        "stranger",
+        "unknown participant",
         _feature("ecg_embedding", "align-I50", _set("eid", 9_990_017)),
         "features",
         "features/ecg_embedding/align-I50",
@@ -310,7 +310,7 @@ BROKEN = [
         "a slot of another visit",
     ),
     Broken(
-        "slot of nobody",
+        "slot not committed",
         _feature("ecg_embedding", "align-I50", _set("array_row", 4_000)),
         "features",
         "features/ecg_embedding/align-I50",
