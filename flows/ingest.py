@@ -14,7 +14,7 @@ from eccl.versioning import versions
 from eccl.workspace import find_workspace
 from flows.publish import publish
 from flows.support.artifacts import show_ingest
-from flows.support.console import announce, counts_table, progress
+from flows.support.console import announce, progress
 from flows.support.define import define, step
 from flows.support.dvc import one_dvc_command
 from flows.support.mapping import mapped
@@ -40,7 +40,7 @@ def ingest_files(parameters: IngestParameters) -> IngestReport:
                 results.append(result)
                 bar.at(sum(one.expected for one in results))
         report = ingest.finish(results)
-    show(report)
+    announce(report.describe())
     show_ingest(report)
     return report
 
@@ -89,24 +89,3 @@ def push_version(workspace: Path) -> None:
     place = find_workspace(workspace)
     with one_dvc_command(place.root, "dvc push"):
         versions.push_version(place)
-
-
-def show(report: IngestReport) -> None:
-    """Print the counts: expected, and what was done with each file."""
-    rows: dict[str, dict[str, int | str]] = {
-        kind.kind: {
-            "expected": kind.expected,
-            "written": kind.written,
-            "repaired": kind.repaired,
-            "skipped": sum(kind.skipped.values()),
-            "quarantined": sum(kind.quarantined.values()),
-            "why": ", ".join(f"{count} {reason}" for reason, count in {**kind.skipped, **kind.quarantined}.items())
-            or "-",
-        }
-        for kind in report.kinds
-    }
-    counts_table("Ingest", rows)
-    tables = ", ".join(f"{count} {name}" for name, count in {**report.tabular.rows, **report.cohort}.items())
-    announce(f"Tables: {tables}")
-    if not report.is_changed:
-        announce(f"Nothing changed under data/ (version {report.data_version})")

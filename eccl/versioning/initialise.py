@@ -74,8 +74,8 @@ def _fill(folder: Path, settings: Mapping[str, str | int]) -> None:
         run_git(folder, "config", "user.name", "eccl")
         run_git(folder, "config", "user.email", "eccl@localhost")
     run_dvc(folder, "init", "--quiet")
-    run_dvc(folder, "config", "core.analytics", "false")
-    run_dvc(folder, "config", "core.check_update", "false")
+    # `dvc config` would start two more processes for these lines.
+    (folder / ".dvc" / "config").write_text("[core]\n    analytics = false\n    check_update = false\n")
     run_git(folder, "add", "--all")
     run_git(folder, "commit", "--quiet", "-m", "New workspace")
 

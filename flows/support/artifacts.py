@@ -52,19 +52,9 @@ def show_ingest(report: IngestReport) -> None:
     ]
     if quarantined:
         _table("ingest-quarantine", quarantined, "Files quarantined in this run, and what to do about them.")
-    skipped = [f"{count} {kind.kind} files {reason}" for kind in report.kinds for reason, count in kind.skipped.items()]
-    flags = [
-        f"{count} {kind.kind} records flagged {flag}" for kind in report.kinds for flag, count in kind.flags.items()
-    ]
-    tables = [f"{count} {name}" for name, count in {**report.tabular.rows, **report.cohort}.items()]
-    change = "changed" if report.is_changed else "nothing changed"
-    lines = [
-        f"## Data version `{report.data_version}` ({change})",
-        f"- Tables: {', '.join(tables) or 'none'}",
-        f"- Skipped: {', '.join(skipped) or 'nothing'}",
-        f"- Accepted with a flag: {', '.join(flags) or 'none'}",
-    ]
-    _markdown("ingest", lines, "Raw files of this run.")
+    flags = [f"{count} {kind.kind} flagged {flag}" for kind in report.kinds for flag, count in kind.flags.items()]
+    lines = [f"## Data version `{report.data_version}`", *(f"- {line}" for line in report.describe().splitlines())]
+    _markdown("ingest", [*lines, f"- flags: {', '.join(flags) or 'none'}"], "Raw files of this run.")
 
 
 def show_gate(place: Workspace, found: Mapping[str, Any]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from prefect.logging import get_run_logger
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from eccl.commands.progress import columns
 
@@ -42,15 +41,3 @@ def progress(what: str, total: int) -> Iterator[Bar]:
     """Show a bar."""
     with Progress(*columns(), console=console) as bar:
         yield Bar(bar, what, total)
-
-
-def counts_table(title: str, rows: Mapping[str, Mapping[str, int | str]]) -> None:
-    """Print counts, one row per key and one column per count."""
-    table = Table(title=title, title_justify="left", title_style="bold")
-    names = list(next(iter(rows.values()))) if rows else []
-    table.add_column("")
-    for name in names:
-        table.add_column(name, justify="right")
-    for key, counts in rows.items():
-        table.add_row(key, *(str(counts[name]) for name in names))
-    console.print(table)

@@ -31,7 +31,7 @@ class Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a program needs to use it; whatever Prefect the developer has stays out of it."""
+        """Environment of a program that uses it, without the developer's own Prefect settings."""
         others = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
         return {**others, **self.settings}
 
@@ -64,7 +64,7 @@ class Server:
         raise TimeoutError((self.home / "server.log").read_text()[-2000:])
 
     def kill(self) -> None:
-        """End it without a word, children included."""
+        """Kill it and its children."""
         if self.process is not None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
@@ -81,7 +81,7 @@ def free_port() -> int:
 
 
 def shared_server() -> Server:
-    """The one server of a test session; started when first asked for, and again where a test killed it."""
+    """The one server of a test session; started at first use, and again where a test killed it."""
     if not _SHARED:
         server = Server(Path(tempfile.mkdtemp(prefix="eccl-prefect-")), free_port())
         _SHARED.append(server)
@@ -94,7 +94,7 @@ def shared_server() -> Server:
 
 @contextmanager
 def using(server: Server) -> Iterator[Server]:
-    """Let this process talk to a server."""
+    """Let this process use a server."""
     from prefect.settings import (
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,

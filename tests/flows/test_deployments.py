@@ -1,4 +1,4 @@
-"""A server, its work pools, the deployments of prefect.yaml, a worker, and a run that was scheduled. Then the server dies."""
+"""A server with its work pools, the deployments of prefect.yaml, a worker, a scheduled run, and a server that is killed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def place(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def deployed(prefect_server: Server, place: Workspace, raw_cohort: Path) -> dict[str, str]:
-    """Everything set up as docs/how-to/schedule.md says; the environment of whoever works with it."""
+    """Everything set up as in docs/how-to/schedule.md; the environment of its processes."""
     environment = {
         **prefect_server.environment,
         "ECCL_WORKSPACE": str(place.root),
@@ -125,19 +125,19 @@ def test_a_scheduled_ingest_is_run_by_a_worker(place: Workspace, raw_cohort: Pat
     )
     assert head.stdout.strip() == f"Data version {version}"
     assert place.database.exists()
-    told = {one["key"]: one["data"] for one in artifacts_of(str(run.id))}  # all on one page
-    assert {"ingest", "ingest-counts", "ingest-quarantine", "gate", "release"} <= set(told)
-    assert version in told["ingest"]
-    assert "Gate passed" in told["gate"]
-    assert "gate/summary.html" in told["gate"]
-    assert "data_docs/index.html" in told["gate"]
-    assert all(row["what to do"] for row in json.loads(told["ingest-quarantine"]))
-    for row in json.loads(told["ingest-counts"]):
+    artifacts = {one["key"]: one["data"] for one in artifacts_of(str(run.id))}  # all on one page
+    assert {"ingest", "ingest-counts", "ingest-quarantine", "gate", "release"} <= set(artifacts)
+    assert version in artifacts["ingest"]
+    assert "Gate passed" in artifacts["gate"]
+    assert "gate/summary.html" in artifacts["gate"]
+    assert "data_docs/index.html" in artifacts["gate"]
+    assert all(row["what to do"] for row in json.loads(artifacts["ingest-quarantine"]))
+    for row in json.loads(artifacts["ingest-counts"]):
         assert row["expected"] == row["written"] + row["skipped"] + row["quarantined"]
         assert row["written"] > 0
     ids = {found for path in raw_cohort.rglob("*") for found in re.findall(r"^\d{7}", path.name)}
     assert len(ids) > 10
-    text = " ".join([*told.values(), *(entry.message for entry in logs), worker.read_text()])
+    text = " ".join([*artifacts.values(), *(entry.message for entry in logs), worker.read_text()])
     assert not [one for one in ids if one in text]
 
 
@@ -158,7 +158,7 @@ def test_a_server_that_goes_away_leaves_nothing_half_visible(
     try:
         wait_for(lambda: list(place.tables.glob("*/part-*.parquet")), 120)
         prefect_server.kill()
-        said, _ = flow.communicate(timeout=240)
+        printed, _ = flow.communicate(timeout=240)
     finally:
         flow.kill()
         shared_server()  # the other tests need it
@@ -167,8 +167,8 @@ def test_a_server_that_goes_away_leaves_nothing_half_visible(
     parts = {name: digest for name, digest in kept.items() if "/part-" in name or "quarantine/" in name}
     assert parts
     assert parts.items() <= whole.items()  # what is visible is what it will be
-    assert flow.returncode == 0 or "Prefect server" in said, said
-    assert "Traceback" not in said
+    assert flow.returncode == 0 or "Prefect server" in printed, printed
+    assert "Traceback" not in printed
     assert not run_ingest(place, raw_cohort, workers=1).is_changed or flow.returncode
     assert tree_of(place.data) == whole
     assert not list(place.root.rglob(".tmp-*"))

@@ -1,4 +1,4 @@
-"""A failure is told: on the run's page, to a command, to a web hook. Without an id."""
+"""A failure is reported on the run's page, to a command and to a web hook, without an id."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ID = str(9_000_017)
 
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """Somebody who is called."""
-    heard: list[dict[str, str]] = []
+    """A web hook, and the reports that it got."""
+    received: list[dict[str, str]] = []
 
     class Listener(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(204)
             self.end_headers()
 
@@ -36,7 +36,7 @@ def listener() -> Iterator[tuple[str, list[dict[str, str]]]]:
     with HTTPServer(("127.0.0.1", 0), Listener) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/", heard
+        yield f"http://127.0.0.1:{server.server_port}/", received
         server.shutdown()
         thread.join()
 
@@ -57,10 +57,10 @@ def artifacts_of(run_id: str) -> list[dict[str, str]]:
     ("error", "words"),
     [
         (GateError("the gate failed; see reports/gate/summary.html"), "the gate failed"),
-        (FileNotFoundError(2, "No such file", f"/raw/{ID}_20205_2_0.xml"), "FileNotFoundError; the run's log"),
+        (FileNotFoundError(2, "No such file", f"/raw/{ID}_20205_2_0.xml"), "FileNotFoundError; see the run's log"),
     ],
 )
-def test_a_failed_flow_tells_everybody_and_names_nobody(
+def test_a_failed_flow_is_reported_on_every_channel_without_ids(
     error: Exception,
     words: str,
     prefect_server: Server,
@@ -70,7 +70,7 @@ def test_a_failed_flow_tells_everybody_and_names_nobody(
 ) -> None:
     from prefect import flow
 
-    url, heard = listener
+    url, received = listener
     program = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.stdin.read())"
     noted = tmp_path / "noted.json"
     monkeypatch.setenv("ECCL_ALERT_URL", url)
@@ -86,16 +86,16 @@ def test_a_failed_flow_tells_everybody_and_names_nobody(
 
     with pytest.raises(type(error)):
         outer()
-    (told,) = heard  # the inner flow left it to the outer one
-    assert told["flow"] == "outer"
-    assert told["state"] == "Failed"
-    assert told["error"] == type(error).__name__
-    assert words in told["message"]
-    assert json.loads(noted.read_text()) == told
-    (artifact,) = artifacts_of(told["run_id"])
+    (report,) = received  # of the outer flow only
+    assert report["flow"] == "outer"
+    assert report["state"] == "Failed"
+    assert report["error"] == type(error).__name__
+    assert words in report["message"]
+    assert json.loads(noted.read_text()) == report
+    (artifact,) = artifacts_of(report["run_id"])
     assert artifact["key"] == "failure"
     assert words in artifact["data"]
-    assert ID not in json.dumps([told, artifact])
+    assert ID not in json.dumps([report, artifact])
 
 
 def test_a_variable_of_the_server_names_the_hook_too(
@@ -104,7 +104,7 @@ def test_a_variable_of_the_server_names_the_hook_too(
     from prefect import flow
     from prefect.variables import Variable
 
-    url, heard = listener
+    url, received = listener
     Variable.set("eccl_alert_url", url, overwrite=True)
 
     @flow(name="alone", **HOOKS)
@@ -116,21 +116,21 @@ def test_a_variable_of_the_server_names_the_hook_too(
             alone()
     finally:
         Variable.unset("eccl_alert_url")
-    assert [one["flow"] for one in heard] == ["alone"]
+    assert [one["flow"] for one in received] == ["alone"]
 
 
-def test_one_deaf_listener_does_not_silence_the_others(
+def test_a_channel_that_fails_does_not_stop_the_others(
     prefect_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect import flow
 
-    monkeypatch.setenv("ECCL_ALERT_URL", "http://127.0.0.1:9/")  # nobody listens on the discard port
+    monkeypatch.setenv("ECCL_ALERT_URL", "http://127.0.0.1:9/")  # the discard port: no server there
     monkeypatch.setenv("ECCL_ALERT_COMMAND", f"cat > {shlex.quote(str(tmp_path / 'noted.json'))}")
 
-    @flow(name="deaf", **HOOKS)
-    def deaf() -> None:
+    @flow(name="unreachable", **HOOKS)
+    def unreachable() -> None:
         raise GateError("failed")
 
     with pytest.raises(GateError):
-        deaf()
-    assert json.loads((tmp_path / "noted.json").read_text())["flow"] == "deaf"
+        unreachable()
+    assert json.loads((tmp_path / "noted.json").read_text())["flow"] == "unreachable"

@@ -29,11 +29,11 @@ BATCHES = [Batch("ecg", shard, ()) for shard in range(3)]
 
 
 def succeed(batch: Batch) -> Any:
-    return batch  # the map hands results on and looks at none of them
+    return batch  # the map does not read results
 
 
 def die_until(allowed: Path, batch: Batch) -> Any:
-    """Kill the worker that runs this, once, or for ever where the file cannot be made."""
+    """Kill the worker that runs this: once, or always where the file cannot be created."""
     if batch.shard == 1 and not allowed.exists():
         if allowed.parent.exists():
             allowed.touch()
@@ -142,7 +142,7 @@ def test_a_batch_of_an_ingest_that_ended_is_not_begun(tmp_path: Path) -> None:
         fenced(BATCHES[0])
 
 
-def test_two_of_one_shard_are_never_written_side_by_side(tmp_path: Path) -> None:
+def test_two_batches_of_one_shard_are_never_written_at_the_same_time(tmp_path: Path) -> None:
     inside: list[int] = []
     most: list[int] = []
 
@@ -170,7 +170,7 @@ def test_two_of_one_shard_are_never_written_side_by_side(tmp_path: Path) -> None
         ({"runner": "ray"}, r"pip install 'eccl\[ray\]'"),
     ],
 )
-def test_a_cluster_that_is_not_there_is_said(
+def test_a_cluster_that_does_not_exist_is_an_error(
     where: dict[str, Any], words: str, prefect_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if where["runner"] == "ray" and find_spec("prefect_ray"):

@@ -1,4 +1,4 @@
-"""What is tried again, what is stopped, and who waits for whom."""
+"""Retries, timeouts and limits of flows."""
 
 from __future__ import annotations
 
@@ -148,6 +148,7 @@ def test_the_server_keeps_stages_with_one_tag_apart(prefect_server: Server, tmp_
     assert at_once == [1, 1]
 
 
+@pytest.mark.slow
 def test_a_flow_is_stopped_after_its_time_and_the_stage_with_it(prefect_server: Server, tmp_path: Path) -> None:
     # In a process of its own: Prefect's alarm and pytest-timeout's cannot share one.
     for command in (["git", "init", "--quiet"], [sys.executable, "-m", "dvc", "init", "--quiet"]):
@@ -165,8 +166,8 @@ def test_a_flow_is_stopped_after_its_time_and_the_stage_with_it(prefect_server: 
         while not _is_running(f"{tmp_path}/sleeper") and time.monotonic() < until:
             time.sleep(0.1)
         assert _is_running(f"{tmp_path}/sleeper")
-        told, _ = flow.communicate(timeout=60)
-    assert "FlowRunTimeoutError" in told
+        printed, _ = flow.communicate(timeout=60)
+    assert "FlowRunTimeoutError" in printed
     assert not _is_running(f"{tmp_path}/sleeper")
 
 
@@ -183,7 +184,7 @@ def test_hours_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
         timeout_s("ingest", 24)
 
 
-def test_every_flow_that_can_be_deployed_has_a_limit_and_tells_when_it_fails() -> None:
+def test_every_flow_has_a_timeout_and_reports_its_failure() -> None:
     from flows.__main__ import find_flow
     from flows.support.hooks import report_failure
     from flows.support.parameters import FLOWS
@@ -194,7 +195,7 @@ def test_every_flow_that_can_be_deployed_has_a_limit_and_tells_when_it_fails() -
         assert flow.on_failure_hooks == flow.on_crashed_hooks == flow.on_cancellation_hooks == [report_failure]
 
 
-def test_ids_are_taken_out_of_what_other_libraries_say() -> None:
+def test_ids_are_removed_from_messages_of_libraries() -> None:
     @redact_errors
     def read(number: int) -> int:
         if number:

@@ -1,4 +1,4 @@
-"""Workspaces in the states that an operator meets."""
+"""Workspaces in several states."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def place(ingested: Workspace, tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def set_gate() -> Callable[..., None]:
-    """Let the gate have said something of the data in a workspace."""
+    """Write a gate's result for the data of a workspace."""
 
     def write(workspace: Workspace, status: str = "passed", **other: object) -> None:
         verdict = {
