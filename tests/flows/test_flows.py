@@ -14,7 +14,7 @@ from eccl.errors import FlowError, GateError
 from eccl.versioning.initialise import init_workspace
 from eccl.workspace import Workspace
 from flows.train import choose_stages
-from tests.support.runs import copy_workspace
+from tests.support.workspaces import copy_data
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -93,7 +93,7 @@ def test_training_stops_at_the_first_failure_and_resumes_there(
 def test_a_failed_gate_blocks_training(ingested: Workspace, tmp_path: Path) -> None:
     from flows.train import train
 
-    place = copy_workspace(ingested, tmp_path / "place")  # without DVC: the gate is read first
+    place = copy_data(ingested, tmp_path / "place")  # without DVC: the gate is read first
     open_gate(place, "failed")
     with pytest.raises(GateError):
         train(place.root)
