@@ -1,4 +1,4 @@
-"""Start a flow in a process of its own, because the library never imports Prefect."""
+"""Start a flow in its own process, because the library never imports Prefect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -19,15 +18,17 @@ def run_flow(name: str, workspace: Workspace, *, to_stderr: bool = False, **para
 
     With `to_stderr` its output goes to standard error, so that standard output holds the JSON answer only.
     """
-    values = {
-        "workspace": str(workspace.root),
-        **{k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()},
-    }
     # Prefect's database is in the workspace, unless PREFECT_HOME is set.
     home = workspace.state / "prefect"
     home.mkdir(parents=True, exist_ok=True)
     environment = {"PREFECT_HOME": str(home), **os.environ}
-    command = [sys.executable, "-m", "flows", name, json.dumps(values)]
+    command = [
+        sys.executable,
+        "-m",
+        "flows",
+        name,
+        json.dumps({"workspace": workspace.root, **parameters}, default=str),
+    ]
     done = subprocess.run(command, check=False, env=environment, stdout=sys.stderr.fileno() if to_stderr else None)
     if done.returncode:
         raise typer.Exit(done.returncode)

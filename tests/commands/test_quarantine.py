@@ -1,4 +1,4 @@
-"""What was refused can be listed, and read again after a limit was changed."""
+"""Quarantined files are listed, and read again after a limit was changed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def set_limit(place: Workspace, before: str, after: str) -> None:
     place.params_file.write_text(text.replace(before, after))
 
 
-def test_refusals_are_counted_and_listed(raw: Path, new_workspace: Callable[[], Workspace]) -> None:
+def test_quarantined_files_are_counted_and_listed(raw: Path, new_workspace: Callable[[], Workspace]) -> None:
     place = new_workspace()
     assert call(place, "list") == "Nothing is in quarantine.\n"
     run_ingest(place, raw, workers=1)
@@ -59,8 +59,10 @@ def test_refusals_are_counted_and_listed(raw: Path, new_workspace: Callable[[], 
     assert "xml_malformed" in call(place, "list", "--reason", "xml_malformed")
 
 
-def test_what_a_limit_refused_is_read_again(raw: Path, new_workspace: Callable[[], Workspace]) -> None:
-    (raw / f"{9_000_900}_20205_2_0.xml").unlink()  # it would be refused before any time has passed
+def test_a_file_beyond_a_limit_is_read_again_after_the_limit_changed(
+    raw: Path, new_workspace: Callable[[], Workspace]
+) -> None:
+    (raw / f"{9_000_900}_20205_2_0.xml").unlink()  # it would be quarantined before any time has passed
     place = new_workspace()
     slow = "seconds_per_file: 120 "
     set_limit(place, slow, "seconds_per_file: 0.000001 ")
@@ -68,19 +70,19 @@ def test_what_a_limit_refused_is_read_again(raw: Path, new_workspace: Callable[[
     assert report.kinds[0].quarantined == {"time_limit": 2}
     set_limit(place, "seconds_per_file: 0.000001 ", slow)
     assert run_ingest(place, raw, workers=1).kinds[0].skipped == {"quarantined before": 2}
-    said = call(place, "retry", str(raw), "--reason", "memory_limit", "--dry-run")
-    assert "ecg: 0 refused files would be read again, 0 others" in said
+    printed = call(place, "retry", str(raw), "--reason", "memory_limit", "--dry-run")
+    assert "ecg: 0 quarantined files would be read again, 0 others" in printed
     assert read_table(place.data, "quarantine").num_rows == 3
-    said = call(place, "retry", str(raw), "--reason", "time_limit", "--workers", "1")
-    assert "ecg: 2 expected = 2 written + 0 skipped + 0 quarantined" in said
-    assert "cine: 1 expected = 0 written + 1 skipped" in said  # it was refused for another reason
+    printed = call(place, "retry", str(raw), "--reason", "time_limit", "--workers", "1")
+    assert "ecg: 2 expected = 2 written + 0 skipped + 0 quarantined" in printed
+    assert "cine: 1 expected = 0 written + 1 skipped" in printed  # it was quarantined for another reason
     assert read_table(place.data, "recordings").num_rows == 2
 
 
 def test_a_file_beyond_its_limit_is_not_opened(raw: Path, new_workspace: Callable[[], Workspace]) -> None:
     giant = raw / f"{9_000_902}_20205_2_0.xml"
     with giant.open("wb") as stream:
-        stream.truncate(1 << 42)  # 4 TB of nothing: hashing it would take hours
+        stream.truncate(1 << 42)  # sparse, 4 TB: hashing it would take hours
     place = new_workspace()
     report = run_ingest(place, raw, workers=1)
     assert report.kinds[0].quarantined == {"file_too_large": 1, "xml_malformed": 1}

@@ -1,4 +1,4 @@
-"""``eccl simulate`` as a user meets it, with raw files and straight into a workspace."""
+"""``eccl simulate``, with raw files and directly into a workspace."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ simulate:
 """
 
 
-def test_arrays_go_straight_into_a_workspace(tmp_path: Path) -> None:
+def test_arrays_are_written_directly_into_a_workspace(tmp_path: Path) -> None:
     study = tmp_path / "study"
     study.mkdir()
     (study / "params.yaml").write_text(SMALL)
@@ -43,7 +43,7 @@ def test_arrays_go_straight_into_a_workspace(tmp_path: Path) -> None:
 
     again = run_cli(*command, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert "was there already" in again.stdout
+    assert "existed already" in again.stdout
     assert "nothing changed" in again.stdout
 
 
@@ -58,7 +58,7 @@ def test_raw_files_of_the_same_recipe(tmp_path: Path) -> None:
     assert "its tables are asked for" in other.stderr
 
 
-def test_a_workspace_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_workspace_is_rejected(tmp_path: Path) -> None:
     done = run_cli("simulate", "tables", "--into", "nowhere", cwd=tmp_path)
     assert done.returncode == 1
     assert "no workspace at" in done.stderr
@@ -79,7 +79,7 @@ def test_a_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
         assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
-def test_a_workspace_with_other_data_is_refused(tmp_path: Path) -> None:
+def test_a_workspace_with_other_data_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(SMALL)
     table = tmp_path / "data" / "tables" / "participants.parquet"
     table.parent.mkdir(parents=True)
@@ -96,7 +96,7 @@ def test_one_workspace_is_enough(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(SMALL)
     done = run_cli("simulate", "out", "--into", ".", "--workspace", ".", cwd=tmp_path)
     assert done.returncode == 2
-    assert "leave --workspace out" in done.stderr
+    assert "omit --workspace" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -59,39 +58,33 @@ def ingest(
 
     place = find_workspace(workspace)
     if address and runner is Runner.PROCESSES:
-        raise typer.BadParameter("--address is a cluster's; add --runner dask or --runner ray")
+        raise typer.BadParameter("--address is the address of a cluster; add --runner dask or --runner ray")
     if dry_run:
-        _plan(place.root, raw, retry, repair)
+        _plan(place, raw, retry, repair)
     elif record or runner is not Runner.PROCESSES:
         from eccl.commands.flow import run_flow
 
-        values: dict[str, Any] = {
-            "workers": workers,
-            "runner": runner.value,
-            "address": address,
-            "retry": retry,
-            "repair": repair,
-        }
-        run_flow("ingest" if record else "ingest-files", place, raw=raw, **values)
+        name = "ingest" if record else "ingest-files"
+        run_flow(
+            name, place, raw=raw, workers=workers, runner=runner.value, address=address, retry=retry, repair=repair
+        )
         if not record:
-            _publish(place)
+            publish_if_changed(place)
     else:
         ingest_here(place, raw, workers, retry=retry, repair=repair)
 
 
-def _plan(root: Path, raw: str, retry: bool, repair: bool) -> None:
+def _plan(place: Workspace, raw: str, retry: bool, repair: bool) -> None:
     from eccl.config import load_params
     from eccl.ingest.run import Repeat, plan_ingest
-    from eccl.workspace import Workspace
 
-    place = Workspace(root)
     repeat = Repeat(retry=retry, repair=repair)
     found, plans = plan_ingest(place, raw, load_params(place.params_file), repeat=repeat)
     for kind, plan in plans.items():
         repairs = f", {plan.repairs} of {plan.damaged} damaged slots to repair" if plan.damaged else ""
         typer.echo(
             f"{kind}: {len(found.files[kind])} files, {plan.new} to read in {len(plan.batches)} batches ({plan.changed} of them "
-            f"changed, {plan.retried} quarantined before){repairs}, {plan.unchanged} unchanged, {plan.quarantined_before} quarantined "
+            f"changed, {plan.retried} to retry){repairs}, {plan.unchanged} unchanged, {plan.quarantined_before} quarantined "
             f"before, {found.withdrawn[kind]} of withdrawn participants, {plan.vanished} known visits without a file"
         )
     typer.echo(f"tables: {len(found.tables)} candidate files. Nothing was written.")
@@ -100,17 +93,18 @@ def _plan(root: Path, raw: str, retry: bool, repair: bool) -> None:
 def ingest_here(
     place: Workspace, raw: str, workers: int, *, retry: bool | Collection[Reason] = False, repair: bool = False
 ) -> None:
-    """Ingest by processes of this machine, tell what became of it, and publish what changed."""
+    """Ingest with processes of this machine, print the report, and publish if the data changed."""
     from eccl.commands.progress import bar
     from eccl.ingest.run import run_ingest
 
     with bar("Ingest") as on_progress:
         report = run_ingest(place, raw, workers=workers, retry=retry, repair=repair, on_progress=on_progress)
     typer.echo(report.describe())
-    _publish(place)
+    publish_if_changed(place)
 
 
-def _publish(place: Workspace) -> None:
+def publish_if_changed(place: Workspace) -> None:
+    """Publish unless the latest release contains the workspace's data."""
     from eccl.publishing.publish import is_published, publish
 
     if not is_published(place):

@@ -79,7 +79,7 @@ def retry(
         _, plans = plan_ingest(place, raw, load_params(place.params_file), repeat=Repeat(retry=again))
         for kind, plan in plans.items():
             typer.echo(
-                f"{kind}: {plan.retried} refused files would be read again, {plan.new - plan.retried} others are new or changed"
+                f"{kind}: {plan.retried} quarantined files would be read again, {plan.new - plan.retried} others are new or changed"
             )
         typer.echo("Nothing was written.")
         return

@@ -1,4 +1,4 @@
-"""``eccl simulate``: a raw cohort in UK Biobank's formats, or its arrays straight into a workspace."""
+"""``eccl simulate``: a raw cohort in UK Biobank's formats, or its arrays directly in a workspace."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def simulate(
     from eccl.simulate import simulate_cohort
 
     if into is not None and workspace is not None:
-        raise typer.BadParameter("--into names the workspace already; leave --workspace out")
+        raise typer.BadParameter("--into names the workspace already; omit --workspace")
     config, place = _recipe(into or workspace, participants, seed)
     if into is None:
-        place = None  # only its params.yaml counts
+        place = None  # only its params.yaml was read
     if dry_run:
         _plan(out, config, place)
         return
@@ -67,7 +67,7 @@ def simulate(
 def _recipe(
     workspace: Path | None, participants: int | None, seed: int | None
 ) -> tuple[SimulationConfig, Workspace | None]:
-    """The configuration, and the workspace it comes from; None where the shipped one is used."""
+    """Read the configuration; also returns its workspace, None where the shipped parameters are used."""
     from eccl.config import load_params
     from eccl.sections import read_section
     from eccl.simulate import SimulationConfig
@@ -91,7 +91,7 @@ def _plan(out: Path, config: SimulationConfig, place: Workspace | None) -> None:
 
     summary = plan_simulation(out, config) if place is None else plan_simulation_into(out, config, place)
     where = f"raw files and tables to {out}" if place is None else f"tables to {out}, arrays to {place.data}"
-    there = " (there already)" if summary.reused else ""
+    there = " (exist already)" if summary.reused else ""
     typer.echo(
         f"{where}{there}: {_people(summary)}, {summary.second_visits} second visits, {summary.ecg_files} ECGs, "
         f"{summary.cine_files} cines, {_corrupted(summary)} files corrupted on purpose, {summary.withdrawn} withdrawn. "
@@ -100,8 +100,8 @@ def _plan(out: Path, config: SimulationConfig, place: Workspace | None) -> None:
 
 
 def _simulate_into(out: Path, config: SimulationConfig, place: Workspace, workers: int) -> None:
+    from eccl.commands.cohort.ingest import publish_if_changed
     from eccl.commands.progress import bar
-    from eccl.publishing.publish import is_published, publish
     from eccl.simulate.direct import simulate_into
 
     with bar("Simulate") as on_progress:
@@ -111,13 +111,11 @@ def _simulate_into(out: Path, config: SimulationConfig, place: Workspace, worker
         f"{summary.ecg_files} ECGs and {summary.cine_files} cines without raw files"
     )
     typer.echo(report.describe())
-    if not is_published(place):
-        publish(place)
-        typer.echo('Published eccl.duckdb. Next: eccl validate, or eccl sql "FROM pairs"')
+    publish_if_changed(place)
 
 
 def _state(summary: SimulationSummary) -> str:
-    return "was there already" if summary.reused else "written"
+    return "existed already" if summary.reused else "written"
 
 
 def _corrupted(summary: SimulationSummary) -> int:

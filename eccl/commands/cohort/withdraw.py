@@ -52,13 +52,11 @@ def withdraw(
     elif record:
         from eccl.commands.flow import run_flow
 
-        files = {"listed": listed and listed.resolve(), "raw": raw and raw.resolve()}
-        values: dict[str, Any] = {name: path for name, path in files.items() if path}
-        run_flow("withdraw", place, purge=purge, **values)
+        run_flow("withdraw", place, listed=listed and listed.resolve(), raw=raw and raw.resolve(), purge=purge)
     elif not dry_run:
         _withdraw(place, listed, raw, purge, as_json)
     else:
-        raise typer.BadParameter("--resume goes on with what was planned; --dry-run has nothing to tell")
+        raise typer.BadParameter("--resume continues a planned withdrawal; --dry-run needs a list")
 
 
 def _plan(place: Workspace, listed: Path, raw: Path | None, purge: bool, as_json: bool) -> None:
@@ -68,7 +66,7 @@ def _plan(place: Workspace, listed: Path, raw: Path | None, purge: bool, as_json
     plan = plan_withdrawal(place, listed, raw)
     counts = _counts(plan)
     if purge and is_versioned(place):
-        # Who leaves now has no tombstone yet: of older versions, only what earlier withdrawals left can be counted.
+        # The listed participants have no tombstone yet: in older versions, only earlier withdrawals can be counted.
         counts["objects_of_earlier_withdrawals"] = len(plan_purge(place).objects)
     if as_json:
         typer.echo(json.dumps(counts, indent=1))
@@ -79,22 +77,19 @@ def _plan(place: Workspace, listed: Path, raw: Path | None, purge: bool, as_json
             if one["theirs"]:
                 typer.echo(f"  {section}: {name}: {one['theirs']} of {one['rows']}")
     typer.echo(
-        f"  raw files: {plan.raw_files}, rows of tabular exports: {plan.raw_rows}" if raw else "  raw files: left alone"
+        f"  raw files: {plan.raw_files}, rows of tabular exports: {plan.raw_rows}" if raw else "  raw files: unchanged"
     )
-    typer.echo(f"  models that saw them: {', '.join(run['run'] for run in plan.tainted) or 'none'}")
+    typer.echo(f"  models trained on their data: {', '.join(run['run'] for run in plan.tainted) or 'none'}")
     typer.echo("Nothing was written.")
 
 
 def _counts(plan: Plan) -> dict[str, Any]:
-    sections = {name: dict(getattr(plan, name)) for name in ("tables", "arrays", "features", "releases")}
-    tainted = [dict(run) for run in plan.tainted]
-    raw = {"files": plan.raw_files, "rows": plan.raw_rows} if plan.raw else None
     return {
         "participants": len(plan.eids),
         "certificate": plan.certificate,
-        **sections,
-        "raw": raw,
-        "runs_tainted": tainted,
+        **{name: dict(getattr(plan, name)) for name in ("tables", "arrays", "features", "releases")},
+        "raw": {"files": plan.raw_files, "rows": plan.raw_rows} if plan.raw else None,
+        "runs_tainted": [dict(run) for run in plan.tainted],
     }
 
 
@@ -116,17 +111,17 @@ def _withdraw(place: Workspace, listed: Path | None, raw: Path | None, purge: bo
     if as_json:
         typer.echo(json.dumps(dict(certificate.content) if certificate else {"participants": 0}, indent=1))
     else:
-        _tell(place, outcome, purge)
+        _print(place, outcome, purge)
     if not outcome.is_clean:
         raise typer.Exit(1)
 
 
-def _tell(place: Workspace, outcome: Outcome, purge: bool) -> None:
+def _print(place: Workspace, outcome: Outcome, purge: bool) -> None:
     if outcome.certificate is None:
         found = outcome.searched.found if outcome.searched else ()
-        typer.echo("Nobody to withdraw: everybody on the list left before, and nothing was changed.")
+        typer.echo("No participant to withdraw: all on the list were withdrawn before, and nothing was changed.")
         for trace in found:
-            typer.echo(f"  still there: {trace.path}: {trace.what}")
+            typer.echo(f"  still found: {trace.path}: {trace.what}")
         return
     path = place.ledger / "withdrawals" / f"{outcome.certificate.name}.md"
     typer.echo(path.read_text(), nl=False)

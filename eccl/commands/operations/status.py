@@ -54,7 +54,7 @@ def _lines(found: Status) -> Iterator[tuple[str, str]]:
         yield "stages", f"{len(found.stages)} never ran"
     elif found.stages is not None:
         yield from _several("stages", [f"{name}: {why}" for name, why in found.stages.items()] or ["none changed"])
-    shown = "shows this data" if found.is_published else "shows other data"
+    shown = "contains this data" if found.is_published else "contains other data"
     yield "release", f"{found.release}, {shown}" if found.release else "none"
     yield from _several("interrupted", [f"{one.what}: {one.remedy}" for one in found.interrupted])
     if found.lock.is_held or found.lock.is_stale:
@@ -93,7 +93,7 @@ def _runs(found: Status) -> Iterator[tuple[str, str]]:
     if not found.runs:
         yield "runs", "none"
         return
-    told = []
+    listed = []
     for run in found.runs:
         state = (
             "current"
@@ -104,9 +104,9 @@ def _runs(found: Status) -> Iterator[tuple[str, str]]:
         )
         lacking = [f"{count} visits without {view}" for view, count in run.without.items() if count]
         if not run.is_current or lacking:
-            told.append(f"{run.run}: " + ", ".join([state, *lacking]))
+            listed.append(f"{run.run}: " + ", ".join([state, *lacking]))
     current = sum(run.is_current for run in found.runs)
-    yield from _several("runs", [f"{current} of {len(found.runs)} hold for this data", *told])
+    yield from _several("runs", [f"{current} of {len(found.runs)} are current for this data", *listed])
 
 
 def _several(name: str, lines: list[str], most: int = 8) -> Iterator[tuple[str, str]]:
