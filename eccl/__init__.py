@@ -1,6 +1,6 @@
 """ECCL: a feature-store-backed data platform for paired ECG and cardiac MR.
 
-Importing this package is cheap on purpose: neither torch, prefect nor great_expectations is loaded here.
+The import is cheap: it loads neither torch, prefect nor great_expectations.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ try:
 except PackageNotFoundError:  # a checkout on sys.path that was never installed
     __version__ = "0.0.0"
 
-# Nothing is reported to anyone unless the user asks for it (Prefect, Great Expectations, DVC).
+# Telemetry of Prefect, Great Expectations and DVC is off unless the user turns it on.
 for _name, _value in {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

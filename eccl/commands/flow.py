@@ -22,13 +22,8 @@ def run_flow(name: str, workspace: Workspace, *, to_stderr: bool = False, **para
     home = workspace.state / "prefect"
     home.mkdir(parents=True, exist_ok=True)
     environment = {"PREFECT_HOME": str(home), **os.environ}
-    command = [
-        sys.executable,
-        "-m",
-        "flows",
-        name,
-        json.dumps({"workspace": workspace.root, **parameters}, default=str),
-    ]
+    values = json.dumps({"workspace": workspace.root, **parameters}, default=str)
+    command = [sys.executable, "-m", "flows", name, values]
     done = subprocess.run(command, check=False, env=environment, stdout=sys.stderr.fileno() if to_stderr else None)
     if done.returncode:
         raise typer.Exit(done.returncode)

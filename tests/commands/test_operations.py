@@ -1,4 +1,4 @@
-"""status, doctor and validate as an operator types them, in processes of their own."""
+"""The commands status, doctor and validate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.workspaces import copy_data
 
 @pytest.fixture(scope="module")
 def place(ingested: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Data and nothing else: no gate, no runs, no git; tests only read it."""
+    """Data without gate, runs and git; tests only read it."""
     return copy_data(ingested, tmp_path_factory.mktemp("operations") / "place")
 
 
@@ -36,7 +36,7 @@ def test_status_fits_a_screen_and_ends_with_the_next_command(place: Workspace) -
     assert answer["data"]["rows"]["recordings"] > 0
 
 
-def test_doctor_says_what_it_looked_at_and_exits_with_1_on_a_problem(place: Workspace, tmp_path: Path) -> None:
+def test_doctor_lists_its_checks_and_exits_with_1_on_a_problem(place: Workspace, tmp_path: Path) -> None:
     done = run_cli("doctor", "--json", "--workers", "1", cwd=place.root)
     checks = {check["name"]: check for check in json.loads(done.stdout)}
     assert checks["params.yaml"]["state"] == "ok"
@@ -48,14 +48,14 @@ def test_doctor_says_what_it_looked_at_and_exits_with_1_on_a_problem(place: Work
     assert "Traceback" not in wrong.stderr
 
 
-def test_doctor_outside_a_workspace_examines_the_installation(tmp_path: Path) -> None:
+def test_doctor_outside_a_workspace_checks_the_installation(tmp_path: Path) -> None:
     done = run_cli("doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert "packages" in done.stdout
-    assert run_cli("doctor", "--workspace", str(tmp_path), cwd=tmp_path).returncode == 1  # named, and not there
+    assert run_cli("doctor", "--workspace", str(tmp_path), cwd=tmp_path).returncode == 1  # a named folder that is not a workspace
 
 
-def test_validate_without_the_gate_draws_the_store_and_exits_with_1_where_it_is_broken(
+def test_validate_without_the_gate_prints_the_store_and_exits_with_1_if_it_is_damaged(
     ingested: Workspace, tmp_path: Path
 ) -> None:
     broken = copy_data(ingested, tmp_path / "broken")
@@ -69,13 +69,13 @@ def test_validate_without_the_gate_draws_the_store_and_exits_with_1_where_it_is_
     assert done.returncode == 1
     answer = json.loads(done.stdout)
     assert answer["gate_passed"] is None
-    told = {(one["where"], one["severity"]) for one in answer["findings"]}
-    assert ("data/cine.zarr/frames", "critical") in told
-    assert ("models/align-I50", "critical") in told
+    found = {(one["where"], one["severity"]) for one in answer["findings"]}
+    assert ("data/cine.zarr/frames", "critical") in found
+    assert ("models/align-I50", "critical") in found
 
 
 @pytest.mark.skipif("ECCL_LONG" not in os.environ, reason="a minute; the flow itself is tested in tests/flows")
-def test_validate_runs_the_gate_first_and_prints_json_alone(ingested: Workspace, tmp_path: Path) -> None:
+def test_validate_runs_the_gate_first_and_prints_json_only(ingested: Workspace, tmp_path: Path) -> None:
     workspace = init_workspace(tmp_path / "study")
     shutil.copytree(ingested.data, workspace.data)
     shutil.copyfile(ingested.params_file, workspace.params_file)
