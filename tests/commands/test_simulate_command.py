@@ -98,11 +98,3 @@ def test_one_workspace_is_enough(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "omit --workspace" in done.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_help_shows_both_ways(tmp_path: Path) -> None:
-    text = run_cli("simulate", "--help", cwd=tmp_path).stdout
-    assert "\n\n  Example: eccl simulate raw" in text
-    assert "\n\n  Example: eccl simulate tables --participants 5000 --into study" in text
-    for said in ("Without --into, OUT gets", "With --into, OUT gets", "published", "is refused", "--dry-run"):
-        assert said in " ".join(text.split()), said
