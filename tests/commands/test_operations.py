@@ -52,7 +52,7 @@ def test_doctor_outside_a_workspace_checks_the_installation(tmp_path: Path) -> N
     done = run_cli("doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert "packages" in done.stdout
-    assert run_cli("doctor", "--workspace", str(tmp_path), cwd=tmp_path).returncode == 1  # a named folder that is not a workspace
+    assert run_cli("doctor", "--workspace", str(tmp_path), cwd=tmp_path).returncode == 1  # named
 
 
 def test_validate_without_the_gate_prints_the_store_and_exits_with_1_if_it_is_damaged(
