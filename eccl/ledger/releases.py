@@ -1,10 +1,10 @@
-"""Releases of the published store: immutable files with a date for a name, and aliases that point at them.
+"""Ledger of the releases of the published store, and the aliases that point at them.
 
 ::
 
     releases/2026-11-24.duckdb        one file per release; a second one of a day is 2026-11-24.2
-    ledger/releases.json              what was published when, aliases, retractions, redactions
-    eccl.duckdb                       a copy of the latest release, for clients that know one name only
+    ledger/releases.json              releases, aliases, retractions, redactions
+    eccl.duckdb                       a copy of the latest release, for clients that open one fixed path
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Release:
     published_at
         UTC, ISO 8601 to the second.
     fingerprint
-        Of everything the store was built from: equal fingerprints need no new release.
+        Hash of everything the store was built from; publishing the same contents makes no new release.
     retraction
-        ``at``, ``reason``, ``replacement`` (or None); None while the release stands.
+        ``at`` and ``reason``; None if the release was not retracted.
     redactions
-        Certificates of the withdrawals that took rows out of it.
+        Certificates of the withdrawals that removed rows from it.
     removed_at
-        When its file was removed to make room; None while it is there.
+        Time when its file was removed to make room; None while it exists.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Ledger:
         return sorted(alias for alias, target in self.aliases.items() if target == name)
 
     def find(self, wanted: str) -> Release:
-        """A release by its name, an alias, or the data version it shows (the latest of that version that stands).
+        """Find a release by its name, an alias, or its data version (the latest that was not retracted).
 
         Raises
         ------
@@ -89,19 +89,16 @@ class Ledger:
         )
 
     def with_release(self, changed: Release) -> Ledger:
-        """The ledger with one entry replaced."""
+        """Return the ledger with one entry replaced."""
         releases = tuple(changed if one.name == changed.name else one for one in self.releases)
         return replace(self, releases=releases)
 
-    def without_aliases(self, name: str, instead: Release | None) -> Ledger:
-        """The ledger with a release's aliases moved to another; ``latest`` finds one by itself."""
-        moved = self.aliases_of(name)
-        aliases = {alias: target for alias, target in self.aliases.items() if alias not in moved}
-        if instead is None and LATEST in moved:
-            moved = [LATEST]
-            instead = next((one for one in reversed(self.releases) if not one.retraction and not one.removed_at), None)
-        if instead:
-            aliases |= dict.fromkeys(moved, instead.name)
+    def with_latest(self) -> Ledger:
+        """Return the ledger with ``latest`` at the newest release that was neither retracted nor removed."""
+        aliases = {alias: name for alias, name in self.aliases.items() if alias != LATEST}
+        for release in reversed(self.releases):
+            if not release.retraction and not release.removed_at:
+                return replace(self, aliases={**aliases, LATEST: release.name})
         return replace(self, aliases=aliases)
 
 
@@ -116,7 +113,7 @@ def read_ledger(workspace: Workspace) -> Ledger:
 
 
 def write_ledger(workspace: Workspace, ledger: Ledger) -> None:
-    """Write the ledger, aside and renamed."""
+    """Write the ledger atomically."""
     content: dict[str, Any] = {
         "releases": [asdict(release) for release in ledger.releases],
         "aliases": dict(sorted(ledger.aliases.items())),
@@ -125,7 +122,7 @@ def write_ledger(workspace: Workspace, ledger: Ledger) -> None:
 
 
 def next_name(ledger: Ledger, now: datetime) -> str:
-    """Name of the next release: the date, with a number from the day's second one on."""
+    """Name the next release: the date, with a number from the second one of a day on."""
     day = f"{now:%Y-%m-%d}"
     taken = {release.name for release in ledger.releases}
     number = 1
@@ -135,7 +132,7 @@ def next_name(ledger: Ledger, now: datetime) -> str:
 
 
 def open_release(workspace: Workspace, wanted: str = LATEST) -> Release:
-    """Find a release that may be read.
+    """Find a release that can be opened.
 
     Raises
     ------
@@ -144,40 +141,39 @@ def open_release(workspace: Workspace, wanted: str = LATEST) -> Release:
     """
     release = read_ledger(workspace).find(wanted)
     if release.retraction:
-        instead = release.retraction["replacement"]
         raise VersionError(
             f"release {release.name} was retracted on {str(release.retraction['at'])[:10]}: {release.retraction['reason']}; "
-            + (f"use {instead} instead" if instead else "`eccl versions` lists those that stand")
+            "`eccl versions` lists the others"
         )
     if not release.path(workspace).is_file():
         raise VersionError(
-            f"the file of release {release.name} was removed; `eccl versions` lists those that are there, and data version "
-            f"{release.data_version} can be brought back and published again"
+            f"the file of release {release.name} was removed; `eccl versions` lists the others, and how to restore data version "
+            f"{release.data_version}, which can then be published again"
         )
     return release
 
 
 def check_alias(alias: str) -> None:
-    """Refuse names that are none for an alias.
+    """Check the name of an alias.
 
     Raises
     ------
     VersionError
-        It is ``latest``, or looks like a release's name.
+        It is empty, ``latest``, or starts with a digit, as the names of releases do.
     """
     if alias == LATEST or not alias or alias[0].isdigit():
         raise VersionError(
-            f"alias {alias!r} cannot be given: {LATEST} follows `eccl publish`, names with a digit first are releases"
+            f"alias {alias!r} cannot be used: {LATEST} is set by `eccl publish`, and names that start with a digit are releases"
         )
 
 
 def promote(workspace: Workspace, wanted: str, alias: str) -> Release:
-    """Let an alias point at a release.
+    """Point an alias at a release.
 
     Raises
     ------
     VersionError
-        The release may not be read, or the alias is ``latest`` or looks like a release's name.
+        The release cannot be opened, or the alias is not valid.
     """
     check_alias(alias)
     with writing(workspace.state, "promote"):
@@ -188,7 +184,7 @@ def promote(workspace: Workspace, wanted: str, alias: str) -> Release:
 
 
 def note_redaction(workspace: Workspace, name: str, certificate: str) -> None:
-    """Note that a withdrawal took rows out of a release."""
+    """Record that a withdrawal removed rows from a release."""
     ledger = read_ledger(workspace)
     for release in ledger.releases:
         if release.name == name and certificate not in release.redactions:
@@ -197,5 +193,5 @@ def note_redaction(workspace: Workspace, name: str, certificate: str) -> None:
 
 
 def to_stamp(moment: datetime) -> str:
-    """A moment as the ledger writes it."""
+    """Format a time for the ledger: UTC, ISO 8601, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

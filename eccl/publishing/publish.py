@@ -1,14 +1,12 @@
-"""Publish: build a release aside, swap it in, and let the aliases follow.
+"""Publish and retract releases of the store.
 
-Readers that hold an older release keep reading it; whoever opens the store next gets the new one.
+A release is built in a temporary file and renamed. Readers that hold an older release keep reading it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,12 +23,13 @@ from eccl.data.parts import data_version
 from eccl.errors import VersionError
 from eccl.features.store import FeatureStore
 from eccl.features.views import quote
-from eccl.ledger.releases import LATEST, Ledger, Release, next_name, open_release, read_ledger, to_stamp, write_ledger
+from eccl.ledger.releases import LATEST, Ledger, Release, next_name, read_ledger, to_stamp, write_ledger
 from eccl.ledger.tombstones import require_no_pending_withdrawal
 from eccl.ledger.withdrawn_check import require_nobody_returned
-from eccl.publishing.build import REPORT_TABLES, fill_store
+from eccl.publishing.build import fill_store
+from eccl.publishing.fingerprint import fingerprint
 from eccl.versioning.versions import DataVersion, list_versions
-from eccl.workspace import Workspace, shipped
+from eccl.workspace import Workspace
 
 ROW_GROUP = 16_384
 
@@ -44,7 +43,7 @@ class Published:
     rows
         Rows per table.
     is_new
-        False where the latest release shows all of this already.
+        False if the latest release shows all of this already.
     """
 
     release: Release
@@ -53,36 +52,36 @@ class Published:
 
 
 def publish(workspace: Workspace, *, force: bool = False) -> Published:
-    """Publish what the workspace holds now as a release, unless the latest one shows it already.
+    """Publish the contents of the workspace as a release, unless the latest release shows them already.
 
     Parameters
     ----------
     force
-        Make a release also where nothing changed, and where the same content was retracted.
+        Make a release even if nothing changed, or if a release of the same content was retracted.
 
     Raises
     ------
     LockedError
-        Somebody else is writing.
+        Another process is writing.
     WithdrawalError
-        A withdrawal was interrupted, or somebody who withdrew is in the data again.
+        A withdrawal was interrupted, or data/ holds withdrawn participants.
     VersionError
-        A release of exactly this content was retracted.
+        A release of the same content was retracted.
     """
     with writing(workspace.state, "publish"):
         require_no_pending_withdrawal(workspace)
         require_nobody_returned(workspace)
         ledger = read_ledger(workspace)
         known = list_versions(workspace)
-        fingerprint = _fingerprint(workspace, known)
+        current = fingerprint(workspace, known)
         latest = _latest(workspace, ledger)
-        if latest and latest.fingerprint == fingerprint and not force:
+        if latest and latest.fingerprint == current and not force:
             _expose(workspace, latest)
             return Published(latest, _count_rows(latest.path(workspace)), is_new=False)
         if not force:
-            _refuse_retracted(ledger, fingerprint)
+            _refuse_retracted(ledger, current)
         now = datetime.now(UTC)
-        release = Release(next_name(ledger, now), to_stamp(now), data_version(workspace.data), fingerprint)
+        release = Release(next_name(ledger, now), to_stamp(now), data_version(workspace.data), current)
         _build(workspace, release, now, known)
         ledger = replace(ledger, releases=(*ledger.releases, release), aliases={**ledger.aliases, LATEST: release.name})
         ledger = _make_room(workspace, ledger, to_stamp(now))
@@ -92,33 +91,27 @@ def publish(workspace: Workspace, *, force: bool = False) -> Published:
     return Published(release, _count_rows(release.path(workspace)), is_new=True)
 
 
-def has_news(workspace: Workspace) -> bool:
-    """Whether a publication would make a release."""
+def has_changes(workspace: Workspace) -> bool:
+    """Return whether :func:`publish` would make a release; write nothing."""
     latest = _latest(workspace, read_ledger(workspace))
-    return latest is None or latest.fingerprint != _fingerprint(workspace, list_versions(workspace))
+    return latest is None or latest.fingerprint != fingerprint(workspace, list_versions(workspace), is_cached=False)
 
 
-def retract(workspace: Workspace, wanted: str, reason: str, replacement: str | None = None) -> Release:
-    """Take a release back: its file stays, but nobody opens it by name any more.
+def retract(workspace: Workspace, wanted: str, reason: str) -> Release:
+    """Retract a release: its file stays, but it can no longer be opened by name.
 
-    Its aliases go to the replacement; ``latest`` goes to the newest release that stands where there is none, and
-    eccl.duckdb follows it.
+    ``latest`` and eccl.duckdb follow to the newest release that was not retracted.
 
     Raises
     ------
     VersionError
-        There is no such release, the replacement may not be read, or no reason was given.
+        As :func:`check_retraction`.
     """
     with writing(workspace.state, "retract"):
         ledger = read_ledger(workspace)
-        release, instead = check_retraction(workspace, wanted, reason, replacement)
-        note = {
-            "at": to_stamp(datetime.now(UTC)),
-            "reason": reason.strip(),
-            "replacement": instead.name if instead else None,
-        }
-        retracted = replace(release, retraction=note)
-        ledger = ledger.with_release(retracted).without_aliases(release.name, instead)
+        release = check_retraction(ledger, wanted, reason)
+        retracted = replace(release, retraction={"at": to_stamp(datetime.now(UTC)), "reason": reason.strip()})
+        ledger = ledger.with_release(retracted).with_latest()
         write_ledger(workspace, ledger)
         if LATEST in ledger.aliases:
             _expose(workspace, ledger.find(LATEST))
@@ -127,35 +120,39 @@ def retract(workspace: Workspace, wanted: str, reason: str, replacement: str | N
     return retracted
 
 
-def check_retraction(
-    workspace: Workspace, wanted: str, reason: str, replacement: str | None
-) -> tuple[Release, Release | None]:
-    """The release to retract and the one that replaces it; raises as :func:`retract`."""
+def check_retraction(ledger: Ledger, wanted: str, reason: str) -> Release:
+    """Find the release to retract.
+
+    Raises
+    ------
+    VersionError
+        There is no such release, it was retracted before, an alias points at it, or no reason was given.
+    """
     if not reason.strip():
-        raise VersionError("a retraction needs a reason that its readers will see; give --reason TEXT")
-    release = read_ledger(workspace).find(wanted)
+        raise VersionError("a retraction needs a reason, which is printed to readers; give --reason TEXT")
+    release = ledger.find(wanted)
     if release.retraction:
+        raise VersionError(f"release {release.name} was retracted before: {release.retraction['reason']}")
+    if aliases := [alias for alias in ledger.aliases_of(release.name) if alias != LATEST]:
         raise VersionError(
-            f"release {release.name} was retracted before: {release.retraction['reason']}; its readers know that reason"
+            f"alias {aliases[0]} points at release {release.name}; point it at another release first: "
+            f"`eccl promote RELEASE --alias {aliases[0]}`"
         )
-    instead = open_release(workspace, replacement) if replacement else None
-    if instead and instead.name == release.name:
-        raise VersionError(f"release {release.name} cannot replace itself; give another one")
-    return release, instead
+    return release
 
 
 def is_published(workspace: Workspace) -> bool:
-    """Whether the latest release shows the data version that the workspace holds."""
+    """Return whether the latest release shows the data version of the workspace."""
     latest = _latest(workspace, read_ledger(workspace))
     return bool(latest and workspace.database.is_file() and latest.data_version == data_version(workspace.data))
 
 
-def _refuse_retracted(ledger: Ledger, fingerprint: str) -> None:
+def _refuse_retracted(ledger: Ledger, current: str) -> None:
     for release in ledger.releases:
-        if release.retraction and release.fingerprint == fingerprint:
+        if release.retraction and release.fingerprint == current:
             raise VersionError(
-                f"nothing changed since release {release.name}, which was retracted ({release.retraction['reason']}); mend what was "
-                "wrong (ingest, train, materialize), then publish; `eccl publish --force` publishes it again"
+                f"nothing changed since release {release.name}, which was retracted ({release.retraction['reason']}); correct the "
+                "data or features first (ingest, train, materialize), or publish the same content with `eccl publish --force`"
             )
 
 
@@ -169,7 +166,7 @@ def _build(workspace: Workspace, release: Release, now: datetime, known: Sequenc
     with aside(release.path(workspace)) as temporary:
         connection = duckdb.connect()
         try:
-            # Small row groups: a question about one visit or one run reads little, and long columns are read by all cores.
+            # Small row groups: a query for one visit or one run reads little, and long columns are read by all cores.
             connection.execute(f"ATTACH {quote(str(temporary))} AS store (ROW_GROUP_SIZE {ROW_GROUP})").fetchall()
             connection.execute("USE store").fetchall()
             database.create_tables(connection, ["release"])
@@ -189,7 +186,7 @@ def _build(workspace: Workspace, release: Release, now: datetime, known: Sequenc
 
 
 def _expose(workspace: Workspace, release: Release) -> None:
-    """Let eccl.duckdb be a copy of a release: whoever opens that file for writing spoils a copy."""
+    """Copy a release to eccl.duckdb: a client that opens that file for writing damages the copy only."""
     source = release.path(workspace)
     if workspace.database.is_file():
         try:
@@ -203,7 +200,7 @@ def _expose(workspace: Workspace, release: Release) -> None:
 
 
 def _make_room(workspace: Workspace, ledger: Ledger, now: str) -> Ledger:
-    """Mark the oldest releases without an alias beyond those to keep as removed; the ledger remembers them."""
+    """Mark the oldest releases beyond `publish.keep_releases` as removed, except those with an alias."""
     keep = load_params(workspace.params_file).publish.keep_releases
     there = [one for one in ledger.releases if not one.removed_at and not ledger.aliases_of(one.name)]
     for release in there[: max(0, len(there) - keep)] if keep else []:
@@ -212,7 +209,7 @@ def _make_room(workspace: Workspace, ledger: Ledger, now: str) -> Ledger:
 
 
 def _sweep(workspace: Workspace, ledger: Ledger) -> None:
-    """Remove files of releases that the ledger does not list, or no more: a publication may have been killed before or after it."""
+    """Remove release files that the ledger does not list, which a killed publication leaves behind."""
     sweep(workspace.releases)
     for leftover in workspace.root.glob(f"{TEMPORARY_PREFIX}*-{workspace.database.name}"):  # of a copy that was killed
         leftover.unlink()
@@ -220,25 +217,6 @@ def _sweep(workspace: Workspace, ledger: Ledger) -> None:
     for file in workspace.releases.glob("*.duckdb"):
         if file.stem not in listed:
             file.unlink()
-
-
-def _fingerprint(workspace: Workspace, known: Sequence[DataVersion]) -> str:
-    """Hash of what a store is built from. Large files count by size and time: a copy of them is published anew."""
-    digest = hashlib.sha256(f"{__version__}\0{data_version(workspace.data)}\n".encode())
-    for version in known:
-        digest.update(json.dumps(version.to_row(), default=str, sort_keys=True).encode())
-    for file in _inputs(workspace):
-        status = file.stat()
-        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
-
-
-def _inputs(workspace: Workspace) -> Iterator[Path]:
-    for folder in (workspace.features, workspace.gate, workspace.ledger / "withdrawals", shipped("schemas")):
-        yield from sorted(path for path in folder.rglob("*") if path.is_file())
-    yield from sorted(workspace.models.glob("*/run.json"))
-    yield from sorted(path for name in REPORT_TABLES.values() if (path := workspace.reports / name).is_file())
-    yield from sorted(Path(__file__).parent.glob("build*.py"))  # a mended build is something new, too
 
 
 def _count_rows(path: Path) -> dict[str, int]:

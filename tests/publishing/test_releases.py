@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,10 +16,10 @@ import pytest
 import eccl
 from eccl.data.parts import data_version, read_table, write_parquet
 from eccl.errors import VersionError, WorkspaceError
-from eccl.ledger.releases import note_redaction, open_release, promote, read_ledger
+from eccl.ledger.releases import note_redaction, open_release, promote, read_ledger, write_ledger
 from eccl.publishing.diff import diff_releases
-from eccl.publishing.publish import has_news, publish, retract
-from eccl.workspace import Workspace
+from eccl.publishing.publish import has_changes, publish, retract
+from eccl.workspace import Workspace, shipped
 from tests.support.runs import finish_run
 
 
@@ -53,6 +56,48 @@ def test_nothing_new_makes_no_release_and_a_lost_copy_comes_back(place: Workspac
     assert len(read_ledger(place).releases) == 1
 
 
+def test_a_copied_workspace_publishes_nothing_new(place: Workspace, tmp_path: Path) -> None:
+    finish_run(place, "align-traits")
+    publish(place)
+    copy = Workspace(tmp_path / "elsewhere" / "copy")
+    shutil.copytree(place.root, copy.root, copy_function=shutil.copyfile)
+    assert not has_changes(copy)
+    assert not publish(copy).is_new
+
+
+def test_a_changed_byte_in_a_feature_file_is_published(place: Workspace) -> None:
+    finish_run(place, "align-traits")
+    publish(place)
+    file = place.features / "ecg_embedding" / "align-traits.parquet"
+    status, content = file.stat(), bytearray(file.read_bytes())
+    file.write_bytes(content)
+    assert not has_changes(place)
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # the size and the modification time are the same
+    assert has_changes(place)
+
+
+def test_gate_results_and_definitions_are_published(
+    place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(place)
+    with monkeypatch.context() as patch:
+        shutil.copytree(shipped("schemas"), tmp_path / "schemas")
+        patch.setattr("eccl.publishing.fingerprint.shipped", lambda name: tmp_path / name)
+        assert not has_changes(place)
+        view = tmp_path / "schemas" / "views" / "coverage.sql"
+        view.write_text(view.read_text() + "-- another comment\n")
+        assert has_changes(place)
+    with monkeypatch.context() as patch:
+        patch.setattr("eccl.publishing.fingerprint.__version__", "9.9.9")
+        assert has_changes(place)
+    assert not has_changes(place)
+    place.gate.mkdir(parents=True, exist_ok=True)
+    (place.gate / "results.parquet").write_bytes(b"other results")
+    assert has_changes(place)
+
+
 def test_names_of_one_day_are_numbered_and_versions_open_by_any_name(place: Workspace) -> None:
     first = publish(place).release
     before = data_version(place.data)
@@ -71,7 +116,7 @@ def test_names_of_one_day_are_numbered_and_versions_open_by_any_name(place: Work
         assert latest.sql(query).fetchall()[0][0] == stable.sql(query).fetchall()[0][0] + 1
     with pytest.raises(VersionError, match="no release 1999-01-01; there are latest, stable"):
         eccl.open(place.root, release="1999-01-01")
-    with pytest.raises(WorkspaceError, match="one release already"):
+    with pytest.raises(WorkspaceError, match="is one release"):
         eccl.open(place.database, release="stable")
 
 
@@ -82,13 +127,13 @@ def test_aliases_are_checked(place: Workspace) -> None:
             promote(place, "latest", alias)
 
 
-def test_a_retracted_release_says_why_and_what_instead(place: Workspace) -> None:
+def test_opening_a_retracted_release_names_the_reason(place: Workspace) -> None:
     first = publish(place).release
     promote(place, first.name, "stable")
     change_sex(place)
     second = publish(place).release
-    retract(place, "latest", "labels of one site were wrong", "stable")
-    with pytest.raises(VersionError, match=f"labels of one site were wrong; use {first.name} instead"):
+    retract(place, "latest", "labels of one site were wrong")
+    with pytest.raises(VersionError, match="labels of one site were wrong; `eccl versions`"):
         eccl.open(place.root, release=second.name)
     assert read_ledger(place).aliases == {"latest": first.name, "stable": first.name}
     with eccl.open(place.root) as store, eccl.open(place.database) as copy:
@@ -103,8 +148,10 @@ def test_retracting_the_only_release_leaves_none(place: Workspace) -> None:
     release = publish(place).release
     with pytest.raises(VersionError, match="needs a reason"):
         retract(place, release.name, " ")
-    with pytest.raises(VersionError, match="itself"):
-        retract(place, release.name, "wrong", "latest")
+    promote(place, release.name, "stable")
+    with pytest.raises(VersionError, match="alias stable points at"):
+        retract(place, release.name, "wrong")
+    write_ledger(place, replace(read_ledger(place), aliases={"latest": release.name}))
     retract(place, release.name, "wrong")
     assert not place.database.exists()
     assert release.path(place).is_file()
@@ -200,6 +247,6 @@ def test_a_retraction_stands_and_force_publishes_again(place: Workspace) -> None
     retract(place, first.name, "wrong")
     with pytest.raises(VersionError, match="retracted before: wrong"):
         retract(place, first.name, "another reason")
-    assert has_news(place)
+    assert has_changes(place)
     assert publish(place, force=True).release.name == f"{first.name}.2"
-    assert not has_news(place)
+    assert not has_changes(place)

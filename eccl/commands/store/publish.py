@@ -20,7 +20,7 @@ def publish(
     Example: eccl publish --alias stable
     """
     from eccl.ledger.releases import check_alias, promote
-    from eccl.publishing.publish import has_news
+    from eccl.publishing.publish import has_changes
     from eccl.publishing.publish import publish as publish_store
     from eccl.workspace import find_workspace
 
@@ -28,7 +28,7 @@ def publish(
     if alias:
         check_alias(alias)
     if dry_run:
-        typer.echo("A new release would be made" if has_news(place) else "Nothing changed; no release would be made")
+        typer.echo("A new release would be made" if has_changes(place) else "Nothing changed; no release would be made")
         return
     published = publish_store(place, force=force)
     if alias:

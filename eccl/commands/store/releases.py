@@ -64,13 +64,12 @@ def promote(
 def retract(
     release: Annotated[str, typer.Argument(help="Release, alias or data version.")],
     reason: Annotated[str, typer.Option(help="Reason; printed to users who open the release.")],
-    replacement: Annotated[str | None, typer.Option(help="Release to use instead; aliases move there.")] = None,
     dry_run: DryRunOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Retract a release: its file stays, but it can no longer be opened by name.
 
-    Example: eccl retract 2026-03-01 --reason "labels of site 3 were wrong" --replacement latest
+    Example: eccl retract 2026-03-01 --reason "labels of site 3 were wrong"
     """
     from eccl.ledger.releases import read_ledger
     from eccl.publishing.publish import check_retraction
@@ -78,15 +77,9 @@ def retract(
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
-    before = read_ledger(place)
-    found = before.find(release)
-    check_retraction(place, release, reason, replacement)
     if dry_run:
-        held = ", ".join(before.aliases_of(found.name)) or "none"
-        typer.echo(f"would retract {found.name} (aliases: {held}); nothing was written")
+        found = check_retraction(read_ledger(place), release, reason)
+        typer.echo(f"would retract {found.name}; nothing was written")
         return
-    retract_release(place, release, reason, replacement)
-    typer.echo(f"retracted {found.name}")
-    after = read_ledger(place).aliases
-    for alias in before.aliases_of(found.name):
-        typer.echo(f"  {alias}: {found.name} -> {after.get(alias, 'nothing')}")
+    typer.echo(f"retracted {retract_release(place, release, reason).name}")
+    typer.echo(f"latest is {read_ledger(place).aliases.get('latest', 'no release')}")

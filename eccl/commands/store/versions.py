@@ -52,10 +52,9 @@ def _print_releases(ledger: Ledger) -> None:
     for release in reversed(ledger.releases):
         notes = [*ledger.aliases_of(release.name)]
         if release.retraction:
-            instead = release.retraction["replacement"]
-            notes.append(f"retracted: {release.retraction['reason']}" + (f" (use {instead})" if instead else ""))
+            notes.append(f"retracted: {release.retraction['reason']}")
         if release.redactions:
-            notes.append(f"withdrawals took rows out: {', '.join(release.redactions)}")
+            notes.append(f"rows removed by withdrawals: {', '.join(release.redactions)}")
         if release.removed_at:
             notes.append(f"file removed {release.removed_at[:10]}")
         moment = release.published_at[:16].replace("T", " ")

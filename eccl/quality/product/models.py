@@ -120,7 +120,7 @@ def _check_release(workspace: Workspace, ledger: Ledger, release: Release) -> No
 def _check_database(workspace: Workspace, release: Release, version: str) -> Iterator[Finding]:
     import duckdb
 
-    from eccl.publishing.publish import has_news
+    from eccl.publishing.publish import has_changes
 
     if not workspace.database.is_file():
         yield critical("it is missing, although a release is published", PUBLISH)
@@ -132,7 +132,7 @@ def _check_database(workspace: Workspace, release: Release, version: str) -> Ite
         yield critical(f"it cannot be read ({type(error).__name__})", PUBLISH)
         return
     try:
-        if release.data_version == version and has_news(workspace):
+        if release.data_version == version and has_changes(workspace):
             yield warning("features, models, gate or ledger changed since it was published", PUBLISH)
     except EcclError:
         return
