@@ -18,7 +18,7 @@ from matplotlib.patches import Rectangle
 from eccl.image.cine import PreparedCine, prepare_cine
 from eccl.simulate import HeartState, SimulationConfig, draw_cohort
 from eccl.simulate.cine.render import plan_scan
-from eccl.simulate.heart.cardiac_cycle import emptying
+from eccl.simulate.heart.contours import emptying
 
 FIGURE = Path(__file__).resolve().parents[1] / "figures" / "simulator_cines.png"
 ANTERIOR = [6, 7, 12, 13]  # mid anterior and anteroseptal, apical anterior and septal (AHA 7, 8, 13, 14)

@@ -28,7 +28,9 @@ from eccl.simulate.ecg.render import LEADS, RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg, 
 from eccl.simulate.heart.physiology import DISEASES
 from eccl.simulate.heart.population import draw_columns
 from eccl.simulate.heart.state import from_columns
-from eccl.simulate.information import TRAIT_GROUPS, ecg_features, group_means, mask_features
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.support.heart_measures import TRAIT_GROUPS, ecg_features, group_means, mask_features
 
 Floats = NDArray[np.float64]
 FIGURES = Path(__file__).resolve().parents[1] / "figures"

@@ -1,14 +1,15 @@
-"""A simulated cohort straight into a workspace's data/: no XML and no DICOM, the ingest's own plan, workers and commits.
+"""Simulate a cohort straight into a workspace's data/, through the ingest's own plan, workers and commits.
 
 ::
 
     summary, report = simulate_into(Path("raw"), config, workspace, workers=16)
 
-The tables are written to a raw folder and ingested as any export. Recordings and studies are built in memory as the
-readers of :mod:`eccl.readers` would give them back, and only the slices that the ingest asks for are rendered, so the arrays
-and every measured column are those of raw files. What describes a file describes its recipe instead.
+The tables are written to a raw folder and ingested as any export. An ECG is written in memory and parsed. A study is
+not: writing 300 DICOM files takes longer than all the rest, so its headers are planned by the reader's own rules and
+only the slices that the ingest reads are rendered. Arrays and measured columns equal those of raw files; the columns
+that describe a file (hash, size) hold those of its recipe.
 
-A workspace belongs to one cohort. Which recipe fills it is noted in ``.eccl/simulated`` before the first array is written.
+A workspace holds one simulated cohort. The hash of its recipe is written to ``.eccl/simulated`` before the first array.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydicom.uid import MRImageStorage
 
 from eccl.data.files import replace_file
 from eccl.data.lock import writing
@@ -37,13 +42,26 @@ from eccl.ingest.record import Record, RecordReader
 from eccl.ingest.report import IngestReport
 from eccl.ingest.run import run_ingest
 from eccl.modalities import MODALITIES, SLOT_TABLES
-from eccl.simulate.cohort import Participant, Visit
-from eccl.simulate.cohort_plan import CohortPlan, plan_cohort
+from eccl.readers.cine.frames import trigger_step_ms
+from eccl.readers.cine.headers import FrameHeader, normalise_series
+from eccl.readers.cine.series import choose_stack
+from eccl.readers.cine.slices import plan_stack
+from eccl.readers.cine.study import SaxSlice
+from eccl.simulate.cine.dicom_zip import (
+    INLINE_VF_FRAMES,
+    MANUFACTURER,
+    MODEL,
+    SHORT_AXIS_SERIES,
+    placement,
+    stored_spacing_mm,
+    trigger_text,
+)
+from eccl.simulate.cine.render import SLICE_STEP_MM, Scan
+from eccl.simulate.cohort import CohortPlan, Participant, Visit, plan_cohort
 from eccl.simulate.config import SimulationConfig
-from eccl.simulate.files.cohort_files import draw_cine_file, draw_ecg_file, file_path, raw_bytes, visit_modalities
+from eccl.simulate.files.cohort_files import draw_cine_file, file_path, raw_bytes, visit_modalities
 from eccl.simulate.files.corruption import Modality as Kind
 from eccl.simulate.files.simulation import SimulationSummary, plan_simulation, simulate_tables
-from eccl.simulate.read_back import SimulatedStudy, to_recording
 from eccl.workspace import Workspace
 
 PROOF_NAME = "simulated"  # in .eccl: the hash of the recipe that fills the workspace
@@ -175,16 +193,15 @@ class SimulatedCohort:
     def read(self, file: RawFile, reader: RecordReader) -> Record:
         """Render one visit's recording or study.
 
-        A file that is to be corrupted is written in memory and goes through its reader, whose verdict is what counts.
+        An ECG, and a study that is to be corrupted, is written in memory and parsed by its reader. Of any other study
+        only the slices that the ingest reads are rendered.
         """
         person, visit = _visits(self.config)[file.eid, file.instance]
         kind = cast(Kind, file.kind)
         corruption = _corruption(self.config, person, file.instance, kind)
         read = reader.read
         if isinstance(read, EcgReader):
-            if corruption:
-                return read.parse(raw_bytes(self.config, person, visit, kind, corruption))
-            return read.record(to_recording(draw_ecg_file(self.config, person, visit)))
+            return read.parse(raw_bytes(self.config, person, visit, kind, corruption))
         assert isinstance(read, CineReader)
         if corruption:
             return read.parse(io.BytesIO(raw_bytes(self.config, person, visit, kind, corruption)))
@@ -230,3 +247,83 @@ def _plan(config: SimulationConfig) -> CohortPlan:
 def _visits(config: SimulationConfig) -> dict[tuple[int, int], tuple[Participant, Visit]]:
     people = _plan(config).people
     return {(person.eid, visit.instance): (person, visit) for person in people for visit in person.visits}
+
+
+class SimulatedStudy:
+    """The study that :func:`eccl.readers.cine.study.open_sax_zip` would yield; a slice is rendered when it is read."""
+
+    manifest_status = "agrees"
+    excluded_files = INLINE_VF_FRAMES
+    manufacturer = f"{MANUFACTURER} {MODEL}"
+
+    def __init__(self, scan: Scan, day: date) -> None:
+        # Stack and slices are planned by the reader's own rules, from the headers that the files would have.
+        slices = range(len(scan.offsets_mm))
+        stack = choose_stack([header for index in slices for header in _slice_headers(scan, day, index)])
+        plan = plan_stack(stack)
+        self._scan = scan
+        self.acquired_on = day
+        self.matrix = scan.matrix
+        self.spacing_mm = (stored_spacing_mm(scan), stored_spacing_mm(scan))
+        self.native_frames = plan.native_frames
+        self.slice_step_mm = plan.slice_step_mm
+        self.repeat_series = plan.repeats
+        self.flags = tuple(sorted(plan.flags))
+        step = trigger_step_ms(plan.slices[0].slots)
+        self.cycle_ms = None if step is None else scan.frame_count * step
+        self.slices = tuple(
+            SaxSlice(
+                frame_count=len(item.slots),
+                trigger_ms=tuple(None if header is None else header.trigger_ms for header in item.slots),
+                position_mm=item.coordinate,
+                missing_frames=0,
+                series_number=None,
+                nominal=item.nominal,
+            )
+            for item in plan.slices
+        )
+
+    @property
+    def slice_count(self) -> int:
+        """Number of short-axis slices."""
+        return len(self.slices)
+
+    def read_slice(self, index: int) -> NDArray[np.uint16]:
+        """Render one slice, counted from the base: (frames, rows, columns)."""
+        return self._scan.render(index)
+
+
+def _slice_headers(scan: Scan, day: date, index: int) -> list[FrameHeader]:
+    """Return the headers of one slice's files, as far as stacks, slices and frames are planned from them."""
+    position, orientation, location = placement(scan, index)
+    rows, columns = scan.matrix
+    spacing = stored_spacing_mm(scan)
+    return [
+        FrameHeader(
+            member=index * scan.frame_count + frame,
+            sop_class=MRImageStorage,
+            sop_uid="",
+            series_uid=str(index),
+            series=normalise_series(SHORT_AXIS_SERIES.format(index + 1)),
+            modality="MR",
+            manufacturer=SimulatedStudy.manufacturer,
+            acquired_on=day,
+            series_time_s=None,
+            acquisition_time_s=None,
+            series_number=None,
+            instance=frame + 1,
+            trigger_ms=float(trigger_text(scan.rr_ms, frame, scan.frame_count)),
+            nominal_interval_ms=float(round(scan.rr_ms)),
+            cardiac_images=scan.frame_count,
+            position=tuple(position),
+            orientation=tuple(orientation),
+            slice_location=location,
+            slice_step_mm=SLICE_STEP_MM,
+            rows=rows,
+            columns=columns,
+            spacing_mm=(spacing, spacing),
+            samples=1,
+            frames=1,
+        )
+        for frame in range(scan.frame_count)
+    ]

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from eccl.simulate.cine.dicom_zip import Member, compress_member
-from eccl.simulate.cohort_plan import plan_cohort
+from eccl.simulate.cohort import plan_cohort
 from eccl.simulate.config import SimulationConfig
 from eccl.simulate.ecg.cardiosoft import write_ecg_xml
 from eccl.simulate.files.cohort_files import Task, draw_ecg_file, tabulate_participant

@@ -21,8 +21,8 @@ from eccl.simulate.ecg.render import LEADS, RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg, 
 from eccl.simulate.heart.physiology import Columns, Floats
 from eccl.simulate.heart.state import from_columns
 from eccl.simulate.heart.traits import TRAITS
-from eccl.simulate.information import ECG_FEATURES, TRAIT_GROUPS, ecg_features, group_means, mask_features
 from tests.simulate.calibration import RECORDINGS, People, draw_many, draw_people
+from tests.support.heart_measures import ECG_FEATURES, TRAIT_GROUPS, ecg_features, group_means, mask_features
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from eccl.errors import ConfigError, LockedError
 from eccl.ingest.report import IngestReport
 from eccl.ingest.run import run_ingest
 from eccl.simulate import SimulationConfig, SimulationSummary, simulate_cohort
-from eccl.simulate.cohort_plan import plan_cohort
+from eccl.simulate.cohort import plan_cohort
 from eccl.simulate.direct import SimulatedCohort, plan_simulation_into, simulate_into
 from eccl.simulate.files.cohort_files import draw_cine_file
 from eccl.simulate.files.simulation import plan_simulation, simulate_tables

@@ -10,7 +10,7 @@ import yaml
 
 from eccl.data.parts import read_table
 from eccl.simulate import SimulationConfig
-from eccl.simulate.cohort_plan import plan_cohort
+from eccl.simulate.cohort import plan_cohort
 from eccl.simulate.direct import simulate_into
 from eccl.simulate.files.cohort_files import raw_bytes
 from eccl.training.__main__ import main

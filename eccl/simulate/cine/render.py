@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from eccl.simulate.cine.heart_paint import PolarGrid, Window, flow_texture, heart_window, limit_resolution, paint_heart
 from eccl.simulate.cine.torso import Image, ImagePlane, Signals, coil_shading, draw_signals, draw_torso, image_plane
-from eccl.simulate.heart.cardiac_cycle import emptying, scanned_beats
-from eccl.simulate.heart.contours import slice_contours
+from eccl.simulate.heart.contours import emptying, scanned_beats, slice_contours
 from eccl.simulate.heart.state import HeartState
 
 SLICE_THICKNESS_MM, SLICE_STEP_MM = 8.0, 10.0

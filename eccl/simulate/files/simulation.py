@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from eccl.errors import ConfigError
-from eccl.simulate.cohort_plan import CohortPlan, plan_cohort
+from eccl.simulate.cohort import CohortPlan, plan_cohort
 from eccl.simulate.config import SimulationConfig
 from eccl.simulate.files.cohort_files import Product, Task, WrittenFile, tabulate_participant, write_participant
 from eccl.simulate.files.tables import WITHDRAWAL_NAME, withdrawal_list, write_tables

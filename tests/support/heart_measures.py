@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from eccl.simulate.ecg.measurements import measure
 from eccl.simulate.ecg.render import LEADS, MEDIAN_R_INDEX, RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg
-from eccl.simulate.heart.cardiac_cycle import emptying
-from eccl.simulate.heart.contours import slice_contours
+from eccl.simulate.heart.contours import ANGLES, Contours, emptying, slice_contours
 from eccl.simulate.heart.physiology import Floats
 from eccl.simulate.heart.state import HeartState
 
@@ -55,6 +54,45 @@ TRAIT_GROUPS: dict[str, tuple[int, ...]] = {
     "Ell global": (81,),
     "Ell segments": tuple(range(75, 81)),
 }
+
+
+def blood_area_mm2(contours: Contours) -> Floats:
+    """Return the area of the left ventricle's cavity per frame."""
+    return _area(contours.endo)
+
+
+def wall_area_mm2(contours: Contours) -> Floats:
+    """Return the area of the left ventricle's wall per frame."""
+    return _area(contours.epi) - _area(contours.endo)
+
+
+def rv_area_mm2(contours: Contours) -> Floats:
+    """Return the area of the right ventricle's cavity per frame."""
+    return _area(contours.rv) - _area(contours.epi)
+
+
+def circumferential_strain(contours: Contours) -> Floats:
+    """Return the mean of endocardial and epicardial line strain against frame 0, % per frame, as in category 157."""
+    endo, epi = (_length(edge) / _length(edge[:1]) for edge in (contours.endo, contours.epi))
+    return np.asarray(50.0 * (endo + epi - 2.0))
+
+
+def thickness_mm(contours: Contours, sectors: int = 6) -> Floats:
+    """Return the mean wall thickness of equal sectors (frames, sectors), the first centred on anterior.
+
+    Six sectors are the AHA segments of a basal or mid slice, four those of an apical one.
+    """
+    wall = np.roll(contours.epi - contours.endo, ANGLES // (2 * sectors), axis=1)
+    return np.asarray(wall.reshape(len(wall), sectors, -1).mean(axis=2))
+
+
+def _area(radius: Floats) -> Floats:
+    return np.asarray(np.pi * (radius**2).mean(axis=1))
+
+
+def _length(radius: Floats) -> Floats:
+    step = 2.0 * np.pi / ANGLES
+    return np.asarray(np.hypot(radius * step, np.roll(radius, -1, axis=1) - radius).sum(axis=1))
 
 
 def ecg_features(ecg: Ecg) -> Floats:
@@ -111,8 +149,8 @@ def mask_features(state: HeartState) -> Floats:
     out: list[Floats] = []
     for step in MASK_STEPS_MM:
         contours = slice_contours(state, empty, 0.5 * state.lv_length + step)
-        out += [area / 100.0 for area in (contours.blood_area_mm2, contours.wall_area_mm2, contours.rv_area_mm2)]
-        systole = int(contours.blood_area_mm2.argmin())
+        out += [area / 100.0 for area in (blood_area_mm2(contours), wall_area_mm2(contours), rv_area_mm2(contours))]
+        systole = int(blood_area_mm2(contours).argmin())
         out += [_sectors(edge[frame]) for edge in (contours.endo, contours.epi) for frame in (0, systole)]
     return np.concatenate(out)
 
