@@ -7,6 +7,7 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from eccl.commands.progress import bar
 from eccl.ingest.batch import BatchResult
 from eccl.ingest.report import IngestReport
 from eccl.ingest.run import session
@@ -14,7 +15,7 @@ from eccl.versioning import versions
 from eccl.workspace import find_workspace
 from flows.publish import publish
 from flows.support.artifacts import show_ingest
-from flows.support.console import announce, progress
+from flows.support.console import announce
 from flows.support.define import define, step
 from flows.support.dvc import one_dvc_command
 from flows.support.mapping import mapped
@@ -35,10 +36,10 @@ def ingest_files(parameters: IngestParameters) -> IngestReport:
         found = sum(len(files) for files in ingest.found.files.values())
         announce(f"Found {found} ECG and cine files; {len(ingest.batches)} batches to do, by {parameters.runner}")
         expected = sum(len(batch.items) for batch in ingest.batches)
-        with progress("Ingest", expected) as bar, mapped(ingest, parameters) as done:
+        with bar("Ingest") as show, mapped(ingest, parameters) as done:
             for result in done:
                 results.append(result)
-                bar.at(sum(one.expected for one in results))
+                show(sum(one.expected for one in results), expected)
         report = ingest.finish(results)
     announce(report.describe())
     show_ingest(report)

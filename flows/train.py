@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from eccl.commands.progress import bar
 from eccl.errors import FlowError
 from eccl.versioning.gate import require_passed_gate
 from eccl.versioning.repository import changed_stages, list_stages
 from eccl.versioning.versions import record_runs
 from eccl.workspace import find_workspace
 from flows.support.artifacts import show_training
-from flows.support.console import announce, progress
+from flows.support.console import announce
 from flows.support.define import define
 from flows.support.dvc import one_dvc_command, run_stage
 from flows.support.parameters import TrainParameters
@@ -33,12 +34,12 @@ def train(parameters: TrainParameters) -> list[str]:
         announce(f"Nothing to train: {len(chosen)} stages are up to date")
         return []
     ran: list[str] = []
-    with progress("Train", len(chosen)) as bar:
+    with bar("Train") as show:
         for number, stage in enumerate(chosen):
-            bar.at(number, stage)
-            if run_stage(place.root, stage, bar.show_line, tags=() if stage in WITHOUT_GPU else (GPU_TAG,)):
+            show(number, len(chosen), stage)
+            if run_stage(place.root, stage, show.print, tags=() if stage in WITHOUT_GPU else (GPU_TAG,)):
                 ran.append(stage)
-        bar.at(len(chosen))
+        show(len(chosen), len(chosen))
     record_runs(place)
     announce(f"Trained {len(ran)} stages, {len(chosen) - len(ran)} were up to date")
     show_training(place, {stage: "ran" if stage in ran else "up to date" for stage in chosen})

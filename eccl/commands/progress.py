@@ -1,17 +1,17 @@
-"""Progress bars: what a person at a terminal sees of a long step."""
+"""Progress bars of long steps, on the terminal's error stream."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.progress import ProgressColumn, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 
 def columns() -> tuple[ProgressColumn, ...]:
-    """Columns of every bar: name, bar, counts, time so far, time to go."""
+    """Columns of every bar: name, bar, counts, elapsed and remaining time."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     return (
@@ -24,18 +24,29 @@ def columns() -> tuple[ProgressColumn, ...]:
     )
 
 
+class Bar:
+    """A bar that is called with (done, total); it is drawn from the first call on."""
+
+    def __init__(self, progress: Progress, what: str) -> None:
+        self._progress, self._what = progress, what
+        self._task: TaskID | None = None
+
+    def __call__(self, done: int, total: int, what: str | None = None) -> None:
+        """Show how many are done, and the name of the current one."""
+        if self._task is None:
+            self._task = self._progress.add_task(self._what, total=total)
+        self._progress.update(self._task, completed=done, total=total, description=what or self._what)
+
+    def print(self, line: str) -> None:
+        """Print a line of a child process above the bar."""
+        self._progress.console.print(f"  {line}", style="dim", highlight=False, markup=False, soft_wrap=True)
+
+
 @contextmanager
-def bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on the terminal's error stream and yield a callback that takes (done, total)."""
+def bar(what: str) -> Iterator[Bar]:
+    """Show a bar."""
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(*columns(), console=Console(stderr=True)) as progress:
-        tasks: list[TaskID] = []  # drawn from the first progress on: an error, or nothing to do, needs no bar
-
-        def show(done: int, total: int) -> None:
-            if not tasks:
-                tasks.append(progress.add_task(what, total=total))
-            progress.update(tasks[0], completed=done, total=total)
-
-        yield show
+        yield Bar(progress, what)
