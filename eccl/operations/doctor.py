@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, version
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from eccl.errors import ConfigError
 from eccl.workspace import Workspace
@@ -63,7 +64,7 @@ def is_fit(checks: tuple[Check, ...]) -> bool:
 
 
 def _examine(workspace: Workspace | None, workers: int, import_torch: bool) -> Iterator[Check]:
-    yield Check("python", OK, platform.python_version())
+    yield _check_python()
     yield check_packages()
     yield _check_git()
     yield _check_gpu()
@@ -84,6 +85,14 @@ def _examine(workspace: Workspace | None, workers: int, import_torch: bool) -> I
         yield Check("params.yaml", OK, f"valid; preset {params.preset}")
         yield from check_machine(workspace, params, workers)
     yield from check_surroundings(workspace)
+
+
+def _check_python() -> Check:
+    found = platform.python_version()
+    wanted = distribution("eccl").metadata["Requires-Python"] if _version("eccl") else ">=3.11"
+    if found in SpecifierSet(wanted):
+        return Check("python", OK, f"{found}; {wanted} is required")
+    return Check("python", PROBLEM, f"{found}; {wanted} is required", "make the environment with another Python")
 
 
 def check_packages(package: str = "eccl") -> Check:
