@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from eccl.versioning.initialise import init_workspace
 from eccl.workspace import Workspace
-from tests.support.cli import run_cli
+from tests.support.cli import run_cli, run_process
 from tests.support.runs import finish_every_run
 from tests.support.workspaces import copy_data
 
@@ -74,12 +73,12 @@ def test_validate_without_the_gate_prints_the_store_and_exits_with_1_if_it_is_da
     assert ("models/align-I50", "critical") in found
 
 
-@pytest.mark.skipif("ECCL_LONG" not in os.environ, reason="a minute; the flow itself is tested in tests/flows")
+@pytest.mark.slow
 def test_validate_runs_the_gate_first_and_prints_json_only(ingested: Workspace, tmp_path: Path) -> None:
     workspace = init_workspace(tmp_path / "study")
     shutil.copytree(ingested.data, workspace.data)
     shutil.copyfile(ingested.params_file, workspace.params_file)
-    done = run_cli("validate", "--json", cwd=workspace.root)
+    done = run_process("validate", "--json", cwd=workspace.root)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert (answer["gate_passed"], answer["is_sound"], answer["critical"]) == (True, True, 0)

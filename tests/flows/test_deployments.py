@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -141,7 +140,6 @@ def test_a_scheduled_ingest_is_run_by_a_worker(place: Workspace, raw_cohort: Pat
     assert not [one for one in ids if one in text]
 
 
-@pytest.mark.skipif("ECCL_LONG" not in os.environ, reason="a minute of a client's patience; ECCL_LONG=1 runs it")
 def test_a_server_that_goes_away_leaves_nothing_half_visible(
     prefect_server: Server, raw_cohort: Path, new_workspace: Callable[[str], Workspace], ingested: Workspace
 ) -> None:
