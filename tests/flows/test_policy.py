@@ -12,21 +12,11 @@ from pathlib import Path
 import pytest
 
 from eccl.errors import ConfigError, FlowError, GateError, LockedError, ReconcileError, SourceError
-from eccl.versioning.repository import dvc_lock
 from flows.support.policy import is_worth_retrying, timeout_s, workspace_tag
 from flows.support.redaction import redact_errors, without_ids
 from tests.flows.server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
-
-HOLD = """
-import sys, time
-from pathlib import Path
-from eccl.versioning.repository import dvc_lock
-with dvc_lock(Path(sys.argv[1]), "dvc repro align"):
-    print("held", flush=True)
-    time.sleep(600)
-"""
 
 SLOW = """
 import sys
@@ -94,23 +84,7 @@ def test_prefect_tries_again_with_longer_and_longer_waits(error: Exception, runs
     assert len(calls) == runs
 
 
-def test_one_dvc_command_at_a_time_also_without_a_server(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "held\n"
-        with (
-            pytest.raises(LockedError, match=rf"busy with `dvc repro align, process {other.pid}`.*`dvc push`"),
-            dvc_lock(tmp_path, "dvc push", wait_s=0.5),
-        ):
-            pass
-        other.kill()
-    with dvc_lock(tmp_path, "dvc push", wait_s=0.5):  # the kernel took the dead holder's lock
-        pass
-
-
-def test_limits_of_a_checkout_have_its_name(tmp_path: Path) -> None:
+def test_limits_of_a_workspace_have_its_name(tmp_path: Path) -> None:
     assert workspace_tag(tmp_path / "study").startswith("dvc-study-")
     assert workspace_tag(tmp_path / "a" / "study") != workspace_tag(tmp_path / "b" / "study")
 
