@@ -24,10 +24,9 @@ from benchmarks.measure import origin, write_table
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.mae import MaskedAutoencoder
-from eccl.models.projection import Aligned, Supervised
+from eccl.models.projection import Aligned, FrozenEncoder, Supervised
 from eccl.training.inputs.augment import augment_ecg, draw_views, sample_cine, scale_ecg
 from eccl.training.inputs.visits import CineGeometry
-from eccl.training.loop.frozen import FrozenEncoder
 from eccl.training.loop.runtime import Runtime, RuntimeConfig
 from eccl.training.loop.tasks import AlignTask, SupervisedTask
 from eccl.training.settings.config import Preset, load_params

@@ -20,13 +20,12 @@ from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.losses import masked_mse
 from eccl.models.mae import MaskedAutoencoder
-from eccl.models.projection import Aligned, Supervised
+from eccl.models.projection import Aligned, FrozenEncoder, Supervised
 from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, DecoderSpec, EcgEncoderSpec, MaskingSpec
 from eccl.training.inputs.augment import augment_ecg, draw_views, sample_cine, scale_ecg
 from eccl.training.inputs.sampling import disease_groups, epoch_batches
 from eccl.training.inputs.sources import ResidentArray, StreamedArray
 from eccl.training.inputs.visits import CineGeometry
-from eccl.training.loop.frozen import FrozenEncoder
 from eccl.training.loop.runtime import Runtime
 from eccl.training.loop.tasks import AlignTask, SupervisedTask
 from eccl.training.settings.config import load_params

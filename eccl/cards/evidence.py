@@ -21,7 +21,7 @@ from eccl.evaluation.test_split.access import look_up
 from eccl.evaluation.test_split.selection import Selection, read_selected
 from eccl.features.files import runs_of
 from eccl.inference.reference import RunReference, label_definition, validation_reference
-from eccl.training.outputs.compute_features import codes_of
+from eccl.training.inputs.targets import codes_of
 from eccl.training.runs import Run
 from eccl.training.settings.arms import TASKS
 from eccl.workspace import Workspace

@@ -41,8 +41,8 @@ from eccl.inference.reference import (
 from eccl.inference.runs import LoadedRun, open_run
 from eccl.ledger.certificates import read_certificates
 from eccl.ledger.tombstones import require_no_pending_withdrawal
+from eccl.training.compute_features import Tables
 from eccl.training.loop.runtime import RuntimeConfig
-from eccl.training.outputs.compute_features import Tables
 from eccl.training.runs import Run
 from eccl.workspace import Workspace
 

@@ -18,8 +18,8 @@ from eccl.features.materialized import read_all_features
 from eccl.inference.calibration import Platt, conformal_margin, fewest_residuals, fit_platt
 from eccl.inference.distribution import FEWEST_RECORDINGS, Cloud, Range
 from eccl.training.inputs.targets import disease_labels, trait_values
+from eccl.training.inputs.teacher import vectors_of
 from eccl.training.inputs.visits import Visits, recording_visits
-from eccl.training.outputs.rows import vectors_of
 from eccl.training.runs import Run
 from eccl.workspace import Workspace
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -16,11 +16,11 @@ from eccl.data.run_names import training_command
 from eccl.data.run_records import run_records
 from eccl.errors import FeatureError, VersionError
 from eccl.models.projection import Aligned
+from eccl.training.compute_features import Tables, prediction_rows, recording_features
+from eccl.training.inputs.teacher import vectors_of
 from eccl.training.inputs.visits import Visits
-from eccl.training.loop.runtime import Runtime, RuntimeConfig
-from eccl.training.outputs.compute_features import Tables, describe_recordings, predictions, scaler_of
-from eccl.training.outputs.rows import vectors_of
-from eccl.training.runs import RECORD, Run, RunIdentity, load_run
+from eccl.training.loop.runtime import RuntimeConfig
+from eccl.training.runs import RECORD, Run, load_context, load_run
 from eccl.training.settings.arms import OWN, TASKS
 from eccl.training.stages import align, probe
 from eccl.workspace import Workspace
@@ -191,18 +191,12 @@ def open_run(workspace: Workspace, run: Run, config: RuntimeConfig) -> LoadedRun
 
 
 def _aligned(run: Run, config: RuntimeConfig) -> Callable[[NDArray[np.int16]], Tables]:
-    if config.precision == "auto":
-        config = replace(config, precision=run.record["runtime"]["precision"])
-    runtime = Runtime(replace(config, devices=1))
-    rebuilt, settings = align.rebuild(run)
-    network = SteadyHeads(rebuilt, settings.optimiser.batch_size).to(runtime.device)
-    identity, scaler = identity_of(run), scaler_of(run)
+    context = load_context(run, align.rebuild, config)
+    heads = SteadyHeads(context.network, context.config.optimiser.batch_size).to(context.runtime.device)
+    context = replace(context, network=cast(Aligned, heads))
 
     def describe(records: NDArray[np.int16]) -> Tables:
-        source = HeldArray(records, runtime.device)
-        return describe_recordings(
-            cast(Aligned, network), _numbered_visits(len(records)), source, settings, identity, scaler, runtime
-        )
+        return recording_features(context, _numbered_visits(len(records)), HeldArray(records, context.runtime.device))
 
     return describe
 
@@ -215,25 +209,14 @@ def _probe(workspace: Workspace, run: Run, config: RuntimeConfig) -> LoadedRun:
             f"{run.record['run']} reads embeddings of {named['run']} as it was, and that was trained again since; bring the older one "
             f"back (`dvc checkout`), or run `{training_command(str(run.record['run']))}` again"
         )
-    embed, (linear, _) = _aligned(encoder, config), probe.rebuild(run)
-    identity, scaler = identity_of(run), scaler_of(run)
+    embed, context = _aligned(encoder, config), load_context(run, probe.rebuild, config)
 
     def describe(records: NDArray[np.int16]) -> Tables:
         embedding = embed(records)["ecg_embedding"]
-        outputs = linear.predict(vectors_of(embedding))
-        return {
-            "ecg_embedding": embedding,
-            **predictions("", _numbered_visits(len(records)), identity, outputs, scaler),
-        }
+        outputs = context.network.predict(vectors_of(embedding))
+        return {"ecg_embedding": embedding, **prediction_rows(context, _numbered_visits(len(records)), outputs)}
 
     return LoadedRun(run, encoder, describe)
-
-
-def identity_of(run: Run) -> RunIdentity:
-    """Return the identity that a finished run's rows carry."""
-    return RunIdentity(
-        **{field.name: run.record[field.name] for field in fields(RunIdentity) if field.name in run.record}
-    )
 
 
 def _numbered_visits(count: int) -> Visits:

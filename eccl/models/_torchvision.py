@@ -1,4 +1,4 @@
-"""Make ``import torchvision`` work beside a CPU build of torch, before timm asks for it.
+"""Make ``import torchvision`` work beside a CPU build of torch, before timm imports it.
 
 The torchvision wheel of the package index is linked against CUDA libraries. Beside a CPU-only torch its compiled part
 does not load, which torchvision tolerates, but it then registers fake kernels for two operators that the compiled part

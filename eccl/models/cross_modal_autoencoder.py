@@ -1,7 +1,7 @@
 """Cross-modal autoencoder after Radhakrishnan et al. 2023: two encoders into one latent space, two decoders out of it.
 
-Each latent has to give back both modalities, so that an ECG's latent holds what it tells of the heart's picture. The
-released code of the paper's baseline leaves the cross terms out; here all four are there.
+Each latent reconstructs both modalities, so that an ECG's latent contains what it has in common with the cine. The
+released code of the paper's baseline omits the cross terms; here all four are computed.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.ecg_vit import EcgEncoder
-from eccl.models.patches import from_patches, to_patches
-from eccl.models.positions import sincos_positions
+from eccl.models.patches import from_patches, sincos_positions, to_patches
 from eccl.models.projection import apply_head, projection
 from eccl.models.specs import FRAMES, CmrEncoderSpec, CrossModalSpec, DecoderSpec, EcgEncoderSpec
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import eccl.models._torchvision  # noqa: F401  (before timm)
-from eccl.models.positions import sincos_positions
+from eccl.models.patches import sincos_positions
 from eccl.models.specs import LEADS, SAMPLES, EcgEncoderSpec
 
 from timm.models.vision_transformer import VisionTransformer  # isort: skip
@@ -80,7 +80,7 @@ class EcgEncoder(nn.Module):
         Returns
         -------
         Tensor
-            (batch, width), pooled as the encoder was told to.
+            (batch, width), pooled.
         """
         features: Tensor = self.vit(ecg.unsqueeze(1))
         return features

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.losses import masked_reconstruction
-from eccl.models.patches import from_patches, to_patches
-from eccl.models.positions import sincos_positions
+from eccl.models.patches import from_patches, sincos_positions, to_patches
 from eccl.models.specs import EcgEncoderSpec, MaskingSpec
 
 from timm.models.vision_transformer import Block  # isort: skip

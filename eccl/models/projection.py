@@ -1,23 +1,20 @@
-"""Projection heads, and the two networks that are made of an encoder and heads."""
+"""Projection heads, the two networks of an encoder and heads, and the frozen teacher."""
 
 from __future__ import annotations
 
 import math
-from typing import Protocol, cast
+from typing import Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from eccl.models.precision import full_precision
+from eccl.models.losses import full_precision
 from eccl.models.specs import AlignmentSpec
 
 
 class Encoder(Protocol):
-    """What every encoder of either modality is: a module with a width, called with a batch.
-
-    Whatever is built on an encoder (a head, a projection, the frozen teacher) knows nothing else of it.
-    """
+    """Interface of the encoders of both modalities, all that heads, projections and the frozen teacher use."""
 
     @property
     def feature_dim(self) -> int:
@@ -30,7 +27,7 @@ class Encoder(Protocol):
 
 
 def apply_head(head: nn.Module, features: Tensor) -> Tensor:
-    """Apply a head in float32, whatever precision its encoder ran in.
+    """Apply a head in float32, also for an encoder in bfloat16.
 
     Outputs in half precision take few distinct values: ties would decide an AUC.
     """
@@ -117,3 +114,36 @@ class Aligned(nn.Module):
     def temperature(self) -> Tensor:
         """Current temperature; a learnable one is kept above 0.01 so that the logits stay finite."""
         return self.log_temperature.exp().clamp(min=0.01)
+
+
+class FrozenEncoder(nn.Module):
+    """An encoder that cannot change: evaluation mode and no gradients, also when a surrounding module changes its mode.
+
+    Without gradients alone, dropout, stochastic depth and running statistics would still be active as soon as a
+    surrounding module is put into training mode.
+
+    Parameters
+    ----------
+    encoder
+        Module with ``feature_dim``; its parameters stop requiring gradients.
+    """
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder.eval().requires_grad_(False)
+        self.feature_dim = cast(Encoder, encoder).feature_dim
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode."""
+        return super().train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Stay without gradients."""
+        return super().requires_grad_(False)
+
+    @torch.no_grad()
+    def forward(self, batch: Tensor) -> Tensor:
+        """Features (batch, feature_dim)."""
+        self.encoder.eval()  # other code may hold the encoder itself and have put it into training mode
+        features: Tensor = self.encoder(batch)
+        return features

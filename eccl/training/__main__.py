@@ -1,4 +1,4 @@
-"""``python -m eccl.training STAGE [--task TASK] [--workspace DIR]``: what the stages of dvc.yaml run."""
+"""``python -m eccl.training STAGE [--task TASK] [--workspace DIR]``: the command of the stages of dvc.yaml."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--variant and --seed go together")
     try:
         workspace = find_workspace(options.workspace)
-        # Imported after the arguments are known to be good: torch and timm cost seconds.
+        # Imported after the arguments are checked: torch and timm cost seconds.
         from eccl.training.loop.runtime import runtime_from_environment
         from eccl.training.session import open_session
 
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _add_runtime(parser: argparse.ArgumentParser) -> None:
-    """Flags that say where to compute; each has an environment variable, which `eccl train` sets."""
+    """Flags of the runtime; each has an environment variable, which `eccl train` sets."""
     group = parser.add_argument_group("runtime")
     group.add_argument("--devices", type=int, help="GPUs, or processes on a CPU ($ECCL_DEVICES; default 1)")
     group.add_argument("--precision", choices=("auto", "fp32", "bf16"), help="$ECCL_PRECISION; default auto")
@@ -62,10 +62,10 @@ def _add_runtime(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare_cpu() -> None:
-    """Settings that have to be made before torch is loaded; a user's own are left alone.
+    """Set environment variables that torch reads when it is loaded; those of the user are kept.
 
-    OpenMP's idle threads sleep instead of spin: spinning ones fight over cores that other processes use too, and beside
-    a busy neighbour a stage on two cores takes four times as long. Tensors of several megabytes lie on huge pages: a
+    OpenMP's idle threads sleep instead of spin: spinning ones compete for cores with other processes, and beside a busy
+    process a stage on two cores takes four times as long. Tensors of several megabytes use huge pages: a
     batch of cines is written twice as fast. The results are the same to the bit.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -19,12 +19,11 @@ from torch import Tensor, nn
 from eccl.errors import ConfigError, WorkspaceError
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.mae import MaskedAutoencoder
-from eccl.models.projection import Supervised
+from eccl.models.projection import FrozenEncoder, Supervised
 from eccl.models.specs import FRAMES, LEADS, SAMPLES
 from eccl.training.inputs.sampling import disease_groups
 from eccl.training.inputs.targets import TRAITS, disease_labels, trait_fields
 from eccl.training.inputs.visits import cine_visits, paired_visits, recording_visits
-from eccl.training.loop.frozen import FrozenEncoder
 from eccl.training.loop.runtime import Runtime, RuntimeConfig, runtime_from_environment
 from eccl.training.loop.tasks import AlignTask, SupervisedTask
 from eccl.training.loop.trainer import build_optimiser
@@ -205,7 +204,9 @@ def time_steps(task: nn.Module, inputs: Inputs, batch: int, config: OptimiserCon
             wrapped(*inputs(size))
 
     smallest = min(SMALLEST, batch)
-    step(smallest)  # reserves memory and chooses kernels
+    first = _seconds(lambda: step(smallest), device)  # reserves memory and chooses kernels
+    if first > SECONDS:
+        return StepTime(smallest, first / smallest, _seconds(lambda: forward(smallest), device) / smallest, None)
     per_visit = _seconds(lambda: step(smallest), device) / smallest
     size = max(smallest, min(batch, int(SECONDS / (STEPS * per_visit))))
     if device.type == "cuda":

@@ -1,4 +1,4 @@
-"""What a finished run leaves behind: weights, and a record that says what they were made from.
+"""A run: its identity before it is trained, and weights and record when it is finished.
 
 ::
 
@@ -13,10 +13,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
 
@@ -24,26 +24,29 @@ from eccl.data.files import aside, sha256_file
 from eccl.data.run_names import training_command
 from eccl.errors import VersionError, WorkspaceError
 from eccl.sections import RENAMED, Model, read_section
+from eccl.training.inputs.targets import TraitScaler, codes_of
+from eccl.training.loop.runtime import Runtime, RuntimeConfig
 from eccl.training.settings.arms import OWN, Naming
 from eccl.versioning.gate import GateStatus
 from eccl.workspace import Workspace
 
+N = TypeVar("N", bound=nn.Module)
+C = TypeVar("C")
 WEIGHTS = "weights.safetensors"
 RECORD = "run.json"
 
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """Everything that decides what a run computes, and the names that follow from it.
+    """Everything that determines a run's numbers, and the names that follow from it.
 
     Parameters
     ----------
     variant, seed
         Arm or part and seed within an experiment; None for the workspace's own stages.
     arm
-        What the arm or part was when it was trained, see :func:`eccl.training.settings.arms.describe_variant`; None for the
-        workspace's own stages, and absent from records that are older than this key. Decides nothing: the run id does not
-        know it.
+        The arm or part as it was when it was trained, see :func:`eccl.training.settings.arms.describe_variant`; None for
+        the workspace's own stages, absent from older records. It is no part of the run id.
     """
 
     run: str
@@ -97,7 +100,7 @@ class Run:
         Raises
         ------
         VersionError
-            The file is not the one the record speaks of.
+            The file is not the recorded one.
         """
         from safetensors.torch import load_file
 
@@ -109,6 +112,62 @@ class Run:
             )
         weights: dict[str, Tensor] = load_file(path)
         return weights
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext(Generic[N, C]):
+    """A run's network with all that it needs to be trained or to compute features.
+
+    Parameters
+    ----------
+    network
+        On the runtime's device.
+    config
+        Section of the run's stage.
+    scaler
+        Converts standardised traits to their units; None for a disease and for pre-training.
+    """
+
+    network: N
+    config: C
+    identity: RunIdentity
+    scaler: TraitScaler | None
+    runtime: Runtime
+
+
+def load_context(run: Run, rebuild: Callable[[Run], tuple[N, C]], config: RuntimeConfig) -> RunContext[N, C]:
+    """Load a finished run from its own record and weights, on one device.
+
+    Parameters
+    ----------
+    rebuild
+        The function of this name of the run's stage.
+    config
+        Precision ``auto`` is the one the run was trained in: new rows are compared with those of that precision.
+    """
+    if config.precision == "auto":
+        config = replace(config, precision=run.record["runtime"]["precision"])
+    runtime = Runtime(replace(config, devices=1))
+    network, settings = rebuild(run)
+    return RunContext(network.to(runtime.device), settings, identity_of(run), scaler_of(run), runtime)
+
+
+def identity_of(run: Run) -> RunIdentity:
+    """Identity of a finished run, from its record."""
+    names = [field.name for field in dataclasses.fields(RunIdentity) if field.name in run.record]
+    return RunIdentity(**{name: run.record[name] for name in names})
+
+
+def scaler_of(run: Run) -> TraitScaler | None:
+    """Scaler of a finished run, from its record; None for a disease."""
+    content = run.record.get("trait_scaler")
+    return None if content is None else TraitScaler.from_json(content)
+
+
+def count_targets(run: Run) -> int:
+    """Outputs of a finished run's head."""
+    scaler = scaler_of(run)
+    return (0 if scaler is None else len(scaler.field_ids)) + len(codes_of(run.record["task"]))
 
 
 def run_name(stage: str, task: str | None) -> str:
@@ -125,7 +184,7 @@ def identify(
     parents: Sequence[Run] = (),
     naming: Naming = OWN,
 ) -> RunIdentity:
-    """Name a run before it is trained."""
+    """Compute the identity of a run before it is trained."""
     resolved = json.loads(_canonical(params))
     params_sha256 = hashlib.sha256(_canonical(resolved).encode()).hexdigest()
     content = {
@@ -153,12 +212,12 @@ def save_run(
     device: str,
     result: Mapping[str, Any],
 ) -> Run:
-    """Write weights and record as one folder, aside and renamed.
+    """Write weights and record as one folder, which appears whole.
 
     Parameters
     ----------
     result
-        ``best_epoch``, ``metrics``, ``split_counts`` and whatever else the stage tells, e.g. ``trait_scaler``.
+        ``best_epoch``, ``metrics``, ``split_counts`` and what else the stage records, e.g. ``trait_scaler``.
     """
     import safetensors.torch
 
@@ -236,7 +295,7 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], what: str) ->
 
 
 def select_prefix(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Weights below a prefix, without it: ``encoder.`` takes the encoder out of an autoencoder."""
+    """Weights below a prefix, without it: ``encoder.`` selects the encoder of an autoencoder."""
     return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
 
 

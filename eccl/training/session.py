@@ -1,8 +1,8 @@
-"""What every stage starts from: workspace, configuration, gate and devices, checked before any array is read."""
+"""Surroundings of a stage: workspace, configuration, gate and devices, checked before any array is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,15 +10,24 @@ import torch
 
 from eccl.errors import ConfigError
 from eccl.training.loop.runtime import Runtime, RuntimeConfig
+from eccl.training.runs import Run, RunIdentity, identify
 from eccl.training.settings.arms import OWN, Naming, changes_of, choose_naming, describe_variant, load_arms
-from eccl.training.settings.config import ALL, TASKLESS, TASKS, TrainingParams, check_devices, load_params
+from eccl.training.settings.config import (
+    ALL,
+    TASKLESS,
+    TASKS,
+    StageConfig,
+    TrainingParams,
+    check_devices,
+    load_params,
+)
 from eccl.versioning.gate import GateStatus, require_passed_gate
 from eccl.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One stage's surroundings."""
+    """Everything that one training stage works with."""
 
     workspace: Workspace
     params: TrainingParams
@@ -39,6 +48,23 @@ class Session:
     def threads(self) -> int:
         """Threads of the CPU's arithmetic: sums are split among them, so their number is part of the last digit."""
         return torch.get_num_threads() if self.device.type == "cpu" else 0
+
+    def identify(
+        self, stage: str, task: str | None, config: StageConfig, parents: Sequence[Run] = (), **params: Any
+    ) -> RunIdentity:
+        """Name the run of a stage, and seed all that it draws at random.
+
+        Parameters
+        ----------
+        config
+            The stage's section of the preset.
+        params
+            Parameters outside this section that the run depends on.
+        """
+        content = {"config": config.model_dump(), **params}
+        identity = identify(stage, task, self.params.name, content, self.data_version, parents, self.naming)
+        self.runtime.seed(config.seed)
+        return identity
 
 
 def open_session(

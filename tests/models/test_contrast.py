@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from eccl.models.contrast import contrast, label_aware, triplet
-from eccl.models.losses import info_nce
+from eccl.models.losses import contrast, info_nce, label_aware, triplet
 from eccl.models.specs import AlignmentSpec
 
 

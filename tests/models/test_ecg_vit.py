@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eccl.models.ecg_vit import POOLING_WEIGHTS, EcgEncoder
-from eccl.models.positions import sincos_positions
+from eccl.models.patches import sincos_positions
 from eccl.models.projection import projection
 from eccl.models.specs import EcgEncoderSpec
 

@@ -1,4 +1,4 @@
-"""``eccl materialize``: features of visits that were ingested after a run was trained."""
+"""``eccl materialize``: backfill features of visits that were ingested after a run was trained."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def _line(one: Outcome, dry_run: bool) -> str:
     if dry_run and lacking:
         return f"{one.run}: {lacking} missing features would be computed for {origin}"
     if dry_run and not one.was_covered:
-        return f"{one.run}: nothing to compute; it would be recorded as holding for {origin}"
+        return f"{one.run}: nothing to compute; it would be recorded as covering {origin}"
     if one.added is None:
         return f"{one.run}: up to date, nothing written; it covers {origin}"
     if not one.added:
-        return f"{one.run}: nothing to compute; recorded as holding for {origin}"
+        return f"{one.run}: nothing to compute; recorded as covering {origin}"
     return f"{one.run}: {sum(one.added.values())} rows added for {origin}; `eccl publish` shows them"

@@ -46,7 +46,7 @@ def predict(
     from eccl.workspace import find_workspace
 
     if path.is_dir() != (out is not None):
-        raise typer.BadParameter("a folder needs --out FOLDER for its answers, and a single file takes none")
+        raise typer.BadParameter("a folder needs --out FOLDER for its predictions, and a single file takes none")
     place = find_workspace(workspace)
     prepare_cpu()  # torch is loaded below
     from eccl.config import load_params

@@ -125,15 +125,15 @@ def _text(request: TrainingRequest, source: str, costs: list[StageCost]) -> str:
 
 
 def _footnotes(request: TrainingRequest, costs: list[StageCost]) -> str:
-    from eccl.training.dry_run import STEPS
+    from eccl.training.dry_run import SECONDS, STEPS
 
     devices = request.runtime.devices
     total = _duration(sum(cost.hours for cost in costs))
     smaller = any(cost.measured_batch * devices < cost.batch_size for cost in costs)
     return (
         f"Together about {total} on {devices} such device{'' if devices == 1 else 's'}.\n"
-        f"Measured: {STEPS} steps of each kind of network on one device, with random inputs"
-        f"{'; a smaller batch than the whole one stands for it in proportion' if smaller else ''}.\n"
+        f"Measured: {STEPS} steps (one where it took more than {SECONDS:.0f} s) of each kind of network on one device, with random inputs"
+        f"{'; a smaller batch than the whole one, extrapolated in proportion' if smaller else ''}.\n"
         "Extrapolated: all epochs (early stopping takes fewer), other tasks of the same stage, other devices, and the features "
         "of every visit.\nNot included: reading and augmentation, validation. Memory is the peak on a GPU. "
         "Which stages are up to date: `dvc status`."

@@ -17,8 +17,7 @@ from eccl.training.inputs.augment import scale_ecg
 from eccl.training.inputs.sampling import chunks
 from eccl.training.inputs.sources import open_source
 from eccl.training.loop.runtime import Runtime, RuntimeConfig
-from eccl.training.outputs.compute_features import count_targets
-from eccl.training.runs import Run, load_run
+from eccl.training.runs import Run, count_targets, load_run
 from eccl.training.settings.config import AlignConfig
 from eccl.workspace import Workspace
 
@@ -116,5 +115,5 @@ def rebuild_start(workspace: Workspace, run: Run, runtime: Runtime) -> tuple[Ali
     for stage in ("pretrain_ecg", "pretrain_cmae"):
         start = find_parent(workspace, run, stage)
         if start is not None:
-            align.start_encoder(network, start)
+            align.load_encoder(network, start)
     return network, config

@@ -1,4 +1,4 @@
-"""Which visits a finished run has no row for: those whose current slot no row of a view was computed from."""
+"""Missing rows of a finished run: visits from whose current slot no row of a view was computed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from eccl.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class ViewBacklog:
-    """What one view of a run lacks.
+class MissingInView:
+    """Missing rows of one view of a run.
 
     Parameters
     ----------
@@ -33,52 +33,52 @@ class ViewBacklog:
         ``ecg`` or ``cine``.
     visits
         Visits with a current slot of that modality.
-    lacking
+    missing
         Positions among them without a row.
     """
 
     view: str
     modality: str
     visits: int
-    lacking: Positions
+    missing: Positions
 
-    def keep_lacking(self, table: pa.Table, visits: Visits) -> pa.Table:
-        """Rows of the visits that this very view lacks; views of one modality may differ."""
-        return table.filter(np.isin(table.column("array_row").to_numpy(), visits.row[self.lacking]))
+    def select_missing(self, table: pa.Table, visits: Visits) -> pa.Table:
+        """Rows of visits that this view lacks; views of one modality may differ."""
+        return table.filter(np.isin(table.column("array_row").to_numpy(), visits.row[self.missing]))
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
-    """What a run lacks for the data in the workspace.
+class MissingRows:
+    """Missing rows of a run for the data in the workspace.
 
     Parameters
     ----------
     is_covered
-        Whether the run was trained on this data version, or brought up to it before.
+        Whether the run was trained on this data version, or backfilled for it before.
     """
 
     run: Run
     data_version: str
     is_covered: bool
-    views: tuple[ViewBacklog, ...]
+    views: tuple[MissingInView, ...]
 
     @property
     def name(self) -> str:
         """Name of the run."""
         return str(self.run.record["run"])
 
-    def lacking(self, modality: str) -> Positions:
+    def positions(self, modality: str) -> Positions:
         """Positions of visits that at least one view of a modality lacks."""
-        every = [view.lacking for view in self.views if view.modality == modality]
+        every = [view.missing for view in self.views if view.modality == modality]
         return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *every]))
 
     @property
     def is_empty(self) -> bool:
         """Whether every visit has its rows."""
-        return not any(len(view.lacking) for view in self.views)
+        return not any(len(view.missing) for view in self.views)
 
 
-def find_backlog(workspace: Workspace, run: Run, data_version: str) -> Backlog:
+def find_missing_rows(workspace: Workspace, run: Run, data_version: str) -> MissingRows:
     """Compare a run's rows with the visits of the workspace.
 
     Raises
@@ -97,17 +97,17 @@ def find_backlog(workspace: Workspace, run: Run, data_version: str) -> Backlog:
         rows = _rows(workspace.features, view.name, run)
         _check_slots(str(record["run"]), rows, slots[modality])
         has_row = np.isin(visits[modality].row, rows.column("array_row").to_numpy())
-        # A task without any value in the train split predicts nothing, of new visits no more than of old ones.
-        lacking = np.flatnonzero(~has_row) if len(rows) else np.empty(0, dtype=np.int64)
-        found.append(ViewBacklog(view.name, modality, len(visits[modality]), lacking))
+        # A task without any value in the train split has no predictions, neither for old visits nor for new ones.
+        missing = np.flatnonzero(~has_row) if len(rows) else np.empty(0, dtype=np.int64)
+        found.append(MissingInView(view.name, modality, len(visits[modality]), missing))
     covered = is_covered(workspace.features, record["run"], run.run_id, record["data_version"], data_version)
-    return Backlog(run, data_version, covered, tuple(found))
+    return MissingRows(run, data_version, covered, tuple(found))
 
 
 def views_of(run: Run) -> list[FeatureView]:
-    """Views that a run writes and that later visits get too.
+    """Views that a run writes and that are backfilled.
 
-    The teacher cache is left out: only training reads it, under a key that holds the data version. An alignment without a
+    The teacher cache is not: only training reads it, under a key that contains the data version. An alignment without a
     teacher has no projections, and a probe has predictions alone, in the views of the alignment it builds on.
     """
     record = run.record
@@ -155,5 +155,5 @@ def _check_slots(run: str, rows: pa.Table, slots: pa.Table) -> None:
     if strange:
         raise VersionError(
             f"{strange} slots that {run} computed rows from are not in this data, or are another visit's there; expected data that "
-            f"only grew since. Bring back the data it belongs to (`eccl versions`), or run `{training_command(run)}`"
+            f"only grew since. Restore the data it belongs to (`eccl versions`), or run `{training_command(run)}`"
         )

@@ -1,4 +1,4 @@
-"""Which visits an epoch shows, in which order. Reads label arrays, never recordings or cines."""
+"""Visits of an epoch and their order. Reads label arrays, never recordings or cines."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def batches(
 ) -> list[Positions]:
     """Shuffle every group on its own and cut it into batches.
 
-    A batch never straddles two groups: the same case would stand in it twice and be its own negative.
+    A batch never straddles two groups: the same case would be in it twice and be its own negative.
 
     Parameters
     ----------
@@ -90,9 +90,9 @@ def epoch_batches(
     label: NDArray[np.floating] | None,
     *,
     batch_size: int,
-    negatives_per_case: int,
     seed: int,
     drop_last: bool,
+    negatives_per_case: int = 1,
     block: Positions | None = None,
 ) -> Callable[[int], list[Positions]]:
     """Batches of any epoch, as positions.
@@ -100,7 +100,7 @@ def epoch_batches(
     Parameters
     ----------
     positions
-        What may be shown.
+        Training visits.
     label
         Label of each of `positions` for a disease task; None shows everything once an epoch.
     block
@@ -118,5 +118,5 @@ def epoch_batches(
 
 
 def chunks(count: int, size: int) -> list[Positions]:
-    """Consecutive positions in blocks, nothing dropped: what evaluation walks over."""
+    """Consecutive positions in blocks, nothing dropped, for evaluation."""
     return [np.arange(start, min(start + size, count), dtype=np.int64) for start in range(0, count, size)]

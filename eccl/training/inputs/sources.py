@@ -53,7 +53,7 @@ class Source(Protocol):
         ...
 
     def expect(self, batches: Sequence[Int]) -> None:
-        """Hear which batches will be asked for next, in order."""
+        """Receive the batches that are read next, in order."""
         ...
 
 
@@ -103,7 +103,7 @@ class ResidentArray:
         return records
 
     def expect(self, batches: Sequence[Int]) -> None:
-        """Nothing to do: everything is here."""
+        """Nothing to do: all records are in memory."""
 
 
 class StreamedArray:
@@ -132,7 +132,7 @@ class StreamedArray:
         self._read_ahead()
 
     def batch(self, positions: Int) -> Tensor:
-        """Records on the device, still int16 or uint8; a batch that nobody announced is read at once."""
+        """Records on the device, still int16 or uint8; a batch that was not announced is read at once."""
         start = time.perf_counter()
         if self._reading and np.array_equal(self._reading[0][0], positions):
             future = self._reading.popleft()[1]
@@ -152,12 +152,12 @@ class StreamedArray:
 
 
 class GuardedSource:
-    """A source that refuses rows which a training stage may not see.
+    """A source without the test split, which a training stage must not read.
 
     Parameters
     ----------
     source
-        What it guards.
+        Records of all splits.
     split
         (n,) split of every position.
     """
@@ -187,7 +187,7 @@ class GuardedSource:
         return self._source.batch(positions)
 
     def expect(self, batches: Sequence[Int]) -> None:
-        """Hear what comes next.
+        """Receive the batches that are read next.
 
         Raises
         ------
@@ -205,12 +205,12 @@ def check_splits(is_allowed: NDArray[np.bool_]) -> None:
     Raises
     ------
     SplitError
-        Tells how many.
+        With their number.
     """
-    refused = int((~is_allowed).sum())
-    if refused:
+    others = int((~is_allowed).sum())
+    if others:
         raise SplitError(
-            f"{refused} of {len(is_allowed)} rows asked for while training belong neither to train nor to val; the test "
+            f"{others} of {len(is_allowed)} rows that training requested belong neither to train nor to val; the test "
             "split is read once, by `evaluate`. Select positions with Visits.select"
         )
 

@@ -1,4 +1,4 @@
-"""What a task predicts: standardised traits, one disease label, or for ``all`` the traits and then every disease."""
+"""Targets of a task: standardised traits, one disease label, or for ``all`` the traits and then every disease."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ from eccl.training.settings.config import ALL, DISEASES
 
 Float = NDArray[np.float64]
 TRAITS = "traits"
+
+
+def codes_of(task: str | None) -> tuple[str, ...]:
+    """Diseases that a task predicts, in the order of its outputs, after any traits."""
+    return DISEASES if task == ALL else (task,) if task in DISEASES else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class TraitScaler:
         return standardised
 
     def from_standard(self, values: NDArray[Any]) -> Float:
-        """Standardised -> values in units, in float64 whatever came in."""
+        """Standardised -> values in units, in float64."""
         in_units: Float = values.astype(np.float64) * np.array(self.scale) + np.array(self.mean)
         return in_units
 
@@ -128,7 +133,7 @@ class TaskTargets:
         ``traits``, a disease code or ``all``.
     values
         (visits, targets) float64: standardised traits, or 0/1, or both in this order; NaN where unknown, for traits that
-        the train split does not know twice, and for every visit of the test split.
+        have fewer than two values in the train split, and for every visit of the test split.
     train
         Positions of the train split with at least one known target.
     scaler
@@ -166,17 +171,17 @@ class TaskTargets:
         return {} if self.task == TRAITS else {"label_definition": self.definition}
 
     def record(self) -> dict[str, Any]:
-        """What run.json keeps so that predictions can be turned back into units."""
+        """Entry of run.json with which predictions are converted to units."""
         return {} if self.scaler is None else {"trait_scaler": self.scaler.to_json()}
 
 
 def read_targets(data: Path, visits: Visits, task: str, definition: str, instances: tuple[int, ...]) -> TaskTargets:
-    """Read a task's targets; the traits' scaler is fitted on the train split at `instances` and on nothing else.
+    """Read a task's targets; the traits' scaler is fitted on the train split at `instances` alone.
 
-    Targets of the test split are left out here, so nothing that trains or selects can see them.
+    Targets of the test split are not read, so training and selection cannot use them.
     """
     is_seen = np.isin(visits.split, TRAINING_SPLITS)[:, None]
-    codes = DISEASES if task == ALL else () if task == TRAITS else (task,)
+    codes = codes_of(task)
     labels = np.hstack([np.empty((len(visits), 0)), *(disease_labels(data, visits, one, definition) for one in codes)])
     labels = np.where(is_seen, labels, np.nan)
     if task not in {TRAITS, ALL}:

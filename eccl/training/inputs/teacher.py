@@ -1,8 +1,8 @@
-"""The frozen CMR encoder as align sees it: features from the cache, or the encoder itself on fresh views.
+"""The frozen CMR encoder, the teacher of align: features from the cache, or the encoder itself on newly drawn views.
 
-The cache is the feature views ``cmr_embedding`` (clean view) and ``cmr_teacher`` (K augmented views). A key over weights,
-transform and data version stands in every cached row: features of another teacher are refused, and a teacher that did
-not change is not evaluated again.
+The cache is the feature views ``cmr_embedding`` (clean view) and ``cmr_teacher`` (K augmented views). Every cached row has a
+key over weights, transform and data version: features of another teacher are refused, and an unchanged teacher is not
+evaluated again.
 """
 
 from __future__ import annotations
@@ -26,13 +26,12 @@ from eccl.errors import FeatureError
 from eccl.features.files import read_features
 from eccl.modalities import CINE
 from eccl.models.cmr_encoders import CmrEncoder
+from eccl.models.projection import FrozenEncoder
 from eccl.training.inputs.augment import CineView, clean_view, draw_views, sample_cine
 from eccl.training.inputs.sampling import Positions
 from eccl.training.inputs.sources import TRAINING_SPLITS, GuardedSource, Source, check_splits, open_source
 from eccl.training.inputs.visits import CineGeometry, Visits, cine_visits
-from eccl.training.loop.frozen import FrozenEncoder
 from eccl.training.loop.runtime import Runtime
-from eccl.training.outputs.rows import vectors_of
 from eccl.training.runs import Run, load_weights, select_prefix
 from eccl.training.session import Session
 from eccl.training.settings.config import CineConfig, PretrainCmrConfig
@@ -40,7 +39,7 @@ from eccl.training.settings.config import CineConfig, PretrainCmrConfig
 
 @dataclass(frozen=True, slots=True)
 class Cines:
-    """Cines and how they become the network's input."""
+    """Cines and their transform into the network's input."""
 
     visits: Visits
     frames: Source
@@ -54,7 +53,7 @@ class Cines:
         return sample_cine(self.frames.batch(positions), geometry, self.image_size, self.transform, view)
 
     def guarded(self) -> Cines:
-        """The same, refusing the test split."""
+        """The same cines, without those of the test split."""
         return dataclasses.replace(self, frames=GuardedSource(self.frames, self.visits.split))
 
 
@@ -80,7 +79,7 @@ def teacher_key(weights_sha256: str, config: PretrainCmrConfig, data_version: st
 
 
 class Teacher(Protocol):
-    """Features of the frozen CMR encoder by position among the visits with a cine."""
+    """Features of the frozen CMR encoder by position among the visits with a cine, (batch, feature_dim)."""
 
     @property
     def visits(self) -> Visits:
@@ -92,20 +91,20 @@ class Teacher(Protocol):
         """Width of the features."""
         ...
 
-    def draw(self, positions: Positions, generator: torch.Generator) -> Tensor:
-        """One augmented view of each cine: (batch, feature_dim)."""
+    def sample(self, positions: Positions, generator: torch.Generator) -> Tensor:
+        """One augmented view of each cine of train and validation."""
         ...
 
-    def look(self, positions: Positions) -> Tensor:
-        """The clean view of each cine: (batch, feature_dim); like `draw` of train and validation only."""
+    def features(self, positions: Positions) -> Tensor:
+        """The clean view of each cine of train and validation."""
         ...
 
-    def describe(self, positions: Positions) -> Tensor:
-        """The clean view of any cine, for what is written once training is over."""
+    def features_of_any_split(self, positions: Positions) -> Tensor:
+        """The clean view of any cine, for the features that are written when training is over."""
         ...
 
     def expect(self, batches: Sequence[Positions]) -> None:
-        """Hear which batches will be asked for next, in order."""
+        """Receive the batches that come next, in order."""
         ...
 
 
@@ -131,56 +130,52 @@ class CachedTeacher:
     def feature_dim(self) -> int:
         return int(self.clean.shape[1])
 
-    def draw(self, positions: Positions, generator: torch.Generator) -> Tensor:
+    def sample(self, positions: Positions, generator: torch.Generator) -> Tensor:
         """One of the K cached views of each cine at random; the clean one where there are none."""
         if not len(self.augmented):
-            return self.look(positions)
+            return self.features(positions)
         check_splits(np.isin(self.visits.split[positions], TRAINING_SPLITS))
         view = torch.randint(len(self.augmented), (len(positions),), generator=generator)
         index = torch.from_numpy(positions).to(self.clean.device)
         return self.augmented[view.to(index.device), index]
 
-    def look(self, positions: Positions) -> Tensor:
-        """The clean view of each cine."""
+    def features(self, positions: Positions) -> Tensor:
         check_splits(np.isin(self.visits.split[positions], TRAINING_SPLITS))
-        return self.describe(positions)
+        return self.features_of_any_split(positions)
+
+    def features_of_any_split(self, positions: Positions) -> Tensor:
+        return self.clean[torch.from_numpy(positions).to(self.clean.device)]
 
     def expect(self, batches: Sequence[Positions]) -> None:
-        """Nothing to do: everything is here."""
-
-    def describe(self, positions: Positions) -> Tensor:
-        """The clean view of any cine."""
-        return self.clean[torch.from_numpy(positions).to(self.clean.device)]
+        pass
 
 
 class LiveTeacher:
-    """The frozen encoder itself: a view is drawn and evaluated in every step."""
+    """The frozen encoder itself, evaluated on a new view in every step."""
 
-    def __init__(self, encoder: FrozenEncoder, cines: Cines, session: Session) -> None:
+    def __init__(self, encoder: FrozenEncoder, cines: Cines, runtime: Runtime) -> None:
         self.visits = cines.visits
         self.feature_dim = encoder.feature_dim
         self._encoder = encoder
-        self._every = cines
-        self._cines = cines.guarded()
-        self._runtime = session.runtime
+        self._cines = cines
+        self._guarded = cines.guarded()
+        self._runtime = runtime
 
-    def draw(self, positions: Positions, generator: torch.Generator) -> Tensor:
-        """A fresh view of each cine."""
-        return self._see(self._cines, positions, draw_views(len(positions), self._cines.transform, generator))
+    def sample(self, positions: Positions, generator: torch.Generator) -> Tensor:
+        """A newly drawn view of each cine."""
+        view = draw_views(len(positions), self._cines.transform, generator)
+        return self._evaluate(self._guarded, positions, view)
 
-    def look(self, positions: Positions) -> Tensor:
-        """The clean view of each cine."""
-        return self._see(self._cines, positions, clean_view(len(positions)))
+    def features(self, positions: Positions) -> Tensor:
+        return self._evaluate(self._guarded, positions, clean_view(len(positions)))
 
-    def describe(self, positions: Positions) -> Tensor:
-        """The clean view of any cine."""
-        return self._see(self._every, positions, clean_view(len(positions)))
+    def features_of_any_split(self, positions: Positions) -> Tensor:
+        return self._evaluate(self._cines, positions, clean_view(len(positions)))
 
     def expect(self, batches: Sequence[Positions]) -> None:
-        """Let the cines be read ahead."""
-        self._cines.frames.expect(batches)
+        self._guarded.frames.expect(batches)
 
-    def _see(self, cines: Cines, positions: Positions, view: CineView) -> Tensor:
+    def _evaluate(self, cines: Cines, positions: Positions, view: CineView) -> Tensor:
         with torch.no_grad(), self._runtime.autocast():
             features: Tensor = self._encoder(cines.batch(positions, view))
         return features.float()
@@ -197,7 +192,7 @@ def load_live_teacher(session: Session, cmr: Run) -> LiveTeacher:
     encoder = CmrEncoder(config.encoder)
     load_weights(encoder, select_prefix(cmr.weights(), "encoder."), str(cmr.record["run"]))
     frozen = FrozenEncoder(encoder.to(session.device))
-    return LiveTeacher(frozen, load_cines(session.workspace.data, session.runtime, config), session)
+    return LiveTeacher(frozen, load_cines(session.workspace.data, session.runtime, config), session.runtime)
 
 
 def load_cached_teacher(session: Session, cmr: Run) -> CachedTeacher:
@@ -277,3 +272,10 @@ def order_vectors(table: pa.Table, visits: Visits) -> NDArray[np.float32]:
     ordered = np.full((len(visits), vectors.shape[1]), np.nan, dtype=np.float32)
     ordered[position[is_here]] = vectors[is_here]
     return ordered
+
+
+def vectors_of(table: pa.Table) -> NDArray[np.float32]:
+    """The ``vector`` column as (rows, d) float32."""
+    column = table.column("vector").combine_chunks()
+    flat: NDArray[np.float32] = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    return flat.reshape(len(table), -1)

@@ -1,4 +1,4 @@
-"""Visits: who has a recording or a cine, in which slot and in which split."""
+"""Visits with a recording or a cine, their slots and their splits."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Visits:
 
 @dataclass(frozen=True, slots=True)
 class CineGeometry:
-    """Where the heart is in the stored windows.
+    """Position of the heart in the stored windows.
 
     Parameters
     ----------
@@ -119,14 +119,14 @@ def paired_visits(data: Path, recordings: Visits, cines: Visits) -> tuple[Int, I
 
 def _visits(data: Path, table: pa.Table) -> tuple[Visits, Int]:
     splits = read_table(data, "splits", ["eid", "split"])
-    known = dict(zip(splits.column("eid").to_pylist(), splits.column("split").to_pylist(), strict=True))
+    split_of = dict(zip(splits.column("eid").to_pylist(), splits.column("split").to_pylist(), strict=True))
     eid = table.column("eid").to_numpy().astype(np.int64)
     instance = table.column("instance").to_numpy().astype(np.int64)
-    without = sum(one not in known for one in eid.tolist())
+    without = sum(one not in split_of for one in eid.tolist())
     if without:
         raise SchemaError(f"{without} of {len(eid)} visits have no split; expected none. Run `eccl ingest RAW` again")
     order = np.argsort(_key(eid, instance), kind="stable")
-    split = np.array([known[one] for one in eid.tolist()], dtype=np.str_)
+    split = np.array([split_of[one] for one in eid.tolist()], dtype=np.str_)
     row = table.column("row").to_numpy().astype(np.int64)
     return Visits(eid[order], instance[order], split[order], row[order]), order
 

@@ -1,4 +1,4 @@
-"""What a person sees of a training: one line an epoch, a bar at a terminal, and curves that DVC draws.
+"""Progress of a training: one line per epoch, a bar at a terminal, and curves that DVC draws.
 
 ::
 
@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import shutil
@@ -23,90 +22,57 @@ _HIDDEN = frozenset({"epoch", "learning_rate"})
 
 
 class Curves:
-    """Values of every epoch, through dvclive, or on a node without it as plain files of the same form.
+    """Values of every epoch in files that ``dvc plots`` and ``dvc metrics`` read.
 
     Parameters
     ----------
     folder
-        ``reports/curves/<run>``; what an earlier run left there is replaced.
+        ``reports/curves/<run>``; files of an earlier run are replaced.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._live: Any = None
+        self._tables = folder / "plots" / "metrics"
 
     def start(self, history: Iterable[Mapping[str, float]]) -> None:
-        """Begin with the epochs that a checkpoint remembers."""
+        """Begin with the epochs of a checkpoint."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._live = _open_live(self._folder)
+        self._tables.mkdir(parents=True)
         for entry in history:
             self.add(entry)
 
     def add(self, entry: Mapping[str, float]) -> None:
-        """Values of one epoch."""
-        self._live.step = int(entry["epoch"])
-        for name, value in entry.items():
-            if name != "epoch":
-                self._live.log_metric(name, value)
-        self._live.make_summary()
+        """Add the values of one epoch to their tables, and make them the summary."""
+        step, values = int(entry["epoch"]), {name: value for name, value in entry.items() if name != "epoch"}
+        for name, value in values.items():
+            path = self._tables / f"{name}.tsv"
+            header = "" if path.is_file() else f"step\t{name}\n"
+            with path.open("a") as stream:
+                stream.write(f"{header}{step}\t{value}\n")
+        known = {name: value if math.isfinite(value) else str(value) for name, value in values.items()}
+        self._summarise({**known, "step": step})
 
     def finish(self, chosen: int, best: Mapping[str, Any]) -> None:
-        """Close the curves; the summary tells the epoch whose weights were kept."""
+        """Write the summary of the epoch whose weights are kept."""
         known = {name: value for name, value in best.items() if value is not None}
-        self._live.summary = {"best_epoch": chosen, **known}
-        self._live.end()
+        self._summarise({"best_epoch": chosen, **known, "step": self._last_step()})
 
+    def _summarise(self, values: Mapping[str, Any]) -> None:
+        (self._folder / "metrics.json").write_text(json.dumps(values, indent=2) + "\n")
 
-def _open_live(folder: Path) -> Any:
-    if importlib.util.find_spec("dvclive") is None:
-        return PlainFiles(folder)
-    from dvclive.live import Live
-
-    class FilesOnly(Live):
-        def _init_dvc(self) -> None:
-            # Live looks for a DVC repository, and makes one in whatever git repository is around if there is none.
-            # The curves are outputs of the workspace's own stages and need neither.
-            return None
-
-    return FilesOnly(str(folder), save_dvc_exp=False, dvcyaml=None, report=None)
-
-
-class PlainFiles:
-    """dvclive's files for a node that does not have it: one table per value, and a summary."""
-
-    def __init__(self, folder: Path) -> None:
-        self.step = 0
-        self.summary: dict[str, Any] = {}
-        self._folder = folder
-
-    def log_metric(self, name: str, value: float) -> None:
-        """Add a value of the current step to its table."""
-        path = self._folder / "plots" / "metrics" / f"{name}.tsv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not path.is_file()
-        with path.open("a") as stream:
-            stream.write(f"step\t{name}\n" * is_new + f"{self.step}\t{value}\n")
-        self.summary[name] = value if math.isfinite(value) else str(value)
-
-    def make_summary(self) -> None:
-        """Write the latest value of everything."""
-        text = json.dumps({**self.summary, "step": self.step}, indent=2)
-        (self._folder / "metrics.json").write_text(text + "\n")
-
-    def end(self) -> None:
-        """Write the summary for the last time."""
-        self.make_summary()
+    def _last_step(self) -> int:
+        return int(json.loads((self._folder / "metrics.json").read_text())["step"])
 
 
 class EpochLines:
-    """Prints epochs with rate and time to go.
+    """Prints epochs with their rate and the remaining time.
 
     Parameters
     ----------
     name
         Name of the run.
     epochs
-        How many there will be at most.
+        Largest number of epochs.
     """
 
     def __init__(self, name: str, epochs: int) -> None:
@@ -115,7 +81,7 @@ class EpochLines:
         self._first = 0
 
     def steps(self, batches: list[T], epoch: int) -> Iterator[T]:
-        """Batches of an epoch (0-based), with a bar if somebody watches."""
+        """Batches of an epoch (0-based), with a bar at a terminal."""
         if self._begun is None:
             self._begun, self._first = time.perf_counter(), epoch
         if not sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""Carry out one run: train with a checkpoint and curves, then save weights and record."""
+"""Train one run with a checkpoint and curves, save it, and write its features."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from eccl import __version__
 from eccl.errors import WithdrawalError
 from eccl.features.materialized import remove_other_weights
 from eccl.ledger.tombstones import require_no_pending_withdrawal, tombstones_mark
-from eccl.training.inputs.sources import Source
 from eccl.training.loop.curves import Curves
 from eccl.training.loop.resume import Checkpoint
 from eccl.training.loop.trainer import TrainingPlan, fit
-from eccl.training.runs import Run, RunIdentity, save_run
+from eccl.training.runs import Run, RunContext, save_run
 from eccl.training.session import Session
-from eccl.training.settings.config import OptimiserConfig
 
 
-def require_nobody_left(session: Session, before: str) -> None:
-    """Refuse to save a model of data that somebody left while it was trained: nothing would mark it."""
+def require_no_withdrawal(session: Session, before: str) -> None:
+    """Refuse to save a model of withdrawn participants: no tombstone would mark it as trained on their data.
+
+    Raises
+    ------
+    WithdrawalError
+        Participants withdrew since the mark `before`.
+    """
     require_no_pending_withdrawal(session.workspace)
     if tombstones_mark(session.workspace) != before:
         raise WithdrawalError(
@@ -27,44 +31,39 @@ def require_nobody_left(session: Session, before: str) -> None:
         )
 
 
-def carry_out(
+def train_run(
     session: Session,
-    identity: RunIdentity,
+    context: RunContext[Any, Any],
     plan: TrainingPlan,
-    optimiser: OptimiserConfig,
-    seed: int,
-    source: Source,
     record: Mapping[str, Any],
-    describe: Callable[[Run], object] = lambda run: None,
+    write_features: Callable[[Run], object] = lambda run: None,
 ) -> Run | None:
-    """Train a plan, save what came out, and let it describe every visit.
+    """Train a plan, save the network and write its features.
 
-    The checkpoint goes last: a kill while features are written costs the features, not the training.
+    The checkpoint is removed last: a kill while features are written costs the features, not the training.
 
     Parameters
     ----------
-    source
-        What is read while training; its order of reading decides which checkpoints fit.
     record
-        What run.json tells beside the common part: ``selection``, ``split_counts`` and the stage's own.
-    describe
-        Writes the stage's feature views with the saved run.
+        Entries of run.json beside the common ones: ``selection``, ``split_counts`` and the stage's own.
+    write_features
+        Writes the stage's feature views, given the saved run.
 
     Returns
     -------
     Run or None
         None in a process that only helped to train.
     """
-    runtime = session.runtime
-    arithmetic = {**runtime.record(), "streamed": source.block is not None, "threads": session.threads}
-    folder = session.workspace.checkpoints
+    runtime, identity, config = session.runtime, context.identity, context.config
+    arithmetic = {**runtime.record(), "streamed": plan.is_streamed, "threads": session.threads}
     kind = {**arithmetic, "code": __version__}
-    checkpoint = Checkpoint(folder, identity.run_id, runtime.config.checkpoint_seconds, kind)
-    left = tombstones_mark(session.workspace)
-    result = fit(plan, optimiser, seed, runtime, checkpoint, Curves(session.workspace.curves(identity.run)))
+    checkpoint = Checkpoint(session.workspace.checkpoints, identity.run_id, runtime.config.checkpoint_seconds, kind)
+    before = tombstones_mark(session.workspace)
+    curves = Curves(session.workspace.curves(identity.run))
+    result = fit(plan, config.optimiser, config.seed, runtime, checkpoint, curves)
     if not runtime.is_first:
         return None
-    require_nobody_left(session, left)
+    require_no_withdrawal(session, before)
     own = dict(record)
     metrics = {"selection": own.pop("selection"), **result.metrics}
     saved = save_run(
@@ -76,6 +75,6 @@ def carry_out(
         {"best_epoch": result.best_epoch, "metrics": metrics, "runtime": arithmetic, **own},
     )
     remove_other_weights(session.workspace.features, identity.run, saved.run_id, saved.record["weights_sha256"])
-    describe(saved)
+    write_features(saved)
     checkpoint.remove()
     return saved

@@ -1,10 +1,10 @@
-"""Checkpoints: where an interrupted run goes on.
+"""Checkpoints, from which an interrupted run continues.
 
 ::
 
-    .eccl/checkpoints/<run_id>.pt      written aside and renamed at the end of an epoch, removed once the run is saved
+    .eccl/checkpoints/<run_id>.pt      written whole at the end of an epoch, removed once the run is saved
 
-Randomness is seeded anew from (seed, epoch) in every epoch, so weights, optimiser and history are all there is to keep.
+Random numbers are seeded from (seed, epoch) in every epoch, so a checkpoint holds weights, optimiser and history alone.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Checkpoint:
     every_seconds
         Shortest time between two checkpoints.
     arithmetic
-        What else the weights depend on (precision, devices, order of the arrays, versions of torch and this code); a
-        checkpoint of another kind is told, and not continued.
+        Other settings that the weights depend on (precision, devices, order of the arrays, versions of torch and this code); a
+        checkpoint of another kind is reported and not continued.
     """
 
     def __init__(self, folder: Path, run_id: str, every_seconds: float, arithmetic: dict[str, Any]) -> None:
@@ -48,28 +48,28 @@ class Checkpoint:
         before, now = found["arithmetic"], self._arithmetic
         differs = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
         if differs:
-            told = ", ".join(f"{name} {before.get(name)} then, {now.get(name)} now" for name in differs)
-            print(f"a checkpoint of this run is not continued: {told}; training starts anew", flush=True)
+            changes = ", ".join(f"{name} {before.get(name)} then, {now.get(name)} now" for name in differs)
+            print(f"a checkpoint of this run is not continued: {changes}; training starts again", flush=True)
             return None
         state: dict[str, Any] = found["state"]
         return state
 
     def is_due(self) -> bool:
-        """Whether it is time for another one."""
+        """Whether the next checkpoint is due."""
         return time.monotonic() - self._last >= self._every
 
     def is_worthwhile(self) -> bool:
-        """Whether training took so long that its end should be kept until the features are written too."""
+        """Whether training took long enough to keep its end until the features are written."""
         return time.monotonic() - self._begun >= self._every
 
     def save(self, state: dict[str, Any]) -> None:
-        """Keep the state of a finished epoch."""
+        """Write the state of a finished epoch."""
         with aside(self.path) as temporary:
             torch.save({"arithmetic": self._arithmetic, "state": state}, temporary)
         self._last = time.monotonic()
 
     def remove(self) -> None:
-        """Forget it and those of earlier parameters of the run: everything is written."""
+        """Remove it and those of earlier parameters of the run."""
         run = self.path.name.rpartition("-")[0]
         for path in self.path.parent.glob(f"{run}-*.pt"):
             path.unlink()

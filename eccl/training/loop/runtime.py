@@ -1,7 +1,7 @@
-"""Where a stage computes: devices, precision and compilation, on Lightning Fabric.
+"""Devices, precision and compilation of a stage, on Lightning Fabric.
 
-None of it is part of a run's identity, although it moves the last digits, and what is drawn at random on each device: it
-comes from the command line or the environment of the machine, and is recorded in run.json.
+They are no part of a run's identity, although they change the last digits and the random numbers of each device: they
+come from the command line or the environment of the machine, and are recorded in run.json.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _YES = frozenset({"1", "true", "yes", "on"})
 
 @dataclass(frozen=True, slots=True)
 class RuntimeConfig:
-    """How this machine is used; every field has an environment variable ``ECCL_<NAME>``.
+    """Use of this machine; every field has an environment variable ``ECCL_<NAME>``.
 
     Parameters
     ----------
@@ -40,13 +40,13 @@ class RuntimeConfig:
         Processes, each with a GPU, or on a CPU with its share of the cores. Every batch is shared out over them, and
         losses are those of the whole batch. (A ResNet's batch normalisation sees its own device's part only.)
     precision
-        ``auto``: bf16 on a GPU, fp32 on a CPU (bf16 is several times slower there). ``fp32``, ``bf16``: as said.
+        ``auto``: bf16 on a GPU, fp32 on a CPU (bf16 is several times slower there). ``fp32``, ``bf16``: always.
     compile
         Compile the network; pays off on long runs on a GPU.
     deterministic
         On a GPU use only kernels that repeat to the bit, which are slower. A CPU always repeats.
     arrays
-        ``auto``: hold an array in memory if it fits into half of what is free. ``resident``, ``streamed``: as said.
+        ``auto``: hold an array in memory if it fits into half of what is free. ``resident``, ``streamed``: always.
     checkpoint_seconds
         Shortest time between two checkpoints, which are written at the end of an epoch.
     """
@@ -59,7 +59,7 @@ class RuntimeConfig:
     checkpoint_seconds: float = 60.0
 
     def problems(self) -> list[str]:
-        """Why this cannot be run; empty if it can."""
+        """Reasons why this cannot be used; empty if it can."""
         found = [] if self.devices >= 1 else [f"devices {self.devices} is not positive"]
         if self.precision not in PRECISIONS:
             found.append(f"precision {self.precision!r} is none of {', '.join(PRECISIONS)}")
@@ -77,7 +77,7 @@ def runtime_from_environment(environment: Mapping[str, str] = os.environ, **flag
     Raises
     ------
     ConfigError
-        A value cannot be read or used; all problems together.
+        Lists every value that cannot be read or used.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
@@ -95,7 +95,7 @@ def runtime_from_environment(environment: Mapping[str, str] = os.environ, **flag
     config = RuntimeConfig(**values)
     problems += config.problems()
     if problems:
-        raise ConfigError("the runtime cannot be used; mend all of it:\n  " + "\n  ".join(problems))
+        raise ConfigError("the runtime cannot be used; correct all of it:\n  " + "\n  ".join(problems))
     return config
 
 
@@ -105,7 +105,7 @@ class Runtime:
     Parameters
     ----------
     config
-        What to use.
+        Settings; default is one device.
     """
 
     def __init__(self, config: RuntimeConfig | None = None) -> None:
@@ -148,7 +148,7 @@ class Runtime:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes what the stage leaves behind."""
+        """Whether this process writes the stage's files."""
         return self.rank == 0
 
     @property
@@ -157,7 +157,7 @@ class Runtime:
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
 
     def record(self) -> dict[str, Any]:
-        """What run.json keeps of it."""
+        """Entry of run.json."""
         return {
             "devices": self.world,
             "precision": self.precision,
@@ -207,9 +207,9 @@ class Runtime:
         return wrapped, moved
 
     def seed(self, seed: int, *purpose: int) -> torch.Generator:
-        """Seed dropout and return a CPU generator for whatever else is drawn; both differ between processes.
+        """Seed dropout and return a CPU generator for all other random numbers; both differ between processes.
 
-        Seeds depend on nothing but the arguments and the rank, so an interrupted run goes on as if it had not been.
+        Seeds depend on nothing but the arguments and the rank, so an interrupted run continues with the numbers of an undisturbed one.
         """
         # A spawn key, because numpy takes trailing zeros of plain entropy for nothing.
         sequence = np.random.SeedSequence(seed, spawn_key=(*purpose, self.rank))

@@ -16,7 +16,6 @@ from eccl.training.inputs.sampling import Positions
 from eccl.training.loop.curves import Curves, EpochLines
 from eccl.training.loop.resume import Checkpoint
 from eccl.training.loop.runtime import Runtime
-from eccl.training.loop.schedule import learning_rate
 from eccl.training.settings.config import OptimiserConfig
 
 _NEVER_DECAYED = (
@@ -31,14 +30,14 @@ _NEVER_DECAYED = (
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """What a stage gives to the loop.
+    """Everything that the loop needs of a stage.
 
     Parameters
     ----------
     name
         Name of the run, for progress lines.
     network
-        What is saved, and whose best weights are kept.
+        Network that is saved, with its best weights.
     task
         Network and loss in one: called with what `inputs` returns, it returns named losses, of which ``loss`` is
         minimised.
@@ -49,7 +48,9 @@ class TrainingPlan:
     validate
         Named validation values; ``score`` is the one to raise. A NaN score never becomes the best one.
     announce
-        Told the batches of an epoch before it begins, for arrays that are read ahead.
+        Receives the batches of an epoch before it begins, for arrays that are read ahead.
+    is_streamed
+        Whether an array is read ahead in blocks; it decides the order of the batches.
     """
 
     name: str
@@ -59,11 +60,12 @@ class TrainingPlan:
     inputs: Callable[[Positions, torch.Generator], tuple[Tensor, ...]]
     validate: Callable[[], dict[str, float]]
     announce: Callable[[Sequence[Positions]], None] = field(default=lambda batches: None)
+    is_streamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What training gave; the network holds the weights of `best_epoch`.
+    """Result of training; the network holds the weights of `best_epoch`.
 
     Parameters
     ----------
@@ -97,13 +99,13 @@ def fit(
 ) -> Fit:
     """Train a network and leave the weights of its best validation epoch in it.
 
-    Selection and early stopping look at the validation split only; of equal scores the earlier epoch is kept. With a
-    checkpoint an interrupted run goes on after its last finished epoch and ends in the weights of an undisturbed one.
+    Selection and early stopping use the validation split only; of equal scores the earlier epoch is kept. With a
+    checkpoint an interrupted run continues after its last finished epoch and ends with the weights of an undisturbed one.
 
     Raises
     ------
     ConfigError
-        The loss of an epoch is not finite: training has diverged, and nothing is worth keeping.
+        The loss of an epoch is not finite: training has diverged, and nothing is saved.
     """
     bare = build_optimiser(plan.network, config)
     progress = _restore(plan.network, bare, checkpoint, runtime)
@@ -141,12 +143,37 @@ def fit(
 
 
 def to_json(value: Any) -> Any:
-    """Replace NaN and infinities, which JSON does not know, by None."""
+    """Replace NaN and infinities, which JSON does not have, by None."""
     if isinstance(value, dict):
         return {name: to_json(one) for name, one in value.items()}
     if isinstance(value, list):
         return [to_json(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def learning_rate(step: int, total_steps: int, warmup_steps: int, peak: float) -> float:
+    """Rate of one optimiser step.
+
+    Linear warm-up, then half a cosine to zero; steps are counted over the whole run.
+
+    Parameters
+    ----------
+    step
+        0-based step.
+    total_steps, warmup_steps
+        Length of the run and of its warm-up.
+    peak
+        Rate at the end of the warm-up.
+
+    Returns
+    -------
+    float
+        ``peak * (step + 1) / warmup_steps`` during the warm-up, then ``peak * (1 + cos(pi * progress)) / 2``.
+    """
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
 def _train_epoch(
@@ -176,7 +203,7 @@ def _train_epoch(
                 losses = task(*plan.inputs(batch, generator))
                 runtime.fabric.backward(losses["loss"] / len(group))
             for name, value in losses.items():  # weighted by the batch, so that a short one does not count more
-                # Summed on the device: asking for the number here would make every step wait for the GPU.
+                # Summed on the device: reading the number here would make every step wait for the GPU.
                 sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach().float() * len(batch)
             seen += len(batch)
         optimiser.step()
@@ -244,7 +271,7 @@ def _restore(
     network.load_state_dict(state["network"])
     optimiser.load_state_dict(state["optimiser"])
     if runtime.is_first:
-        print(f"goes on after epoch {len(state['history'])}, from a checkpoint", flush=True)
+        print(f"continues after epoch {len(state['history'])}, from a checkpoint", flush=True)
     return _Progress(state["best_state"], state["best_score"], state["best_epoch"], state["history"])
 
 

@@ -33,13 +33,14 @@ ALL = "all"
 """Task of one network for the traits and every disease."""
 DISEASES = TASKS[1:]
 """ICD-10 codes in the order of the columns of task ``all``, after the traits."""
+StageConfig = PretrainEcgConfig | PretrainCmrConfig | PretrainCmaeConfig | AlignConfig | ProbeConfig
 TASKLESS = ("pretrain_ecg", "pretrain_cmae")
 """Stages without a task."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingParams:
-    """What the stages take from params.yaml."""
+    """The part of params.yaml that the stages use."""
 
     name: str
     preset: Preset
@@ -85,7 +86,7 @@ def read_params(path: Path) -> dict[str, Any]:
 def resolve_params(
     content: Mapping[str, Any], preset_name: str | None = None, changes: Mapping[str, Any] = MappingProxyType({})
 ) -> tuple[TrainingParams | None, list[str]]:
-    """A preset of params.yaml's content with some changes, and everything that is wrong with it; None where something is.
+    """A preset of params.yaml's content with some changes, and everything that is wrong with it; None if anything is.
 
     Raises
     ------
@@ -110,7 +111,7 @@ def resolve_params(
 
 
 def label_problems(config: AlignConfig, tasks: Iterable[str]) -> list[str]:
-    """Why tasks have not the labels that the contrastive loss asks for; empty if they have."""
+    """Tasks without the labels that the contrastive loss needs, as problems; empty if there are none."""
     if config.alignment.loss != "label_aware" or config.contrastive_weight <= 0:
         return []
     without = [task for task in tasks if task not in DISEASES]
@@ -145,7 +146,7 @@ def _find(content: Any, path: list[str]) -> Any:
 
 
 def choose_preset(path: Path, name: str) -> None:
-    """Write a preset's name into params.yaml, where DVC looks for it; the change is git's to show.
+    """Write a preset's name into params.yaml, where DVC reads it; git shows the change.
 
     Raises
     ------
@@ -160,7 +161,7 @@ def choose_preset(path: Path, name: str) -> None:
 
 
 def check_devices(preset: Preset, devices: int) -> None:
-    """Refuse batches that cannot be shared out.
+    """Refuse batches that cannot be divided among the devices.
 
     Raises
     ------
@@ -174,5 +175,5 @@ def check_devices(preset: Preset, devices: int) -> None:
     wrong = [f"{name}: batch_size {size}" for name, size in sizes.items() if size % devices]
     if wrong:
         raise ConfigError(
-            f"{'; '.join(wrong)} cannot be shared out over {devices} devices; expected a multiple of {devices}"
+            f"{'; '.join(wrong)} cannot be divided among {devices} devices; expected a multiple of {devices}"
         )

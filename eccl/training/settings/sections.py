@@ -1,4 +1,4 @@
-"""Sections of a preset in params.yaml; every number of a run of the method stands there and none has a default here."""
+"""Sections of a preset in params.yaml; every number of a run is in that file, none has a default here."""
 
 from __future__ import annotations
 

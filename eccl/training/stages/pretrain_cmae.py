@@ -20,11 +20,10 @@ from eccl.training.inputs.sampling import Positions, chunks, epoch_batches
 from eccl.training.inputs.sources import GuardedSource, Source, open_source
 from eccl.training.inputs.teacher import Cines, load_cines
 from eccl.training.inputs.visits import cine_visits, paired_visits, recording_visits
-from eccl.training.loop.execution import carry_out
-from eccl.training.loop.runtime import Runtime
+from eccl.training.loop.execution import train_run
 from eccl.training.loop.tasks import CrossModalTask
 from eccl.training.loop.trainer import TrainingPlan
-from eccl.training.runs import Run, identify
+from eccl.training.runs import Run, RunContext
 from eccl.training.session import Session
 from eccl.training.settings.config import PretrainCmaeConfig
 
@@ -49,74 +48,71 @@ def run(session: Session) -> Run | None:
     train, val = (np.flatnonzero(is_used & (split == name)) for name in ("train", "val"))
     if len(train) < 2:
         raise ConfigError(f"the train split has {len(train)} pairs at `instances`; expected at least 2; ingest more")
-    params = {
-        "config": config.model_dump(),
-        "ecg_encoder": ecg_spec.model_dump(),
-        "cmr_encoder": cmr_spec.model_dump(),
-    }
-    identity = identify(STAGE, None, session.params.name, params, session.data_version, naming=session.naming)
-    session.runtime.seed(config.seed)
+    identity = session.identify(
+        STAGE, None, config, ecg_encoder=ecg_spec.model_dump(), cmr_encoder=cmr_spec.model_dump()
+    )
     # Both modalities in the order of the pairs, training pairs first: one position is one visit in either.
     held = np.concatenate([train, val])
-    mine = recordings.take(of_ecg[held])
-    ecg = GuardedSource(open_source(data, ECG.model_array, mine.row, session.runtime), mine.split)
-    seen = preset.pretrain_cmr.model_copy(update={"cine": config.cine})
-    pictures = load_cines(data, session.runtime, seen, of_cmr[held]).guarded()
-    module = CrossModalAutoencoder(ecg_spec, cmr_spec, config.autoencoder).to(session.device)
+    paired = recordings.take(of_ecg[held])
+    ecg = GuardedSource(open_source(data, ECG.model_array, paired.row, session.runtime), paired.split)
+    cine_config = preset.pretrain_cmr.model_copy(update={"cine": config.cine})
+    frames = load_cines(data, session.runtime, cine_config, of_cmr[held]).guarded()
+    network = CrossModalAutoencoder(ecg_spec, cmr_spec, config.autoencoder).to(session.device)
     record = {
         "selection": "loss" if len(val) else "last",
         "split_counts": {"train": {"visits": len(train)}, "val": {"visits": len(val)}},
     }
-    plan = _Autoencoding(module, ecg, pictures, len(train), config, session.runtime).plan(identity.run)
-    return carry_out(session, identity, plan, config.optimiser, config.seed, ecg, record)
+    context = RunContext(network, config, identity, None, session.runtime)
+    return train_run(session, context, _Autoencoding(context, ecg, frames, len(train)).plan(), record)
 
 
 @dataclass(frozen=True, slots=True)
 class _Autoencoding:
     """Inputs and validation of the stage; positions below `train_count` train."""
 
-    network: CrossModalAutoencoder
+    context: RunContext[CrossModalAutoencoder, PretrainCmaeConfig]
     ecg: Source
     cines: Cines
     train_count: int
-    config: PretrainCmaeConfig
-    runtime: Runtime
 
-    def plan(self, name: str) -> TrainingPlan:
+    def plan(self) -> TrainingPlan:
+        config, network = self.context.config, self.context.network
         shown = epoch_batches(
             np.arange(self.train_count),
             None,
-            batch_size=self.config.optimiser.batch_size,
-            negatives_per_case=1,
-            seed=self.config.seed,
+            batch_size=config.optimiser.batch_size,
+            seed=config.seed,
             drop_last=True,
             block=self.cines.frames.block,  # the cines are what is large
         )
-        task = CrossModalTask(self.network, self.runtime.gather)
-        return TrainingPlan(name, self.network, task, shown, self.inputs, self.validate, self.announce)
+        task = CrossModalTask(network, self.context.runtime.gather)
+        name, streamed = self.context.identity.run, self.ecg.block is not None
+        return TrainingPlan(name, network, task, shown, self.inputs, self.validate, self.announce, streamed)
 
     def announce(self, batches: Sequence[Positions]) -> None:
         self.ecg.expect(batches)
         self.cines.frames.expect(batches)
 
     def inputs(self, batch: Positions, generator: torch.Generator) -> tuple[Tensor, ...]:
-        changed = augment_ecg(self.ecg.batch(batch), self.config.augment, generator)
-        view = draw_views(len(batch), self.config.cine, generator)
-        return scale_ecg(changed, self.config.augment.scaling), self.cines.batch(batch, view)
+        config = self.context.config
+        changed = augment_ecg(self.ecg.batch(batch), config.augment, generator)
+        view = draw_views(len(batch), config.cine, generator)
+        return scale_ecg(changed, config.augment.scaling), self.cines.batch(batch, view)
 
     def validate(self) -> dict[str, float]:
         """Every loss of the validation split by batches, weighted by their size; ``score`` is the loss's negative."""
-        count, size = len(self.ecg) - self.train_count, self.config.optimiser.batch_size
+        config, runtime = self.context.config, self.context.runtime
+        count = len(self.ecg) - self.train_count
         if not count:
             return {"loss": float("nan"), "score": float("nan")}
-        task = CrossModalTask(self.network)  # each process scores batches of its own, so nothing is gathered
+        task = CrossModalTask(self.context.network)  # each process scores batches of its own, so nothing is gathered
         sums = torch.zeros(len(TERMS), device=self.ecg.device)
-        todo = self.runtime.share_list([self.train_count + batch for batch in chunks(count, size)])
-        self.announce(todo)
-        for batch in todo:
-            with self.runtime.autocast():
-                scaled = scale_ecg(self.ecg.batch(batch), self.config.augment.scaling)
+        batches = runtime.share_list([self.train_count + batch for batch in chunks(count, config.optimiser.batch_size)])
+        self.announce(batches)
+        for batch in batches:
+            with runtime.autocast():
+                scaled = scale_ecg(self.ecg.batch(batch), config.augment.scaling)
                 terms = task(scaled, self.cines.batch(batch, clean_view(len(batch))))
             sums += len(batch) * torch.stack([terms[name].float() for name in TERMS])
-        values = dict(zip(TERMS, (self.runtime.total(sums) / count).tolist(), strict=True))
+        values = dict(zip(TERMS, (runtime.total(sums) / count).tolist(), strict=True))
         return {**values, "score": -values["loss"]}

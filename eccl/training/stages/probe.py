@@ -1,4 +1,4 @@
-"""A linear model on the embeddings of ``align-traits``: what they hold without any further training of the encoder."""
+"""A linear model on the embeddings of ``align-traits``, without any further training of the encoder."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from eccl.errors import FeatureError
 from eccl.features.files import read_features
 from eccl.ledger.tombstones import tombstones_mark
 from eccl.models.probe import LinearProbe, fit_probe
+from eccl.training.compute_features import prediction_rows, write_tables
 from eccl.training.inputs.targets import TRAITS, TaskTargets, read_targets
 from eccl.training.inputs.teacher import order_vectors
 from eccl.training.inputs.visits import Visits, cine_visits, recording_visits
-from eccl.training.loop.execution import require_nobody_left
-from eccl.training.loop.scoring import score_task, selection_rule
+from eccl.training.loop.execution import require_no_withdrawal
+from eccl.training.loop.tasks import score_task, selection_rule
 from eccl.training.loop.trainer import to_json
-from eccl.training.outputs.compute_features import count_targets, predictions
-from eccl.training.outputs.rows import write_tables
-from eccl.training.runs import Run, identify, load_parent, load_weights, save_run
+from eccl.training.runs import Run, RunContext, count_targets, load_parent, load_weights, save_run
 from eccl.training.session import Session
 from eccl.training.settings.config import ProbeConfig
 from eccl.training.stages.align import select_pairs
@@ -48,9 +47,8 @@ def run(session: Session) -> Run | None:
     features = _embeddings(session, aligned, recordings)
     pairs, train, val = select_pairs(session, recordings, cines, targets, config.instances)
     train, val = pairs.ecg[train], pairs.ecg[val]
-    params = {"config": config.model_dump(), **targets.params()}
-    identity = identify(STAGE, task, session.params.name, params, session.data_version, [aligned], session.naming)
-    left = tombstones_mark(session.workspace)
+    identity = session.identify(STAGE, task, config, [aligned], **targets.params())
+    before = tombstones_mark(session.workspace)
     rule = selection_rule(task, targets.values[val])
     probe, chosen, history = _choose(features, targets, train, val, rule, config)
     record = {
@@ -68,16 +66,16 @@ def run(session: Session) -> Run | None:
         "feature_dim": int(features.shape[1]),
         **targets.record(),
     }
-    require_nobody_left(session, left)
+    require_no_withdrawal(session, before)
     saved = save_run(session.workspace, identity, probe, session.gate, "cpu", record)
-    outputs = probe.predict(features)
-    tables = predictions("", recordings, identity, outputs, targets.scaler)
+    context = RunContext(probe, config, identity, targets.scaler, session.runtime)
+    tables = prediction_rows(context, recordings, probe.predict(features))
     write_tables(session.workspace.features, identity.run, tables)
     return saved
 
 
 def rebuild(finished: Run) -> tuple[LinearProbe, ProbeConfig]:
-    """The linear layer of a finished run, from its own record and weights alone; it reads the parent's embeddings.
+    """Load the linear layer of a finished run, from its own record and weights alone; its input is the parent's embedding.
 
     Raises
     ------

@@ -188,10 +188,10 @@ def test_what_is_missing_is_said_and_the_rest_is_drawn(place: Workspace, drawn: 
 def test_before_is_what_the_stage_starts_from(place: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     started: dict[str, torch.Tensor] = {}
 
-    def keep(session: Any, identity: Any, plan: Any, *rest: Any) -> None:
+    def keep(session: Any, context: Any, plan: Any, *rest: Any) -> None:
         started.update({name: value.clone() for name, value in plan.network.state_dict().items()})
 
-    monkeypatch.setattr(align, "carry_out", keep)
+    monkeypatch.setattr(align, "train_run", keep)
     align.run(open_session(place, "align", "traits", variant=("eccl", 43)))
     network, _ = rebuild_start(place, load_run(place, "align-traits.eccl.s43"), Runtime())
     own = network.state_dict()

@@ -23,15 +23,14 @@ from eccl.features.files import read_features
 from eccl.features.materialized import FOLDER, is_covered, list_materializations, read_all_features
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.projection import Supervised
-from eccl.training.backfill import compute_rows as complete
+from eccl.training import runs
 from eccl.training.backfill import materialize as verb
 from eccl.training.backfill.materialize import Outcome, choose_runs, materialize, plan_materialization
 from eccl.training.inputs.augment import clean_view, scale_ecg
 from eccl.training.inputs.sources import ResidentArray
-from eccl.training.inputs.teacher import load_cines
+from eccl.training.inputs.teacher import load_cines, vectors_of
 from eccl.training.inputs.visits import Visits, cine_visits, recording_visits
 from eccl.training.loop.runtime import Runtime, RuntimeConfig
-from eccl.training.outputs.rows import vectors_of
 from eccl.training.runs import load_run, load_weights
 from eccl.training.session import open_session
 from eccl.training.stages import align
@@ -515,7 +514,7 @@ def test_new_rows_are_computed_in_the_precision_of_the_old_ones(
         used.append((runtime.precision, runtime.config.devices))
         return runtime
 
-    monkeypatch.setattr(complete, "Runtime", spy)
+    monkeypatch.setattr(runs, "Runtime", spy)
     materialize(workspace, ["align-I50"], RuntimeConfig(devices=2))
     assert used == [("fp32", 1), ("bf16", 1)]
     assert np.isfinite(vectors_of(added_rows(workspace, "ecg_embedding", "align-I50"))).all()

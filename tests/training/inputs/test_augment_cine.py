@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from eccl.training.inputs import resample
+from eccl.training.inputs import augment
 from eccl.training.inputs.augment import CineView, clean_view, draw_views, sample_cine, stable_views
 from eccl.training.inputs.visits import CineGeometry
 from eccl.training.settings.config import CineConfig
@@ -193,9 +193,9 @@ def test_both_ways_of_resampling_agree(size: int) -> None:
     frames = torch.randint(0, 256, (5, 7, 33, 21), dtype=torch.uint8, generator=generator)
     # Turned, enlarged, shrunk, and far enough out to leave the window.
     theta = torch.randn(5, 2, 3, generator=generator)
-    one, other = (way(frames, theta, size) for way in (resample._by_grid, resample._by_gather))
+    one, other = (way(frames, theta, size) for way in (augment._by_grid, augment._by_gather))
     assert one.shape == other.shape == (5, 7, size, size)
     torch.testing.assert_close(one, other, rtol=0, atol=2e-4)
     away = torch.tensor([[[0.1, 0.0, 50.0], [0.0, 0.1, -50.0]]])
-    for way in (resample._by_grid, resample._by_gather):
+    for way in (augment._by_grid, augment._by_gather):
         assert (way(frames[:1], away, size) == -1).all()

@@ -11,8 +11,8 @@ import torch
 
 from eccl.errors import FeatureError, SplitError
 from eccl.features.files import read_features, write_features
+from eccl.models.projection import FrozenEncoder
 from eccl.training.inputs.teacher import LiveTeacher, load_cached_teacher, load_live_teacher, open_teacher, teacher_key
-from eccl.training.loop.frozen import FrozenEncoder
 from eccl.training.runs import load_run
 from eccl.training.session import open_session
 from eccl.workspace import Workspace
@@ -27,7 +27,7 @@ def test_a_live_teacher_says_of_the_clean_view_what_is_cached(trained: Workspace
     cached, live = load_cached_teacher(session, cmr), load_live_teacher(session, cmr)
     seen = np.flatnonzero(cached.visits.split != "test")[:6]
     assert live.feature_dim == cached.feature_dim
-    torch.testing.assert_close(live.look(seen), cached.look(seen), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(live.features(seen), cached.features(seen), atol=1e-5, rtol=1e-4)
 
 
 def test_a_live_teacher_draws_a_fresh_view_every_time(trained: Workspace) -> None:
@@ -35,9 +35,9 @@ def test_a_live_teacher_draws_a_fresh_view_every_time(trained: Workspace) -> Non
     live = load_live_teacher(session, cmr)
     seen = np.flatnonzero(live.visits.split == "train")[:4]
     generator = torch.Generator().manual_seed(0)
-    one, other = live.draw(seen, generator), live.draw(seen, generator)
+    one, other = live.sample(seen, generator), live.sample(seen, generator)
     assert not torch.allclose(one, other)
-    assert torch.equal(one, live.draw(seen, torch.Generator().manual_seed(0)))
+    assert torch.equal(one, live.sample(seen, torch.Generator().manual_seed(0)))
     assert not one.requires_grad
 
 
@@ -46,10 +46,10 @@ def test_a_teacher_speaks_of_the_test_split_only_once_training_is_over(trained: 
     teacher = open_teacher(open_session(trained, "align", "I50"), load_run(trained, RUN), mode)
     test = np.flatnonzero(teacher.visits.split == "test")
     with pytest.raises(SplitError):
-        teacher.look(test)
+        teacher.features(test)
     with pytest.raises(SplitError):
-        teacher.draw(test, torch.Generator())
-    assert teacher.describe(test).shape == (len(test), teacher.feature_dim)
+        teacher.sample(test, torch.Generator())
+    assert teacher.features_of_any_split(test).shape == (len(test), teacher.feature_dim)
 
 
 def test_training_with_a_live_teacher_leaves_it_as_it_was(

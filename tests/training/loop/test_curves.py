@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from eccl.training.loop import curves as curves_module
 from eccl.training.loop.curves import Curves, EpochLines
 from eccl.training.runs import load_run
 from eccl.workspace import Workspace, shipped
@@ -62,27 +61,17 @@ def test_a_resumed_run_begins_with_what_it_remembers(tmp_path: Path) -> None:
     assert "val_auc" not in json.loads((tmp_path / "curves" / "metrics.json").read_text())
 
 
-def test_a_node_without_dvclive_writes_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def written(folder: Path) -> dict[str, object]:
-        curves = Curves(folder)
-        curves.start([{"epoch": 1, "learning_rate": 0.1, "train_loss": 3.0}])
-        curves.add({"epoch": 2, "learning_rate": 0.2, "train_loss": float("nan")})
-        curves.finish(1, {"learning_rate": 0.1, "train_loss": 3.0})
-        tables = {path.name: path.read_text().split() for path in (folder / "plots" / "metrics").iterdir()}
-        return {"summary": json.loads((folder / "metrics.json").read_text()), **tables}
-
-    with_dvclive = written(tmp_path / "one")
-    monkeypatch.setattr(curves_module.importlib.util, "find_spec", lambda name: None)
-    assert written(tmp_path / "other") == with_dvclive
-
-
-def test_no_repository_is_made_around_the_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
-    monkeypatch.chdir(tmp_path)
+def test_undefined_values_are_text_in_the_summary(tmp_path: Path) -> None:
     curves = Curves(tmp_path / "curves")
     curves.start([{"epoch": 1, "learning_rate": 0.1, "train_loss": 3.0}])
-    curves.finish(1, {"train_loss": 3.0})
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".git", "curves"]
+    curves.add({"epoch": 2, "learning_rate": 0.2, "train_loss": float("nan")})
+    assert json.loads((tmp_path / "curves" / "metrics.json").read_text()) == {
+        "learning_rate": 0.2, "train_loss": "nan", "step": 2,
+    }  # fmt: skip
+    curves.finish(1, {"learning_rate": 0.1, "train_loss": 3.0})
+    assert json.loads((tmp_path / "curves" / "metrics.json").read_text()) == {
+        "best_epoch": 1, "learning_rate": 0.1, "train_loss": 3.0, "step": 2,
+    }  # fmt: skip
 
 
 def test_every_stage_of_dvc_names_its_curves() -> None:

@@ -21,9 +21,9 @@ from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.mae import MaskedAutoencoder
 from eccl.models.projection import Aligned, Supervised
 from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, CrossModalSpec, DecoderSpec, EcgEncoderSpec, MaskingSpec
+from eccl.training.inputs.teacher import vectors_of
 from eccl.training.loop.runtime import Runtime, RuntimeConfig, runtime_from_environment
 from eccl.training.loop.tasks import AlignTask, CrossModalTask, SupervisedTask
-from eccl.training.outputs.rows import vectors_of
 from eccl.training.runs import load_run
 from eccl.training.session import open_session
 from eccl.training.settings.config import load_params

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from eccl.models.cmr_encoders import CmrEncoder
+from eccl.models.projection import FrozenEncoder
 from eccl.models.specs import CmrEncoderSpec
-from eccl.training.loop.frozen import FrozenEncoder
 
 SPECS = [
     CmrEncoderSpec(

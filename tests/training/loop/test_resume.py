@@ -49,7 +49,7 @@ def test_a_killed_stage_ends_in_the_same_bytes(
     assert len(torch.load(left, weights_only=True)["state"]["history"]) >= 3
     capsys.readouterr()
     assert train(workspace, *arguments) == 0
-    assert "goes on after epoch" in capsys.readouterr().out
+    assert "continues after epoch" in capsys.readouterr().out
     assert {**tree_of(workspace.models), **tree_of(workspace.features)} == undisturbed
     assert not list(workspace.checkpoints.glob("*.pt"))  # nothing is left once the run is saved
     run = stage if len(arguments) == 1 else f"{stage}-{arguments[-1]}"
@@ -76,7 +76,7 @@ def test_a_kill_while_features_are_written_costs_no_training(
     capsys.readouterr()
     assert train(workspace, "pretrain_cmr", "--task", "I50") == 0
     printed = capsys.readouterr().out
-    assert "goes on after epoch 2" in printed
+    assert "continues after epoch 2" in printed
     assert "epoch 1/2" not in printed
     assert {**tree_of(workspace.models), **tree_of(workspace.features)} == before
 
@@ -97,7 +97,7 @@ def test_a_checkpoint_of_other_arithmetic_is_not_continued(tmp_path: Path, capsy
     assert found is not None
     assert torch.equal(found["network"]["weight"], torch.ones(2))
     assert Checkpoint(tmp_path, "run-1", 0.0, {"precision": "bf16"}).load() is None
-    assert "not continued: precision fp32 then, bf16 now; training starts anew" in capsys.readouterr().out
+    assert "not continued: precision fp32 then, bf16 now; training starts again" in capsys.readouterr().out
     assert Checkpoint(tmp_path, "run-2", 0.0, {"precision": "fp32"}).load() is None
     mine.remove()
     assert mine.load() is None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eccl.training.loop.schedule import learning_rate
+from eccl.training.loop.trainer import learning_rate
 
 
 @given(total=st.integers(2, 400), share=st.floats(0, 0.99), peak=st.floats(1e-6, 1))

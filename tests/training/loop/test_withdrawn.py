@@ -1,4 +1,4 @@
-"""A stage whose participants leave while it is trained writes nothing."""
+"""A stage writes nothing if participants withdraw while it is trained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eccl.training.loop import execution
 from eccl.workspace import Workspace
 
 
-def test_a_model_of_data_that_somebody_left_is_not_saved(new_workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_of_withdrawn_participants_is_not_saved(new_workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     place: Workspace = new_workspace()
     written: list[str] = []
 
@@ -30,13 +30,10 @@ def test_a_model_of_data_that_somebody_left_is_not_saved(new_workspace: Any, mon
     monkeypatch.setattr(execution, "save_run", lambda *arguments: written.append("model"))
     before = tombstones_mark(place)
     with pytest.raises(WithdrawalError, match="withdrew while this stage was trained"):
-        execution.carry_out(
+        execution.train_run(
             session,  # type: ignore[arg-type]
-            identity,  # type: ignore[arg-type]
-            SimpleNamespace(network=None),  # type: ignore[arg-type]
-            None,  # type: ignore[arg-type]
-            0,
-            SimpleNamespace(block=None),  # type: ignore[arg-type]
+            SimpleNamespace(identity=identity, config=SimpleNamespace(optimiser=None, seed=0)),  # type: ignore[arg-type]
+            SimpleNamespace(network=None, is_streamed=False),  # type: ignore[arg-type]
             {"selection": "x"},
             lambda run: written.append("features"),
         )

@@ -12,7 +12,7 @@ from eccl.errors import VersionError
 from eccl.features.files import read_features, runs_of
 from eccl.models.ecg_vit import POOLING_WEIGHTS
 from eccl.training.backfill.missing_rows import views_of
-from eccl.training.outputs.rows import vectors_of
+from eccl.training.inputs.teacher import vectors_of
 from eccl.training.runs import RECORD, Run, load_run, select_prefix
 from eccl.training.session import open_session
 from eccl.training.settings.arms import load_arms
@@ -157,7 +157,7 @@ def started(arms: Workspace, variant: str) -> tuple[dict[str, torch.Tensor], Run
     assert start is not None
     torch.manual_seed(0)
     module = align.build(align.encoder_spec(start), config, None, 1)
-    align.start_encoder(module, start)
+    align.load_encoder(module, start)
     return module.encoder.state_dict(), start, all(one.requires_grad for one in module.parameters())
 
 

@@ -14,8 +14,8 @@ import torch
 from eccl.data.parts import data_version, read_table, write_parquet
 from eccl.features.files import read_features
 from eccl.training.backfill.missing_rows import views_of
-from eccl.training.loop import alignment, execution
-from eccl.training.outputs.rows import vectors_of
+from eccl.training.inputs.teacher import vectors_of
+from eccl.training.loop import execution
 from eccl.training.runs import Run, load_run
 from eccl.training.session import open_session
 from eccl.training.stages import align, pretrain_cmr
@@ -111,7 +111,7 @@ def test_without_a_contrastive_term_no_teacher_is_needed_and_no_projection_made(
 def test_flips_are_left_out_for_diseases_where_asked(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
     monkeypatch.setattr(
-        alignment,
+        align,
         "augment_ecg",
         lambda ecg, *_, flips: asked.append(flips) or ecg.float(),  # type: ignore[func-returns-value]
     )
@@ -122,8 +122,8 @@ def test_flips_are_left_out_for_diseases_where_asked(trained: Workspace, monkeyp
         monkeypatch.setattr(
             execution, "save_run", lambda *_: Run({"run_id": "r", "weights_sha256": "w"}, trained.models)
         )
-        monkeypatch.setattr(align, "describe_recordings", lambda *_: {})
-        monkeypatch.setattr(align, "project_cines", lambda *_: {})
+        monkeypatch.setattr(align, "recording_features", lambda *_: {})
+        monkeypatch.setattr(align, "cine_projections", lambda *_: {})
         align.run(session)
         assert set(asked) == {is_on}
 

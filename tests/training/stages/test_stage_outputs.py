@@ -16,15 +16,13 @@ from eccl.data.parts import data_version, read_table
 from eccl.features.files import read_features, runs_of
 from eccl.features.views import computed_views, declared_view
 from eccl.models.cmr_encoders import CmrEncoder
-from eccl.models.projection import Aligned, Supervised
+from eccl.models.projection import Aligned, FrozenEncoder, Supervised
 from eccl.training.inputs.augment import clean_view, scale_ecg, stable_views
 from eccl.training.inputs.sources import ResidentArray
-from eccl.training.inputs.teacher import Cines, load_cached_teacher, load_cines
+from eccl.training.inputs.teacher import Cines, load_cached_teacher, load_cines, vectors_of
 from eccl.training.inputs.visits import recording_visits
 from eccl.training.loop import execution
-from eccl.training.loop.frozen import FrozenEncoder
 from eccl.training.loop.trainer import TrainingPlan
-from eccl.training.outputs.rows import vectors_of
 from eccl.training.runs import load_run, load_weights
 from eccl.training.session import open_session
 from eccl.training.stages import align
@@ -182,7 +180,7 @@ def test_align_draws_one_cached_view_of_each_cine(trained: Workspace) -> None:
     for view in range(2):
         np.testing.assert_array_equal(teacher.augmented[view], vectors_of(cached.filter(number == view)))
     positions = np.tile(np.flatnonzero(teacher.visits.split != "test")[:5], 20)
-    drawn = teacher.draw(positions, torch.Generator().manual_seed(0))
+    drawn = teacher.sample(positions, torch.Generator().manual_seed(0))
     is_view = torch.stack([(drawn == teacher.augmented[view, positions]).all(dim=1) for view in range(2)])
     assert is_view.any(dim=0).all()
     assert 0.3 < is_view[0].float().mean() < 0.7  # each recording of a batch draws on its own

@@ -1,1 +1,0 @@
-"""Features computed by a trained network."""
