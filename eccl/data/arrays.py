@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eccl.errors import ChecksumError, ConfigError
 from eccl.data.files import aside, replace_file, temporary_prefix
+from eccl.errors import ChecksumError, ConfigError
 
 
 @dataclass(frozen=True, slots=True)

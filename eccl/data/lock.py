@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from eccl.errors import LockedError
 from eccl.data.files import told_when_full
+from eccl.errors import LockedError
 
 
 @contextmanager

@@ -62,12 +62,14 @@ def test_a_damaged_shard_is_found_and_repaired_to_the_same_bytes(kind: str, firs
     assert tree_of(whole.data) == first.whole
 
 
+@pytest.mark.slow
 def test_a_plain_ingest_does_not_hide_damage(first: Scenario, whole: Workspace) -> None:
     flip(whole.data / RAW_SHARD, at=0.3)
     run_ingest(whole, first.raw, workers=1)
     assert failed(whole) == {"ecg.zarr/raw"}
 
 
+@pytest.mark.slow
 def test_what_has_no_raw_file_any_more_is_counted_and_the_rest_is_repaired(
     first: Scenario, whole: Workspace, tmp_path: Path
 ) -> None:
@@ -87,6 +89,7 @@ def test_what_has_no_raw_file_any_more_is_counted_and_the_rest_is_repaired(
     assert tree_of(whole.data) == first.whole
 
 
+@pytest.mark.slow
 def test_a_repair_costs_no_good_record(first: Scenario, whole: Workspace, tmp_path: Path) -> None:
     raw = Path(shutil.copytree(first.raw, tmp_path / "raw"))
     lost = read_table(whole.data, "recordings").to_pylist()[0]
@@ -97,6 +100,7 @@ def test_a_repair_costs_no_good_record(first: Scenario, whole: Workspace, tmp_pa
     assert damage_of(whole.data)["ecg.zarr/clean"] == frozenset()
 
 
+@pytest.mark.slow
 def test_damage_of_a_superseded_row_is_counted(append: Scenario, tmp_path: Path) -> None:
     place = Workspace(Path(shutil.copytree(append.whole_at.parent, tmp_path / "workspace")))
     everything = {
@@ -113,6 +117,7 @@ def test_damage_of_a_superseded_row_is_counted(append: Scenario, tmp_path: Path)
     assert failed(place) == set()
 
 
+@pytest.mark.slow
 def test_an_append_does_not_seal_damage(append: Scenario, tmp_path: Path) -> None:
     place = append.copy_to(tmp_path / "workspace")
     tail = max((place.data / "cine.zarr/frames/c").iterdir(), key=lambda path: int(path.name)) / "0/0/0"
@@ -134,6 +139,7 @@ METADATA: dict[str, Callable[[Path], None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [
@@ -160,6 +166,7 @@ def spoil_part(path: Path, kind: str) -> None:
         flip(path, at=0.95, count=4096)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["recordings", "cines", "quarantine"])
 @pytest.mark.parametrize("kind", ["truncated", "flipped"])
 def test_a_lost_part_is_made_again_with_the_same_bytes(
@@ -184,6 +191,7 @@ def test_a_damaged_part_is_told_in_words(first: Scenario, whole: Workspace) -> N
     assert "dvc checkout data.dvc" in words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["traits", "pairs"])
 def test_a_damaged_table_is_made_again(table: str, first: Scenario, whole: Workspace) -> None:
     truncate(whole.data / f"tables/{table}.parquet")

@@ -14,6 +14,8 @@ import pytest
 
 from tests.faults.harness import ECCL, LONG, ROOT, Scenario, answer_of, begin, check_complete, check_instant
 
+pytestmark = pytest.mark.slow
+
 # With a limit on the size of a file instead of the disk's: works everywhere, and for every process of the run.
 LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, resource.RLIM_INFINITY)); "
 

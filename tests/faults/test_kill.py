@@ -23,10 +23,8 @@ from tests.faults.harness import (
     begin,
     check_complete,
     check_instant,
-    count_changes,
     hit,
     needs_proc,
-    wait_for,
 )
 from tests.support.workspaces import tree_of
 
@@ -47,9 +45,26 @@ TABLE = (
 )
 TRIES = 6
 
+KILLED_AFTER = """
+import os, signal
+from eccl.commands import main
+replace, count = os.replace, 0
+
+def count_then_kill(*arguments, **options):
+    global count
+    replace(*arguments, **options)
+    count += "/data/" in os.fspath(arguments[1])
+    if count == {replaced}:
+        os.killpg(0, signal.SIGKILL)
+
+os.replace = count_then_kill
+main()
+"""
+"""Run the command line; the whole process group is killed after some files of data/ were replaced."""
+
 Tally = list[tuple[str, str, str]]
 
-pytestmark = [needs_proc, pytest.mark.slow]
+pytestmark = needs_proc
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +78,7 @@ def tally() -> Iterator[Tally]:
     print()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(RUNS))
 def test_the_run_after_a_kill_ends_as_if_nothing_had_happened(
     seed: int, scenario_of: Callable[[str], Scenario], tally: Tally, tmp_path: Path
@@ -87,6 +103,7 @@ def test_the_run_after_a_kill_ends_as_if_nothing_had_happened(
         assert answer_of(place) == scenario.answer
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(RUNS < 50, reason="fewer than 50 runs; ECCL_LONG=1 makes 60")
 def test_kills_fell_everywhere(tally: Tally) -> None:
     phases = Counter(where for *_, where in tally)
@@ -94,24 +111,26 @@ def test_kills_fell_everywhere(tally: Tally) -> None:
     assert len(tally) == RUNS
 
 
-def test_a_killed_command_is_simply_typed_again(append: Scenario, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "replaced", [3, pytest.param(1, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)]
+)
+def test_a_killed_command_is_resumed_by_the_same_command(append: Scenario, tmp_path: Path, replaced: int) -> None:
     place = append.copy_to(tmp_path / "workspace")
-    command = ("ingest", str(append.raw), "--workers", "2")
-    changed = count_changes(place.data)
-    process = begin(ECCL, *command, cwd=place.root)
-    assert wait_for(lambda: changed() > 2, process)
-    os.killpg(process.pid, signal.SIGKILL)
+    command = ("ingest", str(append.raw), "--workers", "1")
+    process = begin(KILLED_AFTER.format(replaced=replaced), *command, cwd=place.root)
     process.communicate()
+    assert process.returncode == -signal.SIGKILL
     check_instant(place)
     assert answer_of(place) == append.answer
     again = begin(ECCL, *command, cwd=place.root)
-    out, words = again.communicate(timeout=120)
+    out, words = again.communicate()
     assert again.returncode == 0, words
     assert "(changed)" in out
     assert tree_of(place.data) == append.whole
     assert answer_of(place) != append.answer  # it is published, too
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_told_in_words(append: Scenario, tmp_path: Path) -> None:
     place = append.copy_to(tmp_path / "workspace")
     where, words = hit(append, place, "worker", Chance(0, 0.0), workers=2)

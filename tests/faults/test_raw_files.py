@@ -100,6 +100,7 @@ def ingest_while(place: Workspace, raw: Path, change: Path, content: bytes | Non
         return ingest.finish([ingest.work(batch) for batch in ingest.batches])
 
 
+@pytest.mark.slow
 def test_a_file_that_vanishes_after_it_was_listed(raw: Path, place: Workspace, tmp_path: Path) -> None:
     file = sorted(raw.iterdir())[0]
     kept = shutil.copy2(file, tmp_path / "kept")
@@ -114,6 +115,7 @@ def test_a_file_that_vanishes_after_it_was_listed(raw: Path, place: Workspace, t
     check_nothing_lost(place, raw)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "is_same_time",
     [
@@ -137,6 +139,7 @@ def test_a_file_that_is_cut_off_while_it_is_ingested(
     check_instant(place)
 
 
+@pytest.mark.slow
 def test_a_file_that_another_one_replaces_while_it_is_ingested(raw: Path, place: Workspace, tmp_path: Path) -> None:
     file = max(raw.iterdir(), key=lambda path: path.stat().st_size)
     kept = Path(shutil.copy2(file, tmp_path / "kept"))

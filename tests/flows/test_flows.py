@@ -73,6 +73,7 @@ def test_groups_and_names_become_stages_in_order() -> None:
         choose_stages(STAGES, ["alignn"])
 
 
+@pytest.mark.slow
 def test_training_stops_at_the_first_failure_and_resumes_there(
     place: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

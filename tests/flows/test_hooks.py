@@ -16,6 +16,8 @@ from eccl.errors import GateError
 from flows.support.hooks import HOOKS
 from tests.flows.server import Server
 
+pytestmark = pytest.mark.slow
+
 ID = str(9_000_017)
 
 

@@ -25,6 +25,8 @@ from flows.support.parameters import IngestParameters
 from tests.flows.server import Server
 from tests.support.workspaces import tree_of
 
+pytestmark = pytest.mark.slow
+
 BATCHES = [Batch("ecg", shard, ()) for shard in range(3)]
 
 

@@ -60,6 +60,7 @@ def test_only_input_and_output_is_tried_again(error: BaseException, wanted: bool
     assert is_worth_retrying(error) is wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("error", "runs"), [(OSError(28, "No space left"), 4), (GateError("failed"), 1)])
 def test_prefect_tries_again_with_longer_and_longer_waits(error: Exception, runs: int, prefect_server: Server) -> None:
     from prefect import flow
@@ -89,6 +90,7 @@ def test_limits_of_a_workspace_have_its_name(tmp_path: Path) -> None:
     assert workspace_tag(tmp_path / "a" / "study") != workspace_tag(tmp_path / "b" / "study")
 
 
+@pytest.mark.slow
 def test_the_server_keeps_stages_with_one_tag_apart(prefect_server: Server, tmp_path: Path) -> None:
     from prefect import flow, get_client
 

@@ -14,6 +14,8 @@ from eccl.evaluation.test_split.selection import selection_file
 from eccl.training.runs import load_run
 from eccl.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 SECTIONS = ["Origin", "Arm", "Performance", "Known limits", "Parameters"]
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
+import pytest
 from typer.testing import CliRunner
 
 from eccl.commands.app import app
@@ -16,6 +17,8 @@ from eccl.training.runs import load_run
 from eccl.workspace import Workspace
 from tests.support.cli import run_cli
 from tests.support.tiny_workspace import FIRST_EID
+
+pytestmark = pytest.mark.slow
 
 Files = tuple[Path, pl.DataFrame]
 

@@ -16,6 +16,8 @@ from eccl.training.loop.runtime import RuntimeConfig
 from eccl.workspace import Workspace
 from tests.inference.test_predict import read
 
+pytestmark = pytest.mark.slow
+
 Files = tuple[Path, pl.DataFrame]
 
 

@@ -25,6 +25,8 @@ from eccl.training.loop.runtime import RuntimeConfig
 from eccl.training.runs import load_run
 from eccl.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 Files = tuple[Path, pl.DataFrame]
 BATCH = 8  # of tiny_params
 

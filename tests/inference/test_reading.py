@@ -15,6 +15,8 @@ from eccl.ingest.record import Record, record_readers
 from eccl.simulate.files.corruption import ECG_CORRUPTIONS, corrupt_ecg
 from eccl.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 Files = tuple[Path, pl.DataFrame]
 
 

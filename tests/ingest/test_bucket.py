@@ -21,6 +21,8 @@ from eccl.workspace import Workspace
 from tests.support.s3 import Bucket, serve_s3
 from tests.support.workspaces import tree_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:

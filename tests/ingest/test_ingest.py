@@ -70,12 +70,14 @@ def test_ingesting_again_changes_no_byte(raw_cohort: Path, ingested: Workspace) 
     assert "nothing changed" in report.describe()
 
 
+@pytest.mark.slow
 def test_two_machines_make_the_same_bytes(raw_cohort: Path, ingested: Workspace, new_workspace: MakeWorkspace) -> None:
     other = new_workspace()
     run_ingest(other, raw_cohort, workers=1)
     assert tree_of(other.data) == tree_of(ingested.data)
 
 
+@pytest.mark.slow
 def test_flat_and_nested_folders_give_the_same_slots(
     raw_cohort: Path, ingested: Workspace, new_workspace: MakeWorkspace, tmp_path: Path
 ) -> None:
@@ -100,6 +102,7 @@ def test_a_withdrawn_participant_is_nowhere(raw_cohort: Path, ingested: Workspac
             assert not withdrawn & set(pq.read_table(table, columns=["eid"]).column(0).to_pylist()), table.name
 
 
+@pytest.mark.slow
 def test_who_withdraws_later_leaves_every_table_but_their_slots(
     raw_cohort: Path, new_workspace: MakeWorkspace, tmp_path: Path
 ) -> None:
@@ -124,6 +127,7 @@ def test_no_id_in_names_and_metadata(ingested: Workspace) -> None:
             assert not any(eid in path.read_text() for eid in eids)
 
 
+@pytest.mark.slow
 def test_new_files_fill_the_tail_and_touch_nothing_else(
     raw_cohort: Path, new_workspace: MakeWorkspace, tmp_path: Path
 ) -> None:
@@ -180,6 +184,7 @@ def test_committing_a_batch_twice_is_committing_it_once(
     assert tree_of(place.data) == tree_of(ingested.data)
 
 
+@pytest.mark.slow
 def test_a_refused_file_that_changes_and_is_refused_again_settles(new_workspace: MakeWorkspace, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()
@@ -195,6 +200,7 @@ def test_a_refused_file_that_changes_and_is_refused_again_settles(new_workspace:
     assert run_ingest(place, raw, workers=1, retry=True).kinds[0].quarantined == {"ecg_unknown_dialect": 1}
 
 
+@pytest.mark.slow
 def test_a_mended_file_leaves_quarantine(raw_cohort: Path, new_workspace: MakeWorkspace, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()
@@ -208,6 +214,7 @@ def test_a_mended_file_leaves_quarantine(raw_cohort: Path, new_workspace: MakeWo
     assert [row["reason"] for row in read_table(place.data, "exclusions").to_pylist()] == ["no_cine"]
 
 
+@pytest.mark.slow
 def test_tables_that_were_rolled_back_are_made_anew(
     raw_cohort: Path, ingested: Workspace, new_workspace: MakeWorkspace
 ) -> None:
@@ -219,6 +226,7 @@ def test_tables_that_were_rolled_back_are_made_anew(
     assert tree_of(place.data) == tree_of(ingested.data)
 
 
+@pytest.mark.slow
 def test_a_dangling_link_is_one_refused_file(raw_cohort: Path, new_workspace: MakeWorkspace, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()
@@ -238,6 +246,7 @@ def test_a_misnamed_withdrawal_list_stops_the_ingest(new_workspace: MakeWorkspac
         run_ingest(new_workspace(), raw, workers=1)
 
 
+@pytest.mark.slow
 def test_nobody_moves_to_another_split(raw_cohort: Path, new_workspace: MakeWorkspace) -> None:
     place = new_workspace()
     run_ingest(place, raw_cohort, workers=1)
@@ -253,6 +262,7 @@ def test_a_second_ingest_at_once_is_refused(raw_cohort: Path, new_workspace: Mak
         run_ingest(place, raw_cohort, workers=1)
 
 
+@pytest.mark.slow
 def test_a_damaged_shard_is_noticed(raw_cohort: Path, ingested: Workspace, tmp_path: Path) -> None:
     copy = tmp_path / "data"
     shutil.copytree(ingested.data, copy)

@@ -93,6 +93,7 @@ def test_a_mount_that_goes_away_refuses_nothing(
     assert run_ingest(place, raw, workers=1).kinds[0].written > 0
 
 
+@pytest.mark.slow
 def test_a_file_replaced_between_hash_and_content_waits(
     raw_cohort: Path, new_workspace: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_file_replaced_between_hash_and_content_waits(
     assert row["file_sha256"] == right(target)
 
 
+@pytest.mark.slow
 def test_reading_again_twice_is_reading_again_once(ingested: Workspace, raw_cohort: Path, filled: Workspace) -> None:
     for _ in range(2):
         run_ingest(filled, raw_cohort, workers=1, retry=True)
@@ -140,6 +142,7 @@ def test_threads_that_write_shards_share_no_name(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob(".tmp-*"))
 
 
+@pytest.mark.slow
 def test_a_writer_waits_for_a_batch_that_outlived_its_flow(tmp_path: Path) -> None:
     (tmp_path / "batches").mkdir()
     order: list[str] = []

@@ -30,6 +30,8 @@ import json, sys, time
 from pathlib import Path
 import duckdb
 from eccl.features.store import FeatureStore, open_store
+
+pytestmark = pytest.mark.slow
 root, way, stop = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 seen, rounds = {}, 0
 while not stop.exists() or not rounds:

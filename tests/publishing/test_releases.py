@@ -120,6 +120,7 @@ def test_names_of_one_day_are_numbered_and_versions_open_by_any_name(place: Work
         eccl.open(place.database, release="stable")
 
 
+@pytest.mark.slow
 def test_aliases_are_checked(place: Workspace) -> None:
     publish(place)
     for alias in ("latest", "2026"):
@@ -159,6 +160,7 @@ def test_retracting_the_only_release_leaves_none(place: Workspace) -> None:
         eccl.open(place.root)
 
 
+@pytest.mark.slow
 def test_old_releases_make_room_unless_an_alias_holds_them(place: Workspace) -> None:
     text = place.params_file.read_text()
     place.params_file.write_text(text.replace("keep_releases: 8", "keep_releases: 1"))
@@ -197,6 +199,7 @@ def test_diff_counts_what_was_added_removed_and_changed(place: Workspace) -> Non
     assert back["features.ecg_embedding", "align-I50"].removed == fresh.added
 
 
+@pytest.mark.slow
 def test_a_killed_publication_leaves_no_release(place: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     first = publish(place).release
     change_sex(place)
@@ -227,6 +230,7 @@ def test_lookups_are_by_value(place: Workspace, tmp_path: Path) -> None:
         assert not store.has_participant(pc.max(eids).as_py() + 1)
 
 
+@pytest.mark.slow
 def test_as_many_releases_are_kept_as_params_say(place: Workspace) -> None:
     for _ in range(11):
         publish(place, force=True)
@@ -235,6 +239,7 @@ def test_as_many_releases_are_kept_as_params_say(place: Workspace) -> None:
     assert [release.name for release in there] == [release.name for release in read_ledger(place).releases[-9:]]
 
 
+@pytest.mark.slow
 def test_a_file_that_no_ledger_lists_goes(place: Workspace) -> None:
     publish(place)
     (place.releases / "1999-01-01.duckdb").write_bytes(b"")

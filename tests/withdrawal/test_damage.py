@@ -27,6 +27,7 @@ def shard_of(study: Study, array: str) -> Path:
     return study.place.data / array / "c" / str(min(gone & kept)) / "0/0"
 
 
+@pytest.mark.slow
 def test_damage_of_a_shard_is_not_sealed_by_writing_it_anew(complete: Study, study: Study) -> None:
     shard = shard_of(study, "ecg.zarr/clean")
     content = bytearray(shard.read_bytes())
@@ -41,6 +42,7 @@ def test_damage_of_a_shard_is_not_sealed_by_writing_it_anew(complete: Study, stu
     assert values_left(study.place.root, study.gone) == []
 
 
+@pytest.mark.slow
 def test_changed_parameters_stand_in_nobodys_way(study: Study) -> None:
     text = study.place.params_file.read_text()
     for old, new in (
@@ -54,6 +56,7 @@ def test_changed_parameters_stand_in_nobodys_way(study: Study) -> None:
     assert withdraw(study.place, study.listed, study.raw).is_clean
 
 
+@pytest.mark.slow
 def test_a_store_that_cannot_be_opened_stops_it_before_the_first_change(study: Study) -> None:
     (study.place.releases / "broken.duckdb").write_bytes(b"no store")
     before = tree_of(study.place.root)
@@ -62,6 +65,7 @@ def test_a_store_that_cannot_be_opened_stops_it_before_the_first_change(study: S
     assert tree_of(study.place.root) | {".eccl/write.lock": ""} == before | {".eccl/write.lock": ""}
 
 
+@pytest.mark.slow
 def test_a_reader_keeps_what_it_has_open(study: Study) -> None:
     with duckdb.connect(str(study.place.database), read_only=True) as con:
         before = con.execute("SELECT count(*) FROM pairs").fetchall()
@@ -93,6 +97,7 @@ def test_an_empty_list_withdraws_nobody(study: Study, tmp_path: Path) -> None:
     assert not (study.place.ledger / "tombstones.json").exists()
 
 
+@pytest.mark.slow
 def test_tables_without_arrays_lose_their_rows_all_the_same(study: Study) -> None:
     for array in ("ecg.zarr", "cine.zarr"):
         shutil.rmtree(study.place.data / array)

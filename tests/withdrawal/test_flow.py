@@ -17,7 +17,7 @@ from tests.withdrawal.test_purge import held
 
 __all__ = ["prefect_server"]
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
 
 def test_a_withdrawal_ends_in_a_recorded_published_version(raw_cohort: Path, tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ def die_after(step: str) -> tuple[tuple[str, Callable[..., None]], ...]:
     return (*STEPS[: names.index(step) + 1 if step else 0], ("kill", killed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["", *(name for name, _ in STEPS)])
 def test_a_kill_between_steps(step: str, study: Study, undisturbed: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
@@ -113,6 +114,7 @@ def test_a_kill_between_steps(step: str, study: Study, undisturbed: Study, monke
     must_be_equal(study, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_kill_before_the_journal_goes(study: Study, undisturbed: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(workspace: Workspace, plan: object) -> None:
         certify(workspace, plan)  # type: ignore[arg-type]
@@ -127,6 +129,7 @@ def test_a_kill_before_the_journal_goes(study: Study, undisturbed: Study, monkey
     must_be_equal(study, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
 def test_a_kill_within_a_step(part: int, study: Study, counted: tuple[Study, int]) -> None:
     # Every file that changes is renamed into place: kills are spread over all of those renames, the last one included.

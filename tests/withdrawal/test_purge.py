@@ -28,6 +28,8 @@ from tests.support.runs import finish_run
 from tests.support.workspaces import tree_of
 from tests.withdrawal.conftest import Study
 
+pytestmark = pytest.mark.slow
+
 
 def dvc(place: Workspace, *arguments: str) -> str:
     command = [sys.executable, "-m", "dvc", *arguments]

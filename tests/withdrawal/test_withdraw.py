@@ -119,6 +119,7 @@ def test_others_keep_every_row_and_slot(complete: Study, cleaned: Study) -> None
     assert {row.success for row in check_slots(cleaned.place, 0)} == {True}
 
 
+@pytest.mark.slow
 def test_data_is_what_an_ingest_without_them_makes_in_the_same_slots(cleaned: Study, tmp_path: Path) -> None:
     fresh = Workspace(tmp_path / "fresh")
     fresh.tables.mkdir(parents=True)
@@ -164,6 +165,7 @@ def test_slots_read_as_zeros_and_stand_in_deletions(complete: Study, cleaned: St
     assert refused <= {(row["modality"], row["row"]) for row in deletions}
 
 
+@pytest.mark.slow
 def test_a_later_ingest_of_the_same_raw_files_brings_nobody_back(
     cleaned: Study, raw_cohort: Path, tmp_path: Path, complete: Study
 ) -> None:
@@ -177,6 +179,7 @@ def test_a_later_ingest_of_the_same_raw_files_brings_nobody_back(
     assert {name for name in before | now if before.get(name) != now.get(name)} <= {"tables/quarantine/table.parquet"}
 
 
+@pytest.mark.slow
 def test_a_new_participant_gets_no_deleted_slot(cleaned: Study, tmp_path: Path) -> None:
     study = copy_study(cleaned, tmp_path / "more")
     donor = read_table(study.place.data, "recordings").to_pylist()[0]["path"]
@@ -302,6 +305,7 @@ def test_a_dry_run_writes_nothing(study: Study) -> None:
     assert tree_of(study.place.root.parent) == before
 
 
+@pytest.mark.slow
 def test_nobody_to_withdraw_changes_nothing(cleaned: Study, tmp_path: Path) -> None:
     study = copy_study(cleaned, tmp_path / "again")
     before = tree_of(study.place.data) | tree_of(study.place.ledger) | tree_of(study.place.releases)
@@ -311,6 +315,7 @@ def test_nobody_to_withdraw_changes_nothing(cleaned: Study, tmp_path: Path) -> N
     assert tree_of(study.place.data) | tree_of(study.place.ledger) | tree_of(study.place.releases) == before
 
 
+@pytest.mark.slow
 def test_what_comes_back_with_an_older_version_goes_again(complete: Study, cleaned: Study, tmp_path: Path) -> None:
     study = copy_study(cleaned, tmp_path / "again")
     shutil.rmtree(study.place.data)
@@ -326,6 +331,7 @@ def test_what_comes_back_with_an_older_version_goes_again(complete: Study, clean
     assert values_left(study.place.root, study.gone) == []
 
 
+@pytest.mark.slow
 def test_a_redacted_release_says_so_itself(cleaned: Study) -> None:
     for file in cleaned.place.releases.glob("*.duckdb"):
         with duckdb.connect(str(file), read_only=True) as con:
@@ -333,6 +339,7 @@ def test_a_redacted_release_says_so_itself(cleaned: Study) -> None:
         assert said == [("2026-03-01-1", len({*cleaned.gone, STRANGER}))]
 
 
+@pytest.mark.slow
 def test_an_export_named_by_an_id_is_listed_without_it(study: Study) -> None:
     eid = min(study.gone)
     out = study.place.root.parent / f"{eid}.csv"
@@ -344,12 +351,14 @@ def test_an_export_named_by_an_id_is_listed_without_it(study: Study) -> None:
     assert "<id>.csv" in (study.place.ledger / "exports.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_a_list_of_tomorrow_is_of_today(study: Study) -> None:
     later = study.listed.with_name("w99999_20991231.csv")
     study.listed.rename(later)
     assert plan_withdrawal(study.place, later).since == date.today()
 
 
+@pytest.mark.slow
 def test_a_longer_list_withdraws_only_who_is_new(cleaned: Study, tmp_path: Path) -> None:
     study = copy_study(cleaned, tmp_path / "next")
     left = read_table(study.place.data, "pairs", ["eid"]).column(0).to_pylist()[0]
@@ -363,6 +372,7 @@ def test_a_longer_list_withdraws_only_who_is_new(cleaned: Study, tmp_path: Path)
     assert str(tombstones.since(min(study.gone))) == "2026-03-01"
 
 
+@pytest.mark.slow
 def test_without_raw_the_raw_files_stay_and_the_certificate_says_so(study: Study) -> None:
     before = tree_of(study.raw)
     outcome = withdraw(study.place, study.listed)
@@ -384,6 +394,7 @@ def test_what_is_left_behind_is_found_and_told(study: Study) -> None:
     assert found == {("notes.txt", "an id among its bytes"), ("letter.md", "an id among its bytes")}
 
 
+@pytest.mark.slow
 def test_exports_are_listed_with_their_rows(study: Study) -> None:
     out = export_pairs(study)
     held = sum(eid in study.gone for eid in pq.read_table(out).column("eid").to_pylist())
@@ -407,6 +418,7 @@ def test_a_list_that_cannot_be_read_touches_nothing(study: Study) -> None:
     assert after == before
 
 
+@pytest.mark.slow
 def test_without_the_key_nothing_goes_on(
     cleaned: Study, raw_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -419,6 +431,7 @@ def test_without_the_key_nothing_goes_on(
             withdraw(study.place, study.listed)
 
 
+@pytest.mark.slow
 def test_a_workspace_without_data_keeps_them_away_from_the_start(
     complete: Study, raw_cohort: Path, tmp_path: Path
 ) -> None:

@@ -44,6 +44,8 @@ from eccl.training.stages import align
 from eccl.workspace import Workspace
 from tests.support.tiny_workspace import FIRST_EID, build_workspace
 
+pytestmark = pytest.mark.slow
+
 ARMS = """
 reference: eccl
 seeds: [42, 43]

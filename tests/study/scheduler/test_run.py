@@ -30,6 +30,8 @@ from eccl.study.scheduler.pipeline import open_table
 from eccl.study.scheduler.run import hold, run_jobs
 from eccl.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 place = Workspace(Path(sys.argv[1]))
 table = open_table(place)
 jobs = list_jobs(table, ["ssl_only"], seeds=[42])

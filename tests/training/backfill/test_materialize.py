@@ -303,6 +303,7 @@ def test_neither_parameters_nor_training_data_of_today_matter(
     np.testing.assert_allclose(vectors_of(mine), vectors_of(theirs), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_changed_file_gets_a_new_row_and_the_old_one_stays(trained: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(trained)
     changed = (FIRST_EID, 2)
@@ -318,6 +319,7 @@ def test_a_changed_file_gets_a_new_row_and_the_old_one_stays(trained: Workspace,
     assert np.abs(np.diff(vectors_of(mine), axis=0)).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_cine_that_changed_twice_is_projected_as_it_is_now(trained: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(trained)
     add_visits(workspace, [], [(FIRST_EID, 3)], seed=9)
@@ -354,6 +356,7 @@ materialize(Workspace(__import__("pathlib").Path(sys.argv[1])), ["align-I50"])
 """
 
 
+@pytest.mark.slow
 def test_a_kill_while_rows_are_written_leaves_nothing_half(
     trained: Workspace, brought_up: tuple[Workspace, list[Outcome]], copy_of: Copy
 ) -> None:
@@ -379,6 +382,7 @@ def test_a_kill_while_rows_are_written_leaves_nothing_half(
     np.testing.assert_allclose(vectors_of(mine), vectors_of(theirs), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_trained_anew_ignores_what_its_predecessor_left(
     brought_up: tuple[Workspace, list[Outcome]], copy_of: Copy
 ) -> None:
@@ -399,6 +403,7 @@ def test_a_run_that_was_trained_anew_ignores_what_its_predecessor_left(
     assert materialize(workspace, ["align-traits"])[-1].added == {"cmr_projection": 1}
 
 
+@pytest.mark.slow
 def test_rows_of_other_weights_go_when_the_same_run_is_trained_elsewhere(trained: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(trained)
     gone = data_version(workspace.data)
@@ -549,6 +554,7 @@ def test_nobody_else_writes_meanwhile_and_no_withdrawal_waits(
     assert not (workspace.features / FOLDER).exists()
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_did(grown: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(grown)
 

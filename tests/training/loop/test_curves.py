@@ -86,6 +86,7 @@ def test_every_stage_of_dvc_names_its_curves() -> None:
         assert stage["plots"][0][f"reports/curves/{run}/plots"]["x"] == "step"
 
 
+@pytest.mark.slow
 def test_dvc_compares_and_draws_them(trained: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(trained)
 

@@ -117,6 +117,7 @@ def task_and_batch(name: str, gather: Callable[[Tensor], Tensor]) -> tuple[nn.Mo
     return AlignTask(network, "traits", config, gather), (ecg, target, torch.randn(8, 5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "size"), [("mae", 8), ("supervised", 8), ("align", 8), ("cross-modal", 8), ("supervised", 7)]
 )
@@ -158,6 +159,7 @@ def test_no_process_gets_an_empty_share(
         assert len(np.unique(np.concatenate(shares))) == sum(parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["traits", "I21"])
 def test_two_processes_end_in_the_network_of_one(trained: Workspace, copy_of: Copy, task: str) -> None:
     workspace = copy_of(trained)
@@ -216,6 +218,7 @@ def test_a_cpu_computes_in_fp32_unless_told() -> None:
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_a_compiled_network_is_saved_under_its_own_names(trained: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(trained)

@@ -18,6 +18,8 @@ from eccl.workspace import Workspace
 from tests.support.tiny_workspace import Copy, change_params, train
 from tests.support.workspaces import tree_of
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENT = {**os.environ, "ECCL_CHECKPOINT_SECONDS": "0", "PYTHONUNBUFFERED": "1"}
 STAGES = [["pretrain_ecg"], ["pretrain_cmr", "--task", "I50"], ["align", "--task", "I50"]]
 

@@ -21,6 +21,8 @@ from eccl.training.stages import align, probe
 from eccl.workspace import Workspace, shipped
 from tests.support.tiny_workspace import FIELDS, Copy, build_workspace, change_params, train
 
+pytestmark = pytest.mark.slow
+
 SEED = 43
 
 ORDER = (

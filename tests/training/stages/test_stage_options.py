@@ -24,6 +24,7 @@ from tests.support.tiny_workspace import FIELDS, Copy, build_workspace, change_p
 from tests.support.workspaces import tree_of
 
 
+@pytest.mark.slow
 def test_a_run_again_gives_the_same_bytes(trained: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(trained)
     before = {**tree_of(workspace.models), **tree_of(workspace.features)}
@@ -38,6 +39,7 @@ def test_a_run_again_gives_the_same_bytes(trained: Workspace, copy_of: Copy) -> 
     )
 
 
+@pytest.mark.slow
 def test_without_augmented_views_the_clean_ones_are_drawn(untrained: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(untrained)
     change_params(
@@ -60,6 +62,7 @@ def test_without_augmented_views_the_clean_ones_are_drawn(untrained: Workspace, 
     assert temperature != pytest.approx(0.1, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["resnet", "vit"])
 def test_a_baseline_encoder_walks_the_same_stages(untrained: Workspace, copy_of: Copy, kind: str) -> None:
     workspace = copy_of(untrained)
@@ -87,6 +90,7 @@ def test_a_baseline_encoder_walks_the_same_stages(untrained: Workspace, copy_of:
     assert load_run(workspace, "align-traits").record["teacher_dim"] == width
 
 
+@pytest.mark.slow
 def test_without_a_contrastive_term_no_teacher_is_needed_and_no_projection_made(
     trained: Workspace, copy_of: Copy
 ) -> None:
@@ -108,6 +112,7 @@ def test_without_a_contrastive_term_no_teacher_is_needed_and_no_projection_made(
     assert (features.shape, z_ecg.shape, outputs.shape) == ((2, 16), (2, 0), (2, len(FIELDS)))
 
 
+@pytest.mark.slow
 def test_flips_are_left_out_for_diseases_where_asked(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
     monkeypatch.setattr(
@@ -154,6 +159,7 @@ def permute(workspace: Workspace, table: str) -> None:
     write_gate(workspace)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "table", "score", "learned", "chance", "noise"),
     [("traits", "traits", "val_mean_r", 0.8, 0.0, 0.3), ("I21", "labels", "val_auc", 0.9, 0.5, 0.2)],
