@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from eccl.commands.app import app
+from eccl.data.parts import read_table
 from eccl.errors import EcclError, FeatureError, WorkspaceError
+from eccl.workspace import Workspace
+from tests.support.cli import run_cli
+from tests.support.tiny_workspace import Copy
 
 
 @pytest.mark.parametrize("verb", ["predict", "card"])
@@ -44,3 +50,18 @@ def test_without_runs_the_error_says_what_to_type(tmp_path: Path) -> None:
     assert "eccl train align" in str(unknown)
     assert "eccl train" in str(error_of("card", *place))
     assert not (tmp_path / "reports").exists()
+
+
+def test_a_model_gets_a_card_and_a_recording_predictions_without_the_training_data(
+    trained: Workspace, copy_of: Copy, raw_cohort: Path, ingested: Workspace
+) -> None:
+    place = copy_of(trained)
+    done = run_cli("card", cwd=place.root)
+    assert done.returncode == 0, done.stderr
+    assert "align-I50" in done.stdout
+    shutil.rmtree(place.data)
+    recording = read_table(ingested.data, "recordings").to_pylist()[0]
+    done = run_cli("predict", raw_cohort / recording["path"], "--model", "align-I50", "--json", cwd=place.root)
+    assert done.returncode == 0, done.stderr
+    (disease,) = json.loads(done.stdout)["diseases"]
+    assert disease["code"] == "I50"
