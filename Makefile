@@ -1,7 +1,7 @@
 # Two commands set everything up on a fresh machine: `make demo` and `make test`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
-# Test files at a time; each worker builds the simulated cohort once.
+# Test files at a time. What takes long to build is built once and shared by all workers (.pytest_cache/eccl).
 TEST_WORKERS ?= 2
 BIN := $(VENV)/bin
 export DO_NOT_TRACK := 1
@@ -10,7 +10,7 @@ export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
 export DVC_NO_ANALYTICS := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: install demo test lint docs bench lock clean
+.PHONY: install demo test test-all lint docs bench lock clean
 
 install: $(VENV)/.installed
 
@@ -25,8 +25,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: install
 	$(BIN)/eccl demo demo
 
+PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+
+# The default suite: some minutes. `make test-all` adds the tests that are marked slow.
 test: install
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+test-all: install
+	$(PYTEST) -m ""
 
 lint: install
 	$(BIN)/ruff check .

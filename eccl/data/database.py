@@ -12,8 +12,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from eccl.errors import SchemaError
 from eccl.data.parts import current_rows, read_table, table_files, write_parquet
+from eccl.errors import SchemaError
 from eccl.modalities import SLOT_TABLES
 from eccl.workspace import Workspace, shipped
 

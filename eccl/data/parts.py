@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from eccl.errors import ChecksumError, WorkspaceError
 from eccl.data.files import TEMPORARY_PREFIX, aside, sha256_file
+from eccl.errors import ChecksumError, WorkspaceError
 from eccl.modalities import MODALITIES, SLOT_TABLES
 
 PARTED = (*SLOT_TABLES, "quarantine")

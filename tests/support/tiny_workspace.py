@@ -178,7 +178,9 @@ def _write_cines(
 def _write_targets(
     workspace: Workspace, keys: list[tuple[int, int]], hidden: dict[Any, float], rng: np.random.Generator
 ) -> None:
-    names = [{"field_id": field, "title": f"trait {i}", "units": "mL", "trait_index": i} for i, field in enumerate(FIELDS)]
+    names = [
+        {"field_id": field, "title": f"trait {i}", "units": "mL", "trait_index": i} for i, field in enumerate(FIELDS)
+    ]
     _write_table(workspace, "fields", [*names, {"field_id": 31, "title": "Sex", "units": None, "trait_index": None}])
     traits, labels = [], []
     for number, key in enumerate(keys):
