@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import yaml
 
-from eccl.cards.arm import ArmNote, list_changes
 from eccl.cards.evidence import Evidence
 from eccl.cards.performance import Estimate, Scores
 from eccl.data.gate_result import gate_status
@@ -17,6 +16,7 @@ from eccl.evaluation.conventions import LONG_NAMES, SPLITS
 from eccl.evaluation.suppression import SMALLEST_GROUP, count_text, hide_small, is_score_told
 from eccl.inference.calibration import CONFIDENCE_Z
 from eccl.templates import render
+from eccl.training.settings.arms import tell_value
 
 DASH = "–"
 RULES = {"mean_r": "mean R", "auc": "AUC", "mean_r_auc": "mean of mean R and mean AUC", "loss": "loss"}
@@ -25,6 +25,22 @@ _METRICS = {"auc": "AUC", "brier": "Brier score", "ece": "expected calibration e
 _TRAITS = "82 traits of heart and aorta"
 
 Rows = list[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmNote:
+    """The arm or part that a run was trained as.
+
+    Parameters
+    ----------
+    description
+        See :func:`eccl.training.settings.arms.describe_variant`; None if neither the run nor the table contains it.
+    is_recorded
+        Whether the run itself recorded it; otherwise it is read from the present table.
+    """
+
+    description: Mapping[str, Any] | None
+    is_recorded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +89,7 @@ def write_card(
         record=record,
         evidence=evidence,
         arm=arm,
-        arm_changes=list_changes(arm),
+        arm_changes=_changes(arm),
         scaling=scaling,
         current_version=current_version,
         simulated=simulated,
@@ -89,6 +105,18 @@ def write_card(
         params=yaml.safe_dump(dict(record["params"]), default_flow_style=None, width=120),
         **_scores(evidence),
     )
+
+
+def _changes(arm: ArmNote | None) -> list[str]:
+    """List the changed parameters of an arm as Markdown, for example ``- `align.alignment.loss`: `triplet` ``."""
+    if arm is None or arm.description is None:
+        return []
+    return [f"`{key}`: {_value(value)}" for key, value in arm.description["changes"].items()]
+
+
+def _value(value: Any) -> str:
+    is_elsewhere = isinstance(value, Mapping) and set(value) == {"use"}
+    return f"`{tell_value(value)}`{' of the preset' if is_elsewhere else ''}"
 
 
 def _target(task: str | None) -> str:

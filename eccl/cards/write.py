@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eccl.cards.arm import read_arm
-from eccl.cards.card import write_card
+from eccl.cards.card import ArmNote, write_card
 from eccl.cards.evidence import gather
 from eccl.data.files import replace_file
 from eccl.data.parts import data_version
 from eccl.data.run_records import run_records
-from eccl.errors import FeatureError
+from eccl.errors import ConfigError, FeatureError
 from eccl.evaluation.suppression import is_simulated
 from eccl.inference.predict import tainted_runs
 from eccl.ledger.tombstones import require_no_pending_withdrawal
 from eccl.training.runs import RECORD, load_run
+from eccl.training.settings.arms import choose_naming, describe_variant, load_arms
 from eccl.workspace import Workspace
 
 
@@ -76,3 +76,34 @@ def _scaling(workspace: Workspace, record: Mapping[str, Any]) -> str | None:
         return _scaling(workspace, encoder.record) if encoder.run_id == parent["run_id"] else None
     found: str | None = record["params"]["config"].get("augment", {}).get("scaling")
     return found
+
+
+def read_arm(record: Mapping[str, Any], arms_file: Path) -> ArmNote | None:
+    """Read what a run was trained as; None for the workspace's own runs.
+
+    Only runs that did not record their arm need the experiment table.
+
+    Parameters
+    ----------
+    record
+        Content of run.json.
+    arms_file
+        The experiment table; it may be missing.
+
+    Raises
+    ------
+    ConfigError
+        The table is needed and has problems.
+    """
+    if record.get("variant") is None:
+        return None
+    if record.get("arm"):
+        return ArmNote(record["arm"], is_recorded=True)
+    if not arms_file.is_file():
+        return ArmNote(None, is_recorded=False)
+    table = load_arms(arms_file)
+    try:
+        naming = choose_naming(table, record["stage"], record["variant"], int(record["seed"]))
+    except ConfigError:  # the arm was removed from the table, or belongs to another stage now
+        return ArmNote(None, is_recorded=False)
+    return ArmNote(describe_variant(table, naming), is_recorded=False)

@@ -118,27 +118,10 @@ def count_failures(rows: Iterable[ValidationRow], severity: str | None = None) -
     return sum(not row.success and severity in {None, row.severity} for row in rows)
 
 
-RESULT_SCHEMA = pa.schema(
-    [
-        pa.field("data_version", pa.string(), nullable=False),
-        pa.field("suite", pa.string(), nullable=False),
-        pa.field("table_name", pa.string(), nullable=False),
-        pa.field("expectation", pa.string(), nullable=False),
-        pa.field("column_name", pa.string()),
-        pa.field("severity", pa.string(), nullable=False),
-        pa.field("success", pa.bool_(), nullable=False),
-        pa.field("element_count", pa.int64()),
-        pa.field("unexpected_count", pa.int64()),
-        pa.field("observed", pa.string()),
-        pa.field("expected", pa.string(), nullable=False),
-    ]
-)
-
-
 def to_table(rows: Sequence[ValidationRow], data_version: str) -> pa.Table:
     """Return the rows as a table with the columns of validation_results.sql."""
-    columns = {
-        name: [data_version] * len(rows) if name == "data_version" else [getattr(row, name) for row in rows]
-        for name in RESULT_SCHEMA.names
-    }
-    return pa.table(columns, schema=RESULT_SCHEMA)
+    from eccl.data.database import empty_table
+
+    schema = empty_table("validation_results").schema
+    values = [{name: getattr(row, name, data_version) for name in schema.names} for row in rows]
+    return pa.Table.from_pylist(values, schema=schema)

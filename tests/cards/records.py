@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eccl.cards.arm import ArmNote
-from eccl.cards.card import write_card
+from eccl.cards.card import ArmNote, write_card
 from eccl.cards.evidence import Evidence
 
 SHA = "0" * 64

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from eccl.cards.arm import read_arm
+from eccl.cards.write import read_arm
 from eccl.errors import ConfigError
 from eccl.training.settings.arms import choose_naming, describe_variant, load_arms
 from eccl.workspace import shipped

@@ -15,7 +15,6 @@ from benchmarks.big_cohort import time_suites, write_big_cohort
 from eccl.data.database import COHORT_TABLES, empty_table
 from eccl.errors import ConfigError, GateError
 from eccl.quality.frames import computed_columns, facts, frame_statements, read_limits, read_statements
-from eccl.quality.results import RESULT_SCHEMA
 from eccl.quality.suites import Suite, column_name, columns_of, load_suite, load_suites, suites_folder
 from eccl.workspace import Workspace, shipped
 
@@ -139,16 +138,6 @@ def test_every_not_null_column_has_a_null_check() -> None:
             c for found in suite.expectations if found["type"].endswith("not_be_null") for c in columns_of(found)
         }
         assert required - hidden <= checked, name
-
-
-def test_result_schema_is_the_ddl(cohort: ModuleType) -> None:
-    connection = duckdb.connect()
-    connection.execute((shipped("schemas") / "tables" / "validation_results.sql").read_text()).fetchall()
-    described = connection.execute("DESCRIBE validation_results").fetchall()
-    assert [row[0] for row in described] == RESULT_SCHEMA.names
-    assert [row[2] == "YES" for row in described] == [field.nullable for field in RESULT_SCHEMA]
-    types = {"VARCHAR": "string", "BOOLEAN": "bool", "BIGINT": "int64"}
-    assert [types[row[1]] for row in described] == [str(field.type) for field in RESULT_SCHEMA]
 
 
 def test_the_cohort_that_the_benchmark_measures_is_valid(tmp_path: Path) -> None:

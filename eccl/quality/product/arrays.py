@@ -6,7 +6,7 @@ import json
 import os
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from eccl.config import load_params
 from eccl.data.arrays import read_rows, verify_rows
 from eccl.data.layouts import array_specs
 from eccl.data.parts import read_files, read_table, table_files
@@ -120,77 +121,56 @@ def _check_array(workspace: Workspace, array: str, known: Committed, sample: int
     read, wrong = _read_back(workspace.data, array, layout, shards, known, sample)
     if wrong:
         several = ", ".join(str(shard) for shard in sorted(wrong)[:6]) + (", ..." if len(wrong) > 6 else "")
-        findings.append(
-            critical(
-                f"{count_of(sum(wrong.values()), 'slot')} of {read:,} read differ from their checksums, in shard {several}",
-                REPAIR,
-            )
+        what = (
+            f"{count_of(sum(wrong.values()), 'slot')} of {read:,} read differ from their checksums, in shard {several}"
         )
+        findings.append(critical(what, REPAIR))
     count = f"{count_of(len(known.checksums), 'slot')} in {count_of(len(shards), 'shard')}, {read:,} read back"
     return Node(array, count, tuple(findings))
 
 
-def _check_layout(workspace: Workspace, array: str, layout: Layout, known: Committed) -> list[Finding]:
-    from eccl.config import load_params
-
-    params = load_params(workspace.params_file)
-    beyond = sum(row >= layout.rows for row in known.checksums)
-    found: list[Finding] = []
-    if beyond:
-        found.append(
-            critical(
-                f"{count_of(beyond, 'row')} of the table are beyond the array's {layout.rows:,} slots: zarr.json is older than the parts",
-                "run `dvc checkout --force data.dvc`, or `eccl ingest RAW --repair`",
-            )
-        )
+def _check_layout(workspace: Workspace, array: str, layout: Layout, known: Committed) -> Iterator[Finding]:
+    if beyond := sum(row >= layout.rows for row in known.checksums):
+        what = f"{count_of(beyond, 'row')} of the table are beyond the array's {layout.rows:,} slots: zarr.json is older than the parts"
+        yield critical(what, "run `dvc checkout --force data.dvc`, or `eccl ingest RAW --repair`")
     if layout.rows % layout.shard_rows:
-        found.append(
-            critical(f"{layout.rows:,} slots are not a multiple of the shard size {layout.shard_rows:,}", REPAIR)
-        )
+        yield critical(f"{layout.rows:,} slots are not a multiple of the shard size {layout.shard_rows:,}", REPAIR)
     modality = next(one for one in MODALITIES if array in one.arrays)
-    spec = next(one for one in array_specs(modality, params) if one.name == array)
-    wanted, record = spec.shard_rows, spec.record_shape
+    specs = array_specs(modality, load_params(workspace.params_file))
+    wanted, record = next((one.shard_rows, one.record_shape) for one in specs if one.name == array)
     if (wanted, record) != (layout.shard_rows, layout.record):
-        found.append(
-            warning(
-                f"made with {layout.shard_rows} slots per shard of {layout.record}; params.yaml now has {wanted} of {record}",
-                "put the old values back into params.yaml, otherwise the next ingest is refused",
-            )
-        )
+        what = f"made with {layout.shard_rows} slots per shard of {layout.record}; params.yaml now has {wanted} of {record}"
+        yield warning(what, "put the old values back into params.yaml, otherwise the next ingest is refused")
     wide = layout.rows // layout.shard_rows
     if known.parts and wide > max(known.parts) + 1:
         what = f"prepared for {count_of(wide, 'shard')}, and parts commit {max(known.parts) + 1}: an ingest was interrupted"
-        found.append(note(what, "harmless; the next `eccl ingest RAW` fills them"))
-    return found
+        yield note(what, "harmless; the next `eccl ingest RAW` fills them")
 
 
-def _check_shards(layout: Layout, shards: frozenset[int], known: Committed) -> list[Finding]:
+def _check_shards(layout: Layout, shards: frozenset[int], known: Committed) -> Iterator[Finding]:
     needed = {row // layout.shard_rows for row in known.checksums}
-    found: list[Finding] = []
     if missing := needed - shards:
         rows = sum(row // layout.shard_rows in missing for row in known.checksums)
         what = f"{count_of(len(missing), 'shard')} missing on disk, with {count_of(rows, 'committed row')}"
-        found.append(critical(what, REPAIR))
+        yield critical(what, REPAIR)
     if extra := shards - needed - known.parts:
         what = f"{count_of(len(extra), 'shard')} without a part: written, and never committed"
-        found.append(note(what, "harmless; the next `eccl ingest RAW` writes them again"))
-    return found
+        yield note(what, "harmless; the next `eccl ingest RAW` writes them again")
 
 
 def _check_deleted(
     data: Path, array: str, layout: Layout, shards: frozenset[int], deleted: Sequence[int]
-) -> list[Finding]:
-    there = [row for row in deleted if row < layout.rows and row // layout.shard_rows in shards]
+) -> Iterator[Finding]:
+    readable = [row for row in deleted if row < layout.rows and row // layout.shard_rows in shards]
     filled = 0
-    for start in range(0, len(there), _AT_ONCE):
+    for start in range(0, len(readable), _AT_ONCE):
         try:
-            filled += sum(bool(np.any(record)) for record in read_rows(data, array, there[start : start + _AT_ONCE]))
+            filled += sum(bool(np.any(record)) for record in read_rows(data, array, readable[start : start + _AT_ONCE]))
         except ValueError:
             continue  # an unreadable shard fails its checksums
-    if not filled:
-        return []
-    what = f"{count_of(filled, 'slot')} that a withdrawal emptied contain data again"
-    return [critical(what, "run `eccl withdraw LIST` with their list again; it removes the data")]
+    if filled:
+        what = f"{count_of(filled, 'slot')} that a withdrawal emptied contain data again"
+        yield critical(what, "run `eccl withdraw LIST` with their list again; it removes the data")
 
 
 def _read_back(
@@ -222,12 +202,10 @@ def _choose(shard: int, rows: list[int], sample: int, shards: int) -> list[int]:
 
 
 def _shards(folder: Path, dimensions: int) -> frozenset[int]:
-    inner = "/".join("0" for _ in range(dimensions))
-    return frozenset(int(file.parts[-dimensions - 1]) for file in _shard_files(folder, inner))
-
-
-def _shard_files(folder: Path, inner: str) -> list[Path]:
-    return [file for file in (folder / "c").glob(f"*/{inner}") if file.parts[-inner.count("/") - 2].isdigit()]
+    """Numbers of the shards on disk: the first coordinate of ``c/<shard>/0/0``."""
+    files = (folder / "c").glob("/".join(["*", *["0"] * dimensions]))
+    numbers = (file.parts[-dimensions - 1] for file in files)
+    return frozenset(int(number) for number in numbers if number.isdigit())
 
 
 def layout_of(workspace: Workspace) -> dict[str, Any]:

@@ -10,18 +10,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eccl.cohort.splits import assign_splits
+from eccl.config import load_params
+from eccl.data.database import COHORT_TABLES, memory
 from eccl.data.files import TEMPORARY_PREFIX
 from eccl.data.gate_result import PASSED, read_gate_result
-from eccl.data.parts import PARTED, read_files, read_table, table_files
+from eccl.data.parts import PARTED, read_table, table_files
 from eccl.errors import ChecksumError, EcclError
 from eccl.ledger.tombstones import journal_path
 from eccl.ledger.withdrawn_check import require_nobody_returned
 from eccl.modalities import MODALITY_OF_KIND, SLOT_TABLES
 from eccl.quality.checks import CHECKED, check_schemas
+from eccl.quality.frames import read_statements, set_variables
 from eccl.quality.product.arrays import REPAIR, layout_of
 from eccl.quality.product.findings import Finding, Node, critical, note, warning
 from eccl.templates import count_of
-from eccl.workspace import Workspace
+from eccl.workspace import Workspace, shipped
 
 AGAIN = "run `eccl ingest RAW`, or bring the recorded version back with `dvc checkout --force data.dvc`"
 OPTIONAL = frozenset({"quarantine", "deletions"})
@@ -38,7 +41,7 @@ def check_tables(workspace: Workspace) -> list[Node]:
     """Check that every table exists, fits its schema, and has its rows in the right parts and splits."""
     problems = {row.table_name: str(row.observed) for row in check_schemas(workspace) if not row.success}
     nodes = []
-    for table in _tables():
+    for table in COHORT_TABLES:
         files = table_files(workspace.data, table)
         findings: list[Finding] = []
         if table in problems:
@@ -94,7 +97,7 @@ def check_files(workspace: Workspace) -> Node:
     """
     unexpected: Counter[tuple[str, str]] = Counter()
     total = 0
-    known = {f"tables/{table}.parquet" for table in _tables()}
+    known = {f"tables/{table}.parquet" for table in COHORT_TABLES}
     for path in workspace.data.rglob("*"):
         relative = path.relative_to(workspace.data)
         if path.is_dir() or any(part.startswith(TEMPORARY_PREFIX) for part in relative.parts):
@@ -122,12 +125,6 @@ def count_leftovers(workspace: Workspace) -> int:
     return sum(1 for folder in folders for _ in folder.rglob(f"{TEMPORARY_PREFIX}*"))
 
 
-def _tables() -> tuple[str, ...]:
-    from eccl.data.database import COHORT_TABLES
-
-    return COHORT_TABLES
-
-
 def _rows(files: list[Path]) -> int:
     total = 0
     for file in files:
@@ -139,8 +136,6 @@ def _rows(files: list[Path]) -> int:
 
 
 def _check_splits(workspace: Workspace) -> list[Finding]:
-    from eccl.config import load_params
-
     cohort = load_params(workspace.params_file).cohort
     rows = read_table(workspace.data, "splits", ["eid", "split"]).sort_by("eid")
     wanted = assign_splits(rows.column("eid").to_pylist(), cohort.split_key, cohort.split_shares)
@@ -157,17 +152,13 @@ def _check_splits(workspace: Workspace) -> list[Finding]:
 def _check_parts(workspace: Workspace, table: str, files: list[Path]) -> list[Finding]:
     layouts = layout_of(workspace)
     lengths = {layouts[array].shard_rows for name, array, _ in CHECKED if name == table and array in layouts}
-    found: list[Finding] = []
-    if len(lengths) == 1:
-        [length] = lengths
-        astray = 0
-        for file in files:
-            number = file.stem.rpartition("-")[2]
-            rows = read_files([file], ["row"]).column(0).to_pylist()
-            astray += sum(str(row // length).zfill(5) != number for row in rows)
-        if astray:
-            found.append(critical(f"{count_of(astray, 'row')} in the part of another shard", REPAIR))
-    return found
+    if len(lengths) != 1:
+        return []  # check_arrays reports it
+    fact = read_statements(shipped("schemas") / "product" / "tables.sql")["rows_in_other_parts"]
+    with memory() as connection:
+        set_variables(connection, {"files": [file.as_posix() for file in files], "shard_rows": lengths.pop()})
+        [(wrong,)] = connection.execute(fact.sql).fetchall()
+    return [critical(f"{count_of(wrong, 'row')} {fact.comment}", REPAIR)] if wrong else []
 
 
 def _place(relative: Path) -> str:
