@@ -1,4 +1,4 @@
--- Slots, raw files and quarantine. Each query gives one number; its limit is in schemas/expectations/facts.json.
+-- Slots, raw files and quarantine. Each query returns one number; its limit is in schemas/expectations/facts.json.
 
 -- name: recordings_in_deleted_slots
 SELECT count(*) FROM recordings SEMI JOIN (SELECT "row" FROM deletions WHERE modality = 'ecg') d USING ("row")
@@ -19,9 +19,9 @@ SELECT count(*) FROM (SELECT file_sha256 FROM recordings GROUP BY 1 HAVING count
 SELECT count(*) FROM (SELECT file_sha256 FROM cines GROUP BY 1 HAVING count(DISTINCT eid) > 1)
 
 -- name: quarantined_ecg_share
-WITH refused AS (SELECT count(*) AS n FROM quarantine WHERE kind = 'ecg')
-SELECT n / nullif(n + (SELECT count(*) FROM recordings), 0) FROM refused
+WITH quarantined AS (SELECT count(*) AS n FROM quarantine WHERE kind = 'ecg')
+SELECT n / nullif(n + (SELECT count(*) FROM recordings), 0) FROM quarantined
 
 -- name: quarantined_cine_share
-WITH refused AS (SELECT count(*) AS n FROM quarantine WHERE kind = 'cine')
-SELECT n / nullif(n + (SELECT count(*) FROM cines), 0) FROM refused
+WITH quarantined AS (SELECT count(*) AS n FROM quarantine WHERE kind = 'cine')
+SELECT n / nullif(n + (SELECT count(*) FROM cines), 0) FROM quarantined

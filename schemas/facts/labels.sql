@@ -1,4 +1,4 @@
--- Labels against the diagnoses and visits they come from. Each query gives one number; its limit is in
+-- Labels against the diagnoses and visits they come from. Each query returns one number; its limit is in
 -- schemas/expectations/facts.json.
 
 -- name: pairs_without_label

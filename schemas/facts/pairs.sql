@@ -1,4 +1,4 @@
--- Pairs and exclusions: an imaging visit is one or the other. Each query gives one number; its limit is in
+-- Pairs and exclusions: an imaging visit is one or the other. Each query returns one number; its limit is in
 -- schemas/expectations/facts.json. Columns in subqueries carry their table's name: a bare one that the table lacks
 -- would silently mean the outer query's.
 

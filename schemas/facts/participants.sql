@@ -1,24 +1,24 @@
--- Who is known, and when they visited. Each query gives one number; its limit is in schemas/expectations/facts.json.
+-- Participants and the dates of their visits. Each query returns one number; its limit is in schemas/expectations/facts.json.
 
--- name: recordings_of_strangers
+-- name: recordings_without_participant
 SELECT count(*) FROM recordings ANTI JOIN participants USING (eid)
 
--- name: cines_of_strangers
+-- name: cines_without_participant
 SELECT count(*) FROM cines ANTI JOIN participants USING (eid)
 
--- name: visits_of_strangers
+-- name: visits_without_participant
 SELECT count(*) FROM visits ANTI JOIN participants USING (eid)
 
--- name: traits_of_strangers
+-- name: traits_without_participant
 SELECT count(*) FROM traits ANTI JOIN participants USING (eid)
 
--- name: diagnoses_of_strangers
+-- name: diagnoses_without_participant
 SELECT count(*) FROM diagnoses ANTI JOIN participants USING (eid)
 
--- name: splits_of_strangers
+-- name: splits_without_participant
 SELECT count(*) FROM splits ANTI JOIN participants USING (eid)
 
--- name: labels_of_strangers
+-- name: labels_without_participant
 SELECT count(*) FROM labels ANTI JOIN participants USING (eid)
 
 -- name: visits_out_of_order
@@ -28,7 +28,7 @@ SELECT count(*) FROM visits a JOIN visits b USING (eid) WHERE a.instance < b.ins
 SELECT count(*) FROM visits v JOIN participants p USING (eid) WHERE v.visit_date > p.death_date
 
 -- name: visits_at_another_age
--- Completed years at the visit, from year and month of birth; a year is left for fields that round.
+-- Completed years at the visit, from year and month of birth; one year of tolerance for fields that round.
 SELECT count(*) FROM visits v JOIN participants p USING (eid)
 WHERE abs(v.age_years - date_diff('month', make_date(p.birth_year, coalesce(p.birth_month, 6), 15), v.visit_date) / 12)
     > CASE WHEN p.birth_month IS NULL THEN 1.75 ELSE 1.25 END

@@ -1,4 +1,4 @@
--- One split per participant, in the proportions of params.yaml. Each query gives one number; its limit is in
+-- One split per participant, in the proportions of params.yaml. Each query returns one number; its limit is in
 -- schemas/expectations/facts.json.
 
 -- name: participants_in_two_splits
@@ -13,8 +13,8 @@ SELECT count(*) FROM participants ANTI JOIN splits USING (eid)
 SELECT count(*) FROM (SELECT eid FROM recordings UNION SELECT eid FROM cines) i ANTI JOIN splits USING (eid)
 
 -- name: overlapping_split_buckets
-WITH span AS (SELECT split, min(bucket) AS low, max(bucket) AS high FROM splits GROUP BY split)
-SELECT count(*) FROM span a JOIN span b ON a.split < b.split AND a.low <= b.high AND b.low <= a.high
+WITH span AS (SELECT split, min(bucket) AS first, max(bucket) AS last FROM splits GROUP BY split)
+SELECT count(*) FROM span a JOIN span b ON a.split < b.split AND a.first <= b.last AND b.first <= a.last
 
 -- name: split_share_deviation
 -- Largest distance of a split's share from its target, in standard errors of a share among that many participants.

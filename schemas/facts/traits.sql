@@ -1,4 +1,4 @@
--- Traits, their dictionary, and what they must agree with. Each query gives one number; its limit is in
+-- Traits compared with their dictionary and with cines. Each query returns one number; its limit is in
 -- schemas/expectations/facts.json.
 
 -- name: traits_without_field

@@ -1,4 +1,4 @@
--- What the suite cines sees: the columns of its source, and these.
+-- Columns of the suite cines: those of its source, and these.
 
 -- name: source
 cines
@@ -38,7 +38,7 @@ greatest(matrix_rows * spacing_row_mm, matrix_columns * spacing_column_mm)
 slice_count * slice_step_mm
 
 -- name: box_shows_heart
--- The window's part that lies in the image must reach into the box.
+-- The part of the window inside the image must overlap the box.
 window_top + box_bottom > 0 AND window_left + box_right > 0
     AND window_top + box_top < matrix_rows AND window_left + box_left < matrix_columns
 

@@ -1,4 +1,4 @@
--- What the suite deletions sees: the columns of its source, and these.
+-- Columns of the suite deletions: those of its source, and these.
 
 -- name: source
 deletions

@@ -1,4 +1,4 @@
--- What the suite diagnoses sees: the columns of its source, and these.
+-- Columns of the suite diagnoses: those of its source, and these.
 
 -- name: source
 diagnoses

@@ -1,4 +1,4 @@
--- What the suite exclusions sees: the columns of its source, and these.
+-- Columns of the suite exclusions: those of its source, and these.
 
 -- name: source
 exclusions

@@ -1,4 +1,4 @@
--- What the suite fields sees: the columns of its source, and these.
+-- Columns of the suite fields: those of its source, and these.
 
 -- name: source
 fields

@@ -1,4 +1,4 @@
--- What the suite labels sees: the columns of its source, and these.
+-- Columns of the suite labels: those of its source, and these.
 
 -- name: source
 labels

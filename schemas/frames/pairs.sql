@@ -1,4 +1,4 @@
--- What the suite pairs sees: the columns of its source, and these.
+-- Columns of the suite pairs: those of its source, and these.
 
 -- name: source
 pairs

@@ -1,4 +1,4 @@
--- What the suite participants sees: the columns of its source, and these.
+-- Columns of the suite participants: those of its source, and these.
 
 -- name: source
 participants

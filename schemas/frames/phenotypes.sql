@@ -1,4 +1,4 @@
--- What the suite phenotypes sees: the columns of its source, and these.
+-- Columns of the suite phenotypes: those of its source, and these.
 
 -- name: source
 (SELECT eid, instance,

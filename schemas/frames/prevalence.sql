@@ -1,5 +1,5 @@
 -- Shares of participants that ever had a disease, in percent: one row for the cohort.
--- Simulated participants (ids from 9,000,000 up) are left out, because simulated cohorts are enriched with disease by
+-- Simulated participants (ids from 9,000,000 up) are excluded, because simulated cohorts are enriched with disease by
 -- default. A share is null, and not judged, among fewer than 2,000 participants: chance alone would take it out of its band.
 
 -- name: source

@@ -1,4 +1,4 @@
--- What the suite quarantine sees: the columns of its source, and these.
+-- Columns of the suite quarantine: those of its source, and these.
 
 -- name: source
 quarantine

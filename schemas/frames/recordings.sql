@@ -1,4 +1,4 @@
--- What the suite recordings sees: the columns of its source, and these.
+-- Columns of the suite recordings: those of its source, and these.
 
 -- name: source
 recordings

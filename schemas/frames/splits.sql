@@ -1,4 +1,4 @@
--- What the suite splits sees: the columns of its source, and these.
+-- Columns of the suite splits: those of its source, and these.
 
 -- name: source
 splits

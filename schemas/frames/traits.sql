@@ -1,4 +1,4 @@
--- What the suite traits sees: the columns of its source, and these.
+-- Columns of the suite traits: those of its source, and these.
 
 -- name: source
 traits

@@ -1,4 +1,4 @@
--- What the suite visits sees: the columns of its source, and these.
+-- Columns of the suite visits: those of its source, and these.
 
 -- name: source
 visits

@@ -1,4 +1,4 @@
--- What several frames say, said once.
+-- Macros that several facts and frames use.
 
 CREATE MACRO is_relative_path(path) AS
     coalesce(path <> '' AND NOT starts_with(path, '/') AND NOT contains(path, '\'), false);
@@ -11,7 +11,7 @@ CREATE MACRO is_placeholder_date(day) AS coalesce(
 CREATE MACRO stroke_volume_error(large, small, stroke) AS stroke - (large - small);
 CREATE MACRO ejection_fraction_error(large, small, ejection) AS ejection - 100 * (large - small) / nullif(large, 0);
 
--- No patient has such a value: volumes and sizes are positive, fractions are percentages, strains are below 200 %.
+-- No heart has such a value: volumes and sizes are positive, fractions are percentages, strains are below 200 %.
 CREATE MACRO is_impossible(field_id, found) AS NOT isfinite(found)
     OR (field_id BETWEEN 24100 AND 24140 AND found <= 0)
     OR (field_id IN (24103, 24109, 24113, 24117) AND found > 100)
@@ -26,6 +26,6 @@ CREATE MACRO names_visit(path, field, eid, instance) AS coalesce(
 
 CREATE MACRO is_flag_list(flags) AS coalesce(regexp_full_match(flags, '([a-z0-9_]+(,[a-z0-9_]+)*)?'), false);
 
--- What a device wrote: short enough to show, without control characters other than line ends and tabs.
+-- Text of a device: short enough to show, without control characters other than line ends and tabs.
 CREATE MACRO is_plain_text(words) AS
     coalesce(length(words) <= 10000 AND NOT regexp_matches(words, '[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]'), true);

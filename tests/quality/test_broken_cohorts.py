@@ -161,7 +161,7 @@ BROKEN = [
     Broken("height in m", _set_all("visits", "height_cm", 1.7), "visits", "height_cm", BETWEEN, "critical"),
     Broken("pressures swapped", _set_all("visits", "systolic_mmhg", 70.0), "visits", "systolic_mmhg, diastolic_mmhg", GREATER),
     Broken("no date", _set("visits", "visit_date", None), "visits", "visit_date", NULL, "warning"),
-    Broken("stranger", _stranger, "facts", "visits_of_strangers", MAX),
+    Broken("stranger", _stranger, "facts", "visits_without_participant", MAX),
     Broken("dead visitor", _set("participants", "death_date", date(2015, 1, 1)), "facts", "visits_after_death", MAX, "warning"),
     Broken("repeat before first", _set("visits", "visit_date", date(2031, 1, 1), 1), "facts", "visits_out_of_order", MAX, "warning"),
     Broken("died too early", _set("participants", "death_date", date(1987, 1, 1)), "participants", "death_year", BETWEEN, "warning"),
@@ -200,7 +200,7 @@ BROKEN = [
     Broken("false with a date", _set("labels", "date", date(2011, 1, 1), 4), "labels", "undecided_has_no_date", IN_SET),
     Broken("prevalent later", _set("labels", "date", date(2022, 1, 1), 1), "facts", "labels_on_the_wrong_side_of_the_visit", MAX),
     Broken("label of no visit", _set("labels", "instance", 3, 0), "facts", "labels_without_visit", MAX),
-    Broken("label of a stranger", _set("labels", "eid", 9_990_017, 0), "facts", "labels_of_strangers", MAX),
+    Broken("label of a stranger", _set("labels", "eid", 9_990_017, 0), "facts", "labels_without_participant", MAX),
     Broken("ill before birth", _set("diagnoses", "date", date(1940, 2, 2), 0), "facts", "diagnoses_before_birth", MAX, "warning"),
     Broken("ill after death", _set("participants", "death_date", date(2009, 1, 1), 0), "facts", "diagnoses_after_death", MAX, "warning"),
     # splits and pairs
