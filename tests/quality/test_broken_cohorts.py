@@ -1,4 +1,4 @@
-"""Every law of the data has a broken cohort here that turns its own expectation, and says how severe that is."""
+"""For every expectation on the data a broken cohort that violates it, and its severity."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _two_splits(tables: Tables) -> None:
     tables["splits"].append(tables["splits"][0] | {"split": "test", "bucket": 0.9})
 
 
-def _stranger(tables: Tables) -> None:
+def _unknown_participant(tables: Tables) -> None:
     tables["visits"].append(tables["visits"][0] | {"eid": 9_990_017})
 
 
@@ -93,7 +93,7 @@ def _lost_early(tables: Tables) -> None:
     tables["participants"][3]["lost_to_follow_up_on"] = date(1987, 1, 1)
 
 
-def _name_somebody(tables: Tables) -> None:
+def _name_participant(tables: Tables) -> None:
     tables["exclusions"][0]["detail"] = f"file of {tables['exclusions'][0]['eid']}"
 
 
@@ -153,7 +153,7 @@ BROKEN = [
     Broken("unknown reason", _set("quarantine", "reason", "bad_luck", 0), "quarantine", "reason", IN_SET),
     Broken("wrong kind", _set("quarantine", "kind", "ecg", 0), "quarantine", "reason_fits_kind", IN_SET),
     Broken("no remedy", _set("quarantine", "remedy", " ", 0), "quarantine", "has_remedy", IN_SET),
-    Broken("slot refused and committed", _set("quarantine", "row", 3, 0), "facts", "cine_slots_in_quarantine", MAX),
+    Broken("slot quarantined and committed", _set("quarantine", "row", 3, 0), "facts", "cine_slots_in_quarantine", MAX),
     # people and visits
     Broken("withdrawn id", _set("participants", "eid", -7), "participants", "eid_sign", BETWEEN),
     Broken("participant twice", _repeat("participants"), "participants", "eid", UNIQUE),
@@ -161,7 +161,7 @@ BROKEN = [
     Broken("height in m", _set_all("visits", "height_cm", 1.7), "visits", "height_cm", BETWEEN, "critical"),
     Broken("pressures swapped", _set_all("visits", "systolic_mmhg", 70.0), "visits", "systolic_mmhg, diastolic_mmhg", GREATER),
     Broken("no date", _set("visits", "visit_date", None), "visits", "visit_date", NULL, "warning"),
-    Broken("stranger", _stranger, "facts", "visits_without_participant", MAX),
+    Broken("unknown participant", _unknown_participant, "facts", "visits_without_participant", MAX),
     Broken("dead visitor", _set("participants", "death_date", date(2015, 1, 1)), "facts", "visits_after_death", MAX, "warning"),
     Broken("repeat before first", _set("visits", "visit_date", date(2031, 1, 1), 1), "facts", "visits_out_of_order", MAX, "warning"),
     Broken("died too early", _set("participants", "death_date", date(1987, 1, 1)), "participants", "death_year", BETWEEN, "warning"),
@@ -200,7 +200,7 @@ BROKEN = [
     Broken("false with a date", _set("labels", "date", date(2011, 1, 1), 4), "labels", "undecided_has_no_date", IN_SET),
     Broken("prevalent later", _set("labels", "date", date(2022, 1, 1), 1), "facts", "labels_on_the_wrong_side_of_the_visit", MAX),
     Broken("label of no visit", _set("labels", "instance", 3, 0), "facts", "labels_without_visit", MAX),
-    Broken("label of a stranger", _set("labels", "eid", 9_990_017, 0), "facts", "labels_without_participant", MAX),
+    Broken("label of an unknown participant", _set("labels", "eid", 9_990_017, 0), "facts", "labels_without_participant", MAX),
     Broken("ill before birth", _set("diagnoses", "date", date(1940, 2, 2), 0), "facts", "diagnoses_before_birth", MAX, "warning"),
     Broken("ill after death", _set("participants", "death_date", date(2009, 1, 1), 0), "facts", "diagnoses_after_death", MAX, "warning"),
     # splits and pairs
@@ -221,8 +221,8 @@ BROKEN = [
     Broken("trait count", _set("pairs", "trait_count", 81), "facts", "pairs_with_other_trait_count", MAX),
     Broken("gap", _set("pairs", "gap_days", 3), "facts", "pairs_with_other_gap", MAX),
     Broken("other date", _set("pairs", "visit_date", date(2018, 5, 1) + timedelta(40)), "facts", "pairs_with_other_visit_date", MAX),
-    Broken("exclusion names", _name_somebody, "exclusions", "names_participant", IN_SET),
-    Broken("refusal without reason", _set("exclusions", "detail", "found none", 1), "exclusions", "reason_fits_detail", IN_SET),
+    Broken("exclusion names", _name_participant, "exclusions", "names_participant", IN_SET),
+    Broken("quarantine without reason", _set("exclusions", "detail", "found none", 1), "exclusions", "reason_fits_detail", IN_SET),
     Broken("certificate unnamed", _unnamed_certificate, "deletions", "certificate", MATCH),
     Broken("visit before imaging", _set("pairs", "visit_date", date(2009, 1, 1)), "pairs", "visit_year", BETWEEN, "warning"),
     Broken("unfounded exclusion", _set("exclusions", "reason", "no_ecg", 0), "facts", "exclusions_contradicted", MAX),
@@ -263,7 +263,7 @@ def _labelled(tables: Tables, first: int, cases: dict[str, int]) -> None:
     ]
 
 
-def test_prevalences_are_judged_on_many_who_are_not_simulated(
+def test_prevalences_are_checked_among_many_real_participants(
     cohort: ModuleType, tables: Tables, run: Run, tmp_path: Path
 ) -> None:
     usual = {"I21": 55, "I42": 10, "I48": 97, "I50": 30}

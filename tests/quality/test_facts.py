@@ -1,4 +1,4 @@
-"""A fact whose table lacks a column cannot be computed: it must never bind to another table's column and say 0."""
+"""A fact whose table lacks a column cannot be computed: it must never bind to another table's column and return 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate's files: what they say, that they repeat, and that no participant can be read from them."""
+"""The gate's files: content, equal bytes for equal data, no participant's id."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def break_it(place: Workspace) -> None:
     database.write_table(place.data, "splits", changed)
 
 
-def test_the_simulated_cohort_is_green_and_its_reports_repeat_byte_for_byte(place: Workspace) -> None:
+def test_the_simulated_cohort_passes_and_its_reports_are_deterministic(place: Workspace) -> None:
     names = ("gate.json", "results.parquet", "summary.html")
     report = run_gate(place, extra_results=check_slots(place, 0))
     assert report.status == "passed", report.failures
@@ -51,7 +51,7 @@ def test_the_simulated_cohort_is_green_and_its_reports_repeat_byte_for_byte(plac
     assert [(place.gate / name).read_bytes() for name in names] == first
 
 
-def test_a_red_gate_refuses_names_nobody_and_records_an_override(place: Workspace) -> None:
+def test_a_failed_gate_blocks_training_contains_no_id_and_records_an_override(place: Workspace) -> None:
     break_it(place)
     report = run_gate(place)
     assert (report.status, report.is_passed) == ("failed", False)
@@ -89,6 +89,6 @@ def test_a_damaged_slot_is_a_critical_failure(place: Workspace) -> None:
     assert [(row.column_name, row.severity) for row in rows if not row.success] == [("frames_sha256", "critical")]
 
 
-def test_nothing_to_validate_is_said(tmp_path: Path) -> None:
+def test_a_workspace_without_data_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(GateError, match="nothing to validate"):
         run_gate(Workspace(tmp_path))

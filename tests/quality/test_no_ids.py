@@ -1,4 +1,4 @@
-"""No report names anybody, in whatever spelling, even of a cohort that fails everywhere and holds ids in every column."""
+"""No report contains an id in any spelling, even of a cohort that fails everywhere and has ids in every column."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def fill_with_ids(tables: Tables, cohort: ModuleType) -> None:
                     row[field.name] = eid
     tables["traits"].append(dict(tables["traits"][0]))
     tables["splits"].append(tables["splits"][0] | {"split": "test"})
-    for row in tables["labels"]:  # 2,000 and more who are not simulated, all of them ill
+    for row in tables["labels"]:  # 2,000 and more that are not simulated, all with the disease
         row["value"] = True
     tables["labels"] += [
         {"eid": number, "instance": 2, "code": "I50", "definition": "ever", "value": True} for number in range(1, 2100)

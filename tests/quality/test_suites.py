@@ -57,7 +57,7 @@ def test_file_is_canonical(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_library_reads_the_file_and_gives_the_same_back(file: Path) -> None:
+def test_the_library_reads_the_file_without_changes(file: Path) -> None:
     from eccl.quality.engine import Engine
 
     engine = Engine({})
@@ -74,7 +74,7 @@ def test_every_table_and_frame_has_a_suite(cohort: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("table", COHORT_TABLES)
-def test_every_column_is_checked_for_more_than_being_there(table: str) -> None:
+def test_every_column_has_a_check_beyond_its_presence(table: str) -> None:
     [suite] = [suite for suite in load_suites() if suite.name == table]
     checked = {
         column
@@ -147,14 +147,14 @@ def test_the_cohort_that_the_benchmark_measures_is_valid(tmp_path: Path) -> None
     assert {one.suite for one in times if one.rows == 1200} >= {"recordings", "cines", "visits", "pairs", "labels"}
 
 
-def test_a_statement_cannot_stand_twice(tmp_path: Path) -> None:
+def test_a_statement_must_be_unique(tmp_path: Path) -> None:
     file = tmp_path / "pairs.sql"
     file.write_text("-- name: one\nSELECT 1\n\n-- name: one\nSELECT 2\n")
     with pytest.raises(ConfigError, match="occurs twice"):
         read_statements(file)
 
 
-def test_suite_without_severity_is_refused(tmp_path: Path) -> None:
+def test_a_suite_without_severity_is_an_error(tmp_path: Path) -> None:
     expectation = {"type": "expect_column_to_exist", "kwargs": {"column": "eid"}, "notes": "A key."}
     file = tmp_path / "splits.json"
     file.write_text(json.dumps({"name": "splits", "meta": {"table": "splits"}, "expectations": [expectation]}))

@@ -17,7 +17,7 @@ from tests.support.workspaces import copy_data
 def make_whole(source: Workspace, folder: Path) -> Workspace:
     """Make it from an ingested cohort."""
     workspace = copy_data(source, folder)
-    _say_green(workspace)
+    _write_passed_gate(workspace)
     finish_every_run(workspace)
     for record in sorted(workspace.models.glob("*/run.json")):
         weights = record.with_name("weights.safetensors")
@@ -33,12 +33,12 @@ def make_whole(source: Workspace, folder: Path) -> Workspace:
 
 
 def copy_whole(source: Workspace, folder: Path) -> Workspace:
-    """A copy that a test may break; times are kept, because a store's fingerprint looks at them."""
+    """A copy that a test may break; times are kept, because a store's fingerprint contains them."""
     shutil.copytree(source.root, folder, dirs_exist_ok=True)
     return Workspace(folder)
 
 
-def _say_green(workspace: Workspace) -> None:
+def _write_passed_gate(workspace: Workspace) -> None:
     # Running the gate takes seconds, and what it finds is tested elsewhere.
     verdict = {"status": "passed", "data_version": data_version(workspace.data), "results_sha256": "0" * 64}
     counts = {"expectations": 9, "critical_failures": 0, "warnings": 0, "override": None}

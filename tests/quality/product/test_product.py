@@ -1,4 +1,4 @@
-"""The whole product: a sound one is drawn as sound, and everything that can be broken in it is found and told."""
+"""The check of the whole product: a sound product has no findings, and everything that can be broken is found."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def place(sound: Workspace, whole: ModuleType, tmp_path: Path) -> Workspace:
     return whole.copy_whole(sound, tmp_path / "product")  # type: ignore[no-any-return]
 
 
-# What each part of the check looks at; a broken product is checked by the part that ought to notice.
+# Parts of the check; a broken product is checked by the part that must notice it.
 PARTS: dict[str, Callable[[Workspace, str], Iterable[Node]]] = {
     "arrays": lambda place, _: check_arrays(place, 0),
     "tables": lambda place, _: check_tables(place),
@@ -54,9 +54,9 @@ def found_in(place: Workspace, part: str) -> list[tuple[str, Finding]]:
 def test_broken_product_is_noticed(broken: Broken, place: Workspace) -> None:
     broken.change(place)
     found = found_in(place, broken.part)
-    told = [(where, one) for where, one in found if broken.words in one.what]
-    assert told, found
-    _, finding = next((where, one) for where, one in told if where.startswith(broken.where))
+    reported = [(where, one) for where, one in found if broken.words in one.what]
+    assert reported, found
+    _, finding = next((where, one) for where, one in reported if where.startswith(broken.where))
     assert finding.severity == broken.severity
     assert "run `" in finding.remedy or finding.remedy.split()[0] in {"harmless;", "move", "put", "read", "bring"}
     people = {str(eid) for eid in read_table(place.data, "participants", ["eid"]).column(0).to_pylist()}
@@ -81,7 +81,7 @@ def test_a_sound_product_is_drawn_as_such(place: Workspace) -> None:
     assert written["tree"]["children"][0]["name"] == "data"
 
 
-def test_every_shard_is_looked_into_by_the_smallest_sample(place: Workspace) -> None:
+def test_the_smallest_sample_includes_every_shard(place: Workspace) -> None:
     for shard in (place.data / "ecg.zarr/raw/c").iterdir():
         (shard / "0/0").write_bytes(b"not a shard")
     [raw] = [node for node in check_arrays(place, 1) if node.name == "ecg.zarr/raw"]
@@ -105,13 +105,13 @@ def test_rows_are_counted_per_condition(place: Workspace) -> None:
     assert np.isfinite(pq.read_table(file).column("vector").combine_chunks().flatten().to_numpy()).all()
 
 
-def test_nothing_to_check_is_said(tmp_path: Path) -> None:
+def test_a_workspace_without_data_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("preset: demo\n")
     with pytest.raises(WorkspaceError, match="nothing to check"):
         check_product(Workspace(tmp_path))
 
 
-def test_marks_say_how_bad_it_is() -> None:
+def test_marks_show_the_worst_severity() -> None:
     bad, stale = Finding("critical", "it is gone", "run it"), Finding("warning", "it is old", "run it")
     tree = Node(".", "", (), (Node("a", "1 row"), Node("b", "2 rows", (stale, bad)), Node("c", "", (stale,))))
     assert draw(tree).splitlines() == [
