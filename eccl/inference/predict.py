@@ -214,26 +214,14 @@ def _named(tables: Tables, files: Sequence[str]) -> dict[str, pl.DataFrame]:
 
 
 def _with_margins(traits: pl.DataFrame, margins: Mapping[int, Margin], fields: pl.DataFrame) -> pl.DataFrame:
-    learned = traits["field_id"].unique(maintain_order=True).to_list()
-    found = [margins.get(field_id, NO_MARGIN) for field_id in learned]
-    known = pl.DataFrame(
-        {
-            "field_id": learned,
-            "margin": [None if np.isnan(one.margin) else one.margin for one in found],
-            "least": [one.least for one in found],
-            "most": [one.most for one in found],
-            "validation_visits": [shown_count(one.visits) for one in found],
-            "note": [note_on_margin(one) for one in found],
-        },
-        schema={
-            "field_id": pl.Int32,
-            "margin": pl.Float64,
-            "least": pl.Float64,
-            "most": pl.Float64,
-            "validation_visits": pl.Int64,
-            "note": pl.String,
-        },
-    )
+    numbers = {"field_id": pl.Int32, "margin": pl.Float64, "least": pl.Float64, "most": pl.Float64}
+    schema = {**numbers, "validation_visits": pl.Int64, "note": pl.String}
+    rows = []
+    for field_id in traits["field_id"].unique(maintain_order=True).to_list():
+        one = margins.get(field_id, NO_MARGIN)
+        margin = None if np.isnan(one.margin) else one.margin
+        rows.append((field_id, margin, one.least, one.most, shown_count(one.visits), note_on_margin(one)))
+    known = pl.DataFrame(rows, schema=schema, orient="row")
     return (
         traits.join(fields, on="field_id", how="left", maintain_order="left")
         .join(known, on="field_id", how="left", maintain_order="left")
