@@ -46,7 +46,7 @@ def test_the_interval_contains_nine_of_ten_new_values_of_any_distribution() -> N
 def test_a_known_curve_is_found_and_its_interval_holds_it() -> None:
     rng = np.random.default_rng(5)
     held, slopes, slope_held = [], [], []
-    for _ in range(300):
+    for _ in range(150):
         logit = rng.normal(1.0, 2.0, size=600)
         label = (rng.random(600) < sigmoid(-1.0 + 0.5 * logit)).astype(float)
         fitted = fit_platt(label, logit)
@@ -57,16 +57,16 @@ def test_a_known_curve_is_found_and_its_interval_holds_it() -> None:
         slope_held.append(fitted.slope_interval[0] <= 0.5 <= fitted.slope_interval[1])
         assert fitted.separates_cases
     assert np.mean(slopes) == pytest.approx(0.5, abs=0.03)
-    assert np.mean(held) == pytest.approx(0.95, abs=0.04)
-    assert np.mean(slope_held) == pytest.approx(0.95, abs=0.04)
+    assert np.mean(held) == pytest.approx(0.95, abs=0.06)
+    assert np.mean(slope_held) == pytest.approx(0.95, abs=0.06)
 
 
 def test_outputs_unrelated_to_the_disease_rarely_separate_cases() -> None:
     rng = np.random.default_rng(8)
     label = np.r_[np.ones(12), np.zeros(68)]
-    passed = [fitted.separates_cases for _ in range(600) if (fitted := fit_platt(label, rng.normal(size=80)))]
-    assert len(passed) == 600
-    assert np.mean(passed) <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / 600)
+    passed = [fitted.separates_cases for _ in range(250) if (fitted := fit_platt(label, rng.normal(size=80)))]
+    assert len(passed) == 250
+    assert np.mean(passed) <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / 250)
 
 
 @pytest.mark.parametrize(
