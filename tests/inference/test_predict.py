@@ -306,7 +306,7 @@ def test_all_comparisons_together_are_judged(study: Workspace, some: tuple[list[
     assert reference.cloud is not None
     cloud = replace(reference.cloud, distance=np.sort(np.random.default_rng(2).random(999) * 1e6))
     wide = replace(found, ranges=many, references=(replace(reference, cloud=cloud),))
-    middle = {one.measure: one.middle for one in many}
+    middle = {one.measure: one.median for one in many}
     usual = replace(some[0][0], columns={**some[0][0].columns, **middle})
     (row,) = wide.predict([usual]).recordings.to_dicts()
     assert row["distribution"] == "inside"
