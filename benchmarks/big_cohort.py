@@ -1,4 +1,4 @@
-"""A valid cohort of about half a million rows in every large table, made of whole columns; there are no arrays.
+"""A valid cohort of about half a million rows in every large table, built from whole columns; there are no arrays.
 
 A benchmark calls :func:`write_big_cohort` once and :func:`time_suites` as often as it likes.
 """

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from eccl.data import database
-from eccl.data.parts import data_version, part_path, write_parquet
+from eccl.data.parts import data_version, part_path, read_table, write_parquet
 from eccl.features.files import write_features
 from eccl.readers.tables.dictionary import fields_frame, load_dictionary
 from eccl.workspace import Workspace, shipped
@@ -81,7 +81,7 @@ def add_run(workspace: Workspace, run: str, views: dict[str, dict[str, Any]]) ->
     """
     version = data_version(workspace.data)
     run_id = f"{run}-{version[:12]}"
-    split = database.read_table(workspace.data, "splits")
+    split = read_table(workspace.data, "splits")
     count = split.num_rows
     keys = {
         "eid": split.column("eid"),

@@ -32,22 +32,22 @@ RUNS = 20
 ENTITIES, EVENTS = 100_000, 2_000_000
 
 
-def measure() -> list[Row]:
-    """All rows of this suite."""
+def measure(visits: int = VISITS, events: int = EVENTS, entities: int = ENTITIES) -> list[Row]:
+    """Measure all rows of this suite."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         rng = np.random.default_rng(0)
-        workspace = _workspace(root / "store", VISITS)
+        workspace = _workspace(root / "store", visits)
         for task in TASKS:
             views = {
-                "ecg_embedding": {"vector": rng.normal(size=(VISITS, 768)).astype(np.float32)},
-                "ecg_projection": {"vector": _unit(rng.normal(size=(VISITS, 256)).astype(np.float32))},
+                "ecg_embedding": {"vector": rng.normal(size=(visits, 768)).astype(np.float32)},
+                "ecg_projection": {"vector": _unit(rng.normal(size=(visits, 256)).astype(np.float32))},
             }
             add_run(workspace, f"align-{task}", views)
-        rows = [_publication(workspace, root)]
+        rows = [_publication(workspace, root, visits)]
         with eccl.open(workspace.root) as store:
             rows += [*_nearest(store, root), *_lineage(store), _to_numpy(store, root)]
-        return [*rows, *_joins(root)]
+        return [*rows, *_joins(root, visits, events, entities)]
 
 
 def _workspace(folder: Path, visits: int) -> Workspace:
@@ -59,7 +59,7 @@ def _unit(vectors: Any) -> Any:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def _publication(workspace: Workspace, root: Path) -> Row:
+def _publication(workspace: Workspace, root: Path, visits: int) -> Row:
     files = sorted(workspace.features.rglob("*.parquet"))
     target = root / "copies"
     target.mkdir()
@@ -70,7 +70,7 @@ def _publication(workspace: Workspace, root: Path) -> Row:
 
     ours, theirs = median_pair(again, lambda: copy_with_sync(files, target), 3)
     size = sum(file.stat().st_size for file in files)
-    config = f"{VISITS} visits x (768 + 256 floats) x {len(TASKS)} tasks, {size / 1e6:.0f} MB"
+    config = f"{visits} visits x (768 + 256 floats) x {len(TASKS)} tasks, {size / 1e6:.0f} MB"
     return Row("publish", "eccl publish", "read, write and fsync the same bytes", ours, theirs, "s", config)
 
 
@@ -179,27 +179,27 @@ def _to_numpy(store: FeatureStore, root: Path) -> Row:
     )
 
 
-def _joins(root: Path) -> list[Row]:
-    workspace = _workspace(root / "joins", VISITS)
+def _joins(root: Path, visits: int, events: int, entities: int) -> list[Row]:
+    workspace = _workspace(root / "joins", visits)
     rng = np.random.default_rng(2)
     history = {
-        "eid": rng.integers(FIRST, FIRST + VISITS, EVENTS),
-        "code": ["I489"] * EVENTS,
-        "date": np.datetime64("2005-01-01") + rng.integers(0, 7000, EVENTS),
-        "date_status": ["known"] * EVENTS,
-        "array_index": np.arange(EVENTS) % 30_000,
+        "eid": rng.integers(FIRST, FIRST + visits, events),
+        "code": ["I489"] * events,
+        "date": np.datetime64("2005-01-01") + rng.integers(0, 7000, events),
+        "date_status": ["known"] * events,
+        "array_index": np.arange(events) % 30_000,
     }
     database.write_table(workspace.data, "diagnoses", filled("diagnoses", history))
     for number in range(RUNS):
-        own = {"code": ["I50"] * VISITS, "probability": rng.random(VISITS), "logit": rng.normal(size=VISITS)}
+        own = {"code": ["I50"] * visits, "probability": rng.random(visits), "logit": rng.normal(size=visits)}
         add_run(workspace, f"align-{number:02d}", {"disease_prediction": own})
     publish(workspace)
     with eccl.open(workspace.root) as store:
-        return [*_visits_by_views(store, root), _entities_by_events(store, root)] if PEERS else []
+        return [*_visits_by_views(store, root), _entities_by_events(store, root, visits, entities)] if PEERS else []
 
 
 def _visits_by_views(store: FeatureStore, root: Path) -> list[Row]:
-    """One question in two ways: at the visits themselves, and at dates that happen to be theirs."""
+    """One question in two ways: at the visits themselves, and at dates that equal the visits'."""
     features = [f"disease_prediction:I50@align-{number:02d}" for number in range(RUNS)]
     entities = store.sql("SELECT eid, instance, visit_date AS event_timestamp FROM visits ORDER BY eid").pl()
 
@@ -233,21 +233,21 @@ def _visits_by_views(store: FeatureStore, root: Path) -> list[Row]:
                 median_seconds(lambda as_of=as_of: ours(as_of), 5),  # type: ignore[misc]
                 found["seconds"],
                 "s",
-                f"{VISITS} visits x {RUNS} views",
+                f"{entities.height} visits x {RUNS} views",
             )
         )
     return measured
 
 
-def _entities_by_events(store: FeatureStore, root: Path) -> Row:
+def _entities_by_events(store: FeatureStore, root: Path, visits: int, wanted: int) -> Row:
     rng = np.random.default_rng(3)
-    asked = pl.DataFrame(
+    drawn = pl.DataFrame(
         {
-            "eid": rng.integers(FIRST, FIRST + VISITS, ENTITIES),
-            "event_timestamp": np.datetime64("2015-01-01") + rng.integers(0, 2500, ENTITIES),
+            "eid": rng.integers(FIRST, FIRST + visits, wanted),
+            "event_timestamp": np.datetime64("2015-01-01") + rng.integers(0, 2500, wanted),
         }
     )
-    entities = asked.unique(maintain_order=True).with_columns(pl.col("event_timestamp").cast(pl.Date))
+    entities = drawn.unique(maintain_order=True).with_columns(pl.col("event_timestamp").cast(pl.Date))
 
     def ours() -> pl.DataFrame:
         frame: pl.DataFrame = store.get_historical_features(
@@ -259,8 +259,8 @@ def _entities_by_events(store: FeatureStore, root: Path) -> Row:
     folder.mkdir()
     stamp = pl.col("event_timestamp").cast(pl.Datetime("us", "UTC"))
     entities.with_columns(stamp).write_parquet(folder / "entities.parquet")
-    events = store.sql("SELECT eid, date AS event_timestamp, date AS last FROM features.diagnosis_history").pl()
-    events.with_columns(stamp, pl.col("last").cast(pl.Datetime("us", "UTC"))).write_parquet(folder / "events.parquet")
+    history = store.sql("SELECT eid, date AS event_timestamp, date AS last FROM features.diagnosis_history").pl()
+    history.with_columns(stamp, pl.col("last").cast(pl.Datetime("us", "UTC"))).write_parquet(folder / "events.parquet")
     found = _peer("join", {"folder": str(folder), "views": {"events": "last"}})
     keys = ["eid", "event_timestamp"]
     theirs = pl.read_parquet(found["answer"]).with_columns(pl.col("event_timestamp", "last").cast(pl.Date)).sort(keys)
@@ -272,7 +272,7 @@ def _entities_by_events(store: FeatureStore, root: Path) -> Row:
         median_seconds(ours, 5),
         found["seconds"],
         "s",
-        f"{entities.height:,} entities x {EVENTS:,} events",
+        f"{entities.height:,} entities x {history.height:,} events",
     )
 
 

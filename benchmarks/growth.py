@@ -44,7 +44,7 @@ class Memory:
     peaks: dict[str, float] = field(default_factory=dict)
 
     def sample(self) -> None:
-        """Look at this process and all below it."""
+        """Measure this process and all its children."""
         for pid, command in _family(os.getpid()):
             role = next((role for part, role in _ROLES.items() if part in command), None)
             if pid == os.getpid():

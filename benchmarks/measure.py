@@ -45,7 +45,7 @@ def median_seconds(work: Callable[[], Any], repeats: int) -> float:
 
 
 def median_pair(subject: Callable[[], Any], reference: Callable[[], Any], repeats: int) -> tuple[float, float]:
-    """Median times of two calls that take turns, so that a busy moment of the machine hits both."""
+    """Return median times of two calls that take turns, so that a busy moment of the machine affects both."""
     subject(), reference()
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
@@ -57,7 +57,7 @@ def median_pair(subject: Callable[[], Any], reference: Callable[[], Any], repeat
 
 
 def origin() -> tuple[str, str]:
-    """Machine and commit of this run; a dirty tree is marked."""
+    """Return machine and commit of this run; a dirty tree is marked."""
     git = ["git", "describe", "--always", "--abbrev=10", "--dirty"]
     commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
     return (

@@ -1,4 +1,4 @@
-"""Raw ECG files in any number: a few hundred simulated recordings, hard-linked under as many names as are asked for.
+"""Raw ECG files in any number: a few hundred simulated recordings, hard-linked under as many names as wanted.
 
 Reading, cleaning, compressing and writing cost what they cost for distinct files; disk space does not.
 """

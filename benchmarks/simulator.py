@@ -40,7 +40,7 @@ def straight_into_data(participants: int = PARTICIPANTS, repeats: int = 1) -> Ro
         simulate_cohort(raw, config, workers=1)
         run_ingest(place, raw, workers=1)
 
-    ours, theirs = (median_seconds(_anew(work), repeats) / participants for work in (direct, through_files))
+    ours, theirs = (median_seconds(_in_empty_folders(work), repeats) / participants for work in (direct, through_files))
     return Row(
         "simulated participant",
         "eccl.simulate.direct.simulate_into",
@@ -52,7 +52,7 @@ def straight_into_data(participants: int = PARTICIPANTS, repeats: int = 1) -> Ro
     )
 
 
-def _anew(work: Callable[[Path, Workspace], None]) -> Callable[[], None]:
+def _in_empty_folders(work: Callable[[Path, Workspace], None]) -> Callable[[], None]:
     """The same work in an empty folder and workspace at every call."""
 
     def run() -> None:

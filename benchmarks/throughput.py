@@ -181,7 +181,7 @@ def _cases(stages: list[str], batches: list[int], compiled: list[bool]) -> Itera
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure every combination and write the table; what does not fit into memory is told and left out."""
+    """Measure every combination and write the table; a case that does not fit into memory is printed and left out."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__.partition("\n")[0])
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))

@@ -55,7 +55,7 @@ def measure() -> list[Row]:
     """All rows, the lightest first."""
     torch.manual_seed(0)
     Runtime()
-    # The augmentation first: large networks leave memory behind that whoever comes later finds ready.
+    # The augmentation first: large networks leave memory behind that later measurements would find ready.
     return [augmentation(), groups(), *waiting(), *aligned_steps(), mae_step()]
 
 
@@ -243,7 +243,7 @@ def mae_step() -> Row:
 
 
 class PlainMae(nn.Module):
-    """He et al.'s autoencoder with the paper's numbers and nothing else: the reference of :func:`mae_step`."""
+    """He et al.'s autoencoder with the paper's numbers: the reference of :func:`mae_step`."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """Withdrawing ten of 41,519 participants against ingesting everybody again.
 
-The tables, features and the published store are of full size; of the arrays only the shards that the ten lie in exist,
+The tables, features and the published store are of full size; of the arrays only the shards of the ten exist,
 filled with simulated records. Ingesting again is measured on a simulated raw cohort and scaled to the full one.
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from benchmarks.big_store import FIRST, SHARD_ROWS, TASKS, VISITS, add_run, make_workspace
 from benchmarks.measure import Row
@@ -27,31 +28,32 @@ from eccl.versioning.initialise import init_workspace
 from eccl.withdrawal.run import withdraw
 from eccl.workspace import Workspace
 
-LEAVING = 10
+WITHDRAWN = 10
 RAW_PARTICIPANTS = 40
 
 
-def measure() -> list[Row]:
-    """The one row of this suite."""
+def measure(visits: int = VISITS, raw_participants: int = RAW_PARTICIPANTS, count: int = WITHDRAWN) -> list[Row]:
+    """Measure the withdrawal of `count` participants from a workspace of `visits` against a full ingest, scaled."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        _, few, least = _ingest(root, "few", RAW_PARTICIPANTS // 4)
-        small, visits, seconds = _ingest(root, "small", RAW_PARTICIPANTS)
-        rate = (seconds - least) / (visits - few)  # what starting costs is paid once
-        workspace = _full_size(root / "full", small)
-        leaving = [FIRST + number * 4001 for number in range(LEAVING)]
+        _, few, least = _ingest(root, "few", raw_participants // 4)
+        small, many, seconds = _ingest(root, "small", raw_participants)
+        rows = np.arange(count) * (visits // count)  # in as many shards
+        rate = (seconds - least) / (many - few)  # what starting costs is paid once
+        workspace = _full_size(root / "full", small, rows, visits)
+        withdrawn = [FIRST + int(row) for row in rows]
         listed = root / "w1_20260101.csv"
-        listed.write_text("".join(f"{eid}\n" for eid in leaving))
+        listed.write_text("".join(f"{eid}\n" for eid in withdrawn))
         start = time.perf_counter()
         outcome = withdraw(workspace, listed)
         ours = time.perf_counter() - start
         assert outcome.is_clean
         assert outcome.certificate is not None
     config = (
-        f"{LEAVING} of {VISITS}, {LEAVING} shards of each array, features and store of {len(TASKS)} tasks; ingests of {few} and {visits} "
-        f"visits took {least:.1f} and {seconds:.1f} s on 2 processes, so {rate:.2f} s a visit, scaled to {VISITS}"
+        f"{count} of {visits}, {count} shards of each array, features and store of {len(TASKS)} tasks; ingests of {few} and {many} "
+        f"visits took {least:.1f} and {seconds:.1f} s on 2 processes, so {rate:.2f} s a visit, scaled to {visits}"
     )
-    return [Row("withdrawal", "eccl withdraw", "one full ingest, scaled", ours, rate * VISITS, "s", config)]
+    return [Row("withdrawal", "eccl withdraw", "one full ingest, scaled", ours, rate * visits, "s", config)]
 
 
 def _ingest(root: Path, name: str, participants: int) -> tuple[Workspace, int, float]:
@@ -65,18 +67,17 @@ def _ingest(root: Path, name: str, participants: int) -> tuple[Workspace, int, f
     return workspace, visits, seconds
 
 
-def _full_size(folder: Path, small: Workspace) -> Workspace:
+def _full_size(folder: Path, small: Workspace, rows: NDArray[np.int64], visits: int) -> Workspace:
     folder.mkdir()
-    workspace = make_workspace(folder)
+    workspace = make_workspace(folder, visits)
     params = load_params(workspace.params_file)
-    rows = np.arange(0, LEAVING * 4001, 4001)
     for reader in record_readers(params):
         known = read_table(small.data, reader.table, ["row"]).column("row").to_pylist()
         length = SHARD_ROWS[reader.table]
         for spec in reader.specs:
             records = read_rows(small.data, spec.name, known)
             digests = [checksum(record) for record in records]
-            prepare_array(workspace.data, spec, -(-VISITS // length))
+            prepare_array(workspace.data, spec, -(-visits // length))
             for shard in sorted({int(row) // length for row in rows}):
                 whole = {row: records[row % len(records)] for row in range(shard * length, (shard + 1) * length)}
                 write_shard(workspace.data, spec, shard, whole)
@@ -88,7 +89,7 @@ def _full_size(folder: Path, small: Workspace) -> Workspace:
     rng = np.random.default_rng(0)
     for task in TASKS:
         vectors = {
-            name: rng.normal(size=(VISITS, d)).astype(np.float32)
+            name: rng.normal(size=(visits, d)).astype(np.float32)
             for name, d in (("ecg_embedding", 768), ("ecg_projection", 256))
         }
         add_run(workspace, f"align-{task}", {name: {"vector": values} for name, values in vectors.items()})

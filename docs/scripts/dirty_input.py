@@ -62,7 +62,6 @@ def page() -> str:
         _section("Cine", (*cine_cases.CASES, *hostile_zips.CASES)),
         _section("Tables", table_cases.CASES),
         _section("Withdrawal lists", list_cases.LISTS),
-        _section("Dictionaries", list_cases.DICTIONARIES),
         _section("The raw folder", list_cases.PLACES),
     ]
     return "\n".join(parts)

@@ -58,7 +58,7 @@ PUBLISHED: dict[str, tuple[int, str, float, float, float, float]] = {
     "Err": (74, "%", 44, 8, 47, 8.5),
     "Ell": (81, "%", -17.9, 2.8, -19.2, 2.7),
 }
-# What a regression on an ECG should know of a trait group: the aims of the calibration.
+# What a regression on an ECG should explain of a trait group: the aims of the calibration.
 AIMS = {"LVEDV": 0.58, "LVESV": 0.50, "LVSV, CO": 0.45, "LVEF": 0.30, "LVM": 0.65, "RV volumes": 0.60, "RVEF": 0.30}
 AIMS |= {"LA": 0.35, "RA": 0.35, "aortic area": 0.40, "distensibility": 0.35, "WT global": 0.55, "WT segments": 0.45}
 AIMS |= {"Ecc global": 0.32, "Ecc segments": 0.22, "Err global": 0.25, "Err segments": 0.15, "Ell global": 0.28}
@@ -307,7 +307,7 @@ def print_carried(carried: dict[str, dict[str, float]]) -> None:
 
 
 def print_diseases() -> None:
-    """How well a logistic regression tells those who had each disease at the visit from those without any, as AUC."""
+    """Return the AUC of a logistic regression between participants with each disease at the visit and those without any."""
     columns = draw_columns(np.random.default_rng(3), 60_000, enriched=False)
     cases = {code: np.flatnonzero(columns[f"onset_{code}"] < 0)[:500] for code in DISEASES}
     free = np.flatnonzero(np.all([np.isnan(columns[f"onset_{code}"]) for code in DISEASES], axis=0))[:1500]

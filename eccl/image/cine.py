@@ -24,7 +24,7 @@ ReadSlice = Callable[[int], NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class CineOptions:
-    """What ``cine:`` of params.yaml says.
+    """Options of ``cine:`` in params.yaml.
 
     `frames` per cycle after resampling; `window_px` side of the stored window; `mid_slice` auto or a rule of
     `eccl.image.mid_slice`; `box` auto (segmentation where there is one, else motion), segmentation or motion; `crop`
@@ -62,9 +62,9 @@ class PreparedCine:
     """One slot of data/cine.zarr and the numbers that table `cines` holds about it.
 
     `frames` is (frames, window_px, window_px) uint8; value = intensity_low + code * (intensity_high - intensity_low) /
-    255. `box` is in window pixels and lies inside the window; `window_top` and `window_left` place the window in the
+    255. `box` is in window pixels inside the window; `window_top` and `window_left` place the window in the
     full image. Flags: ``segmentation_unfit`` (other slices or matrix than the study; not used), ``segmentation_empty``
-    (nothing on the stored slice), ``segmentation_missing`` (``box: segmentation`` was asked for; motion was used),
+    (nothing on the stored slice), ``segmentation_missing`` (``box: segmentation`` was set; motion was used),
     ``box_exceeds_window``, ``no_motion`` (a still image), ``neighbour_unreadable``.
     """
 

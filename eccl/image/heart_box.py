@@ -56,7 +56,7 @@ class HeartBox:
         return frames[:, top : max(self.bottom, top), left : max(self.right, left)]
 
     def shifted(self, rows: int, columns: int) -> HeartBox:
-        """The same box in coordinates whose origin lies elsewhere."""
+        """Return the same box in coordinates with another origin."""
         return replace(
             self,
             top=self.top + rows,
@@ -130,7 +130,7 @@ def box_from_motion(slices: Sequence[NDArray[Any]], spacing_mm: tuple[float, flo
     -------
     box
         Inside the image. Confidence rises with the share of motion inside the box beyond the box's share of area; it is
-        0, and the box lies in the image's centre, where nothing moves.
+        0, and the box is at the image's centre, where nothing moves.
     """
     motion = motion_map(slices, spacing_mm)
     rows, columns = motion.shape
@@ -194,7 +194,7 @@ def _bounded_box(
 
 
 def _confidence(motion: NDArray[np.float64], box: HeartBox) -> float:
-    """0 where motion is spread evenly over the image, 1 where all of it lies in the box."""
+    """Return 0 where motion is spread evenly over the image, 1 where all of it is in the box."""
     amplitude = motion**2  # the map is a square root; noise everywhere else would weigh too much
     share = float(box.cut(amplitude[None]).sum() / amplitude.sum())
     area = box.height * box.width / motion.size

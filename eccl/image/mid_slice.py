@@ -1,6 +1,6 @@
 """Which slice of the stack is stored.
 
-The paper says the middle between base and apex; the rules in use differ, so each has a name.
+The paper uses the middle between base and apex; the rules in use differ, so each has a name.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def choose_mid_slice(
 ) -> MidSlice:
     """Apply a rule by name; ``auto`` is lv_centroid with a segmentation and index_half without.
 
-    A rule whose structure is absent from the segmentation falls back to index_half, which the result's `rule` tells.
+    A rule whose structure is absent from the segmentation falls back to index_half, which the result's `rule` records.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Numbers that tell a good cine from a poor one; the columns of table `cines` that carry them."""
+"""Quality measures of a cine: columns of table `cines`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from eccl.image.heart_box import HeartBox
 
 
 def motion_fraction(window: NDArray[Any], box: HeartBox) -> float:
-    """Share of the window's temporal variance that lies inside the heart box.
+    """Share of the window's temporal variance inside the heart box.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A segmentation that somebody made of a study, lying beside it as NIfTI.
+"""A segmentation of a study, stored beside it as NIfTI.
 
 Two label schemes are in use; every label is converted at this door, so that behind it 1 is the LV cavity,
 2 the myocardium and 3 the RV cavity (the scheme of the widely used UK Biobank pipeline).
@@ -51,18 +51,18 @@ class Segmentation:
         return np.asarray((self.labels[:, frame] == label).sum(axis=(1, 2)), dtype=np.int64)
 
     def fits(self, slice_count: int, matrix: tuple[int, int]) -> bool:
-        """Whether it was made of a stack of these slices and this matrix."""
+        """Return whether it belongs to a stack of these slices and this matrix."""
         slices, _, rows, columns = self.labels.shape
         return (slices, rows, columns) == (slice_count, *matrix)
 
 
 def segmentation_paths(source: AnyPath) -> tuple[AnyPath, AnyPath]:
-    """Where a study's segmentation may lie: ``<stem>.seg_sa.nii.gz`` or ``<stem>/seg_sa.nii.gz`` beside ``<stem>.zip``."""
+    """Return the places of a study's segmentation: ``<stem>.seg_sa.nii.gz`` or ``<stem>/seg_sa.nii.gz`` beside ``<stem>.zip``."""
     return source.with_name(f"{source.stem}.{_FILE}"), source.with_suffix("") / _FILE
 
 
 def find_segmentation(source: Path) -> Path | None:
-    """The segmentation of a study, if somebody made one."""
+    """Return the path of a study's segmentation, or None."""
     return next((path for path in segmentation_paths(source) if path.is_file()), None)
 
 
@@ -106,7 +106,7 @@ def to_segmentation(labels: NDArray[Any], scheme: LabelScheme) -> Segmentation:
 
 
 def _check_voxels(shape: tuple[int, ...]) -> None:
-    # The header alone says how much is read, and a packed file of a few KB can fill it.
+    # The header alone declares how much is read, and a packed file of a few KB can fill it.
     if math.prod(shape) > _MAX_VOXELS:
         raise Rejected(
             Reason.CINE_GEOMETRY,
@@ -122,7 +122,7 @@ def read_segmentation(path: Path, scheme: LabelScheme) -> Segmentation:
     Rejected
         ``unreadable`` where the file cannot be read as NIfTI; ``cine_geometry`` as in `to_segmentation`.
     """
-    import nibabel  # only needed where somebody has segmentations
+    import nibabel  # only needed where there are segmentations
 
     try:
         with warnings.catch_warnings():  # scale factors of a damaged header overflow

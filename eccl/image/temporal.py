@@ -23,7 +23,7 @@ def resample_periodic(frames: NDArray[Any], count: int = 50) -> NDArray[np.float
     Returns
     -------
     resampled : (count, y, x) float32
-        Frame k lies at k/count of the cycle, so it equals an input frame exactly where the times coincide;
+        Frame k is at k/count of the cycle, so it equals an input frame exactly where the times coincide;
         with ``count == t`` nothing changes.
 
     Raises

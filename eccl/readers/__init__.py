@@ -1,1 +1,1 @@
-"""UK Biobank's formats in: bytes become typed records. Knows no other part of the package but its errors."""
+"""Readers of UK Biobank's formats: bytes become typed records. Imports no other part of the package but its errors."""

@@ -1,4 +1,4 @@
-"""File names of UK Biobank downloads: the only place where a bulk file says whose it is."""
+"""File names of UK Biobank downloads: the only place of a bulk file that holds its participant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WITHDRAWAL = re.compile(r"w[0-9]+_[0-9]{8}\.csv", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class BulkName:
-    """What the name of a bulk file says: participant, field, visit and array index."""
+    """Parts of a bulk file's name: participant, field, visit and array index."""
 
     eid: int
     field: int
@@ -48,5 +48,5 @@ def parse_bulk_name(file_name: str) -> BulkName:
 
 
 def is_withdrawal_list(name: str) -> bool:
-    """Tell whether a file name is that of a withdrawal list: ``w<application>_<YYYYMMDD>.csv``."""
+    """Return whether a file name is that of a withdrawal list: ``w<application>_<YYYYMMDD>.csv``."""
     return _WITHDRAWAL.fullmatch(name) is not None

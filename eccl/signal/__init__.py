@@ -1,1 +1,1 @@
-"""Numbers on ECGs: arrays in, arrays and numbers out. Knows no other part of the package."""
+"""Signal processing of ECGs: arrays in, arrays and numbers out. Imports no other part of the package."""

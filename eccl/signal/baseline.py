@@ -57,7 +57,7 @@ def measure_trend(ecg: npt.ArrayLike, period: int) -> Float:
     if period % 2:
         defined = (total[..., period:] - total[..., :-period]) / period
     else:
-        # mean of the two windows of `period` samples that lie half a sample left and right of the centre
+        # mean of the two windows of `period` samples half a sample left and right of the centre
         window = total[..., period:] - total[..., :-period]
         defined = (window[..., :-1] + window[..., 1:]) / (2 * period)
     trend = np.empty_like(observed)

@@ -27,7 +27,7 @@ class EcgQuality:
     flat_leads
         Leads without any signal.
     saturated_fraction
-        Share of all samples that lie in runs of 30 ms or longer at the extreme value of their lead.
+        Share of all samples in runs of 30 ms or longer at the extreme value of their lead.
     baseline_rms_uv
         Root mean square of the removed baseline around its mean, largest lead.
     noise_rms_uv
@@ -85,7 +85,7 @@ def _measure_saturation(leads: npt.NDArray[np.float64], sample_rate_hz: float, s
 
 
 def _count_in_runs(is_hit: npt.NDArray[np.bool_], shortest: int) -> int:
-    """Count true samples that lie in runs of at least `shortest` along the last axis."""
+    """Count true samples in runs of at least `shortest` along the last axis."""
     edges = np.diff(np.pad(is_hit.astype(np.int8), ((0, 0), (1, 1))), axis=-1)
     # row by row, starts and ends alternate, so the flattened positions pair up
     starts, ends = np.nonzero(edges == 1)[1], np.nonzero(edges == -1)[1]

@@ -1,4 +1,4 @@
-"""A simulated cohort in UK Biobank's own formats: nobody in it has to be protected.
+"""A simulated cohort in UK Biobank's own formats; it holds no data of real people.
 
 ::
 
@@ -8,10 +8,8 @@
 
 from __future__ import annotations
 
-from eccl.simulate.cine.render import render_cine
 from eccl.simulate.cohort import Participant, Visit, draw_cohort
 from eccl.simulate.config import SimulationConfig
-from eccl.simulate.ecg.render import render_ecg
 from eccl.simulate.files.simulation import CorruptionCount, SimulationSummary, simulate_cohort
 from eccl.simulate.heart.state import HeartState
 from eccl.simulate.heart.traits import measure_traits
@@ -25,7 +23,5 @@ __all__ = [
     "Visit",
     "draw_cohort",
     "measure_traits",
-    "render_cine",
-    "render_ecg",
     "simulate_cohort",
 ]

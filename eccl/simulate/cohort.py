@@ -1,4 +1,4 @@
-"""A cohort of simulated people: ids, visits with dates, and the state of the heart at each visit."""
+"""A simulated cohort: participants, their visits, the state of the heart at each, and the fate of their files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIRST_EID = 9_000_000
 EID_SPAN = 900_000
 IMAGING_INSTANCE, REPEAT_INSTANCE = 2, 3
 CENTRES = (11025, 11026, 11027)  # coding 10: Cheadle, Reading, Newcastle (imaging)
-CENSORING = date(2024, 9, 30)  # end of the records; imaging lies FOLLOW_UP_YEARS before it
+CENSORING = date(2024, 9, 30)  # end of the records; imaging is FOLLOW_UP_YEARS before it
 FIRST_BASELINE, LAST_BASELINE = date(2006, 4, 1), date(2010, 9, 30)
 REPEAT_GAP_YEARS = (2.0, 4.0)  # between the imaging visits [M]
 

@@ -1,4 +1,4 @@
-"""What a simulated cohort is made of: the keys of ``simulate:`` in params.yaml, and a few that have defaults."""
+"""Configuration of a simulated cohort: the keys of ``simulate:`` in params.yaml, and a few that have defaults."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ SIMULATOR_VERSION = 2
 
 
 class SimulationConfig(BaseModel):
-    """One cohort's recipe; equal recipes give equal bytes."""
+    """One cohort's configuration; equal configurations give equal bytes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    participants: int = Field(64, ge=1, le=500_000, description="People in the cohort.")
+    participants: int = Field(64, ge=1, le=500_000, description="Participants in the cohort.")
     seed: int = Field(7, ge=0, description="Everything random follows from this number.")
     disease_enrichment: bool = Field(True, description="Raise I21, I42, I48 and I50 to about 0.3 each.")
-    second_visit_share: Share = Field(0.15, description="People who come back for instance 3.")
+    second_visit_share: Share = Field(0.15, description="Participants with a second imaging visit, instance 3.")
     missing_ecg_share: Share = Field(0.04, description="Visits without an ECG file.")
     missing_cine_share: Share = Field(0.06, description="Visits without a short-axis study.")
     corruption_share: Share = Field(0.06, description="Files replaced by a documented corruption.")
-    withdrawn: int = Field(2, ge=0, description="People on the withdrawal list who do have files.")
+    withdrawn: int = Field(2, ge=0, description="Participants on the withdrawal list who have files.")
     slices: tuple[int, int] = Field((4, 6), description="Smallest and largest number of short-axis slices.")
     frames: int = Field(50, ge=8, le=99, description="Frames per cardiac cycle; UK Biobank always has 50.")
     matrix_sizes: tuple[tuple[int, int], ...] = Field(

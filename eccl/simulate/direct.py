@@ -42,11 +42,10 @@ from eccl.ingest.record import Record, RecordReader
 from eccl.ingest.report import IngestReport
 from eccl.ingest.run import run_ingest
 from eccl.modalities import MODALITIES, SLOT_TABLES
-from eccl.readers.cine.frames import trigger_step_ms
 from eccl.readers.cine.headers import FrameHeader, normalise_series
 from eccl.readers.cine.series import choose_stack
 from eccl.readers.cine.slices import plan_stack
-from eccl.readers.cine.study import SaxSlice
+from eccl.readers.cine.study import describe_slice, measure_cycle_ms
 from eccl.simulate.cine.dicom_zip import (
     INLINE_VF_FRAMES,
     MANUFACTURER,
@@ -101,7 +100,7 @@ def simulate_into(
 
 
 def plan_simulation_into(out: Path, config: SimulationConfig, workspace: Workspace) -> SimulationSummary:
-    """Tell what :func:`simulate_into` would simulate; nothing is written.
+    """Return what :func:`simulate_into` would simulate; nothing is written.
 
     Raises
     ------
@@ -269,19 +268,8 @@ class SimulatedStudy:
         self.slice_step_mm = plan.slice_step_mm
         self.repeat_series = plan.repeats
         self.flags = tuple(sorted(plan.flags))
-        step = trigger_step_ms(plan.slices[0].slots)
-        self.cycle_ms = None if step is None else scan.frame_count * step
-        self.slices = tuple(
-            SaxSlice(
-                frame_count=len(item.slots),
-                trigger_ms=tuple(None if header is None else header.trigger_ms for header in item.slots),
-                position_mm=item.coordinate,
-                missing_frames=0,
-                series_number=None,
-                nominal=item.nominal,
-            )
-            for item in plan.slices
-        )
+        self.cycle_ms = measure_cycle_ms(plan)
+        self.slices = tuple(describe_slice(item) for item in plan.slices)
 
     @property
     def slice_count(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import socket
 from collections.abc import Callable
@@ -28,21 +27,6 @@ class ListCase:
     def in_words(self) -> str:
         """One line of the page."""
         return "the ingest does not start" if self.found is None else "read"
-
-
-@dataclass(frozen=True, slots=True)
-class DictionaryCase:
-    """A dictionary that a user gives; `title` is that of field 31, None where it is refused."""
-
-    id: str
-    section: str
-    trap: str
-    content: bytes
-    title: str | None
-
-    def in_words(self) -> str:
-        """One line of the page."""
-        return "rejected (SchemaError)" if self.title is None else "read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +64,6 @@ LISTS: tuple[ListCase, ...] = (
     ListCase("endless", "hostile", "a participant of a million digits", b"9" * 1_000_000, None),
     ListCase("binary", "hostile", "bytes that are no text", bytes(range(256)) * 40, None),
 )
-
-_HEADER = (
-    "field_id\ttitle\tavailability\tstability\tprivate\tvalue_type\tbase_type\titem_type\tstrata\tinstanced\tarrayed\tsexed\t"
-    "units\tmain_category\tencoding_id\tinstance_id\tinstance_min\tinstance_max\tarray_min\tarray_max\tnotes\n"
-)
-_SEX = "31\t{}\t0\t0\t0\t21\t11\t0\t0\t0\t0\t0\t\t100094\t9\t0\t0\t0\t0\t0\t{}\n"
-_PLAIN = (_HEADER + _SEX.format("Sex", "a note")).encode()
-
-DICTIONARIES: tuple[DictionaryCase, ...] = (
-    DictionaryCase("schema", "C4", "UK Biobank's schema table 1", _PLAIN, "Sex"),
-    DictionaryCase("latin1", "C4", "notes in ISO 8859-1", (_HEADER + _SEX.format("Sex", "5 \xb5m")).encode("latin-1"), "Sex"),
-    DictionaryCase("html", "C4", "HTML and quotes in the notes",
-                   (_HEADER + _SEX.format("Sex", '<p>"a" & b</p>')).encode(), "Sex"),
-    DictionaryCase("packed", "C4", "packed with gzip", gzip.compress(_PLAIN), "Sex"),
-    DictionaryCase("showcase", "C4", "the showcase's older csv", b"Path,Category,FieldID,Field\na,1,31,Sex\n", None),
-    DictionaryCase("truncated", "C4", "the download broke off in a row", _PLAIN[: len(_HEADER) + 9], None),
-    DictionaryCase("text_id", "C4", "a field that is no number", _PLAIN.replace(b"\n31\t", b"\nx\t"), None),
-    DictionaryCase("cut_gzip", "C4", "the packed download broke off", gzip.compress(_PLAIN * 50)[:-20], None),
-    DictionaryCase("empty", "C4", "no bytes", b"", None),
-    DictionaryCase("bomb", "hostile", "200 KB that unpack to 200 MB", gzip.compress(bytes(200 << 20)), None),
-)  # fmt: skip
 
 
 def bind(path: Path) -> None:

@@ -10,15 +10,14 @@ import pytest
 
 from eccl.config import Params
 from eccl.data.arrays import verify_rows
-from eccl.errors import Reason, SchemaError, WorkspaceError
+from eccl.errors import Reason, WorkspaceError
 from eccl.ingest.run import plan_ingest, run_ingest
-from eccl.readers.tables.dictionary import Dictionary
 from eccl.readers.tables.withdrawal_lists import read_withdrawals
 from eccl.remedies import remedy
 from tests.dirty import ecg_cases, list_cases, table_cases
 from tests.dirty.cases import Case
 from tests.dirty.conftest import CINE_EID, CINES, ECG_EID, TABLE_EID, TABLES, VISITS_EID, Ingested, new_workspace
-from tests.dirty.list_cases import DictionaryCase, ListCase, PlaceCase
+from tests.dirty.list_cases import ListCase, PlaceCase
 from tests.dirty.table_cases import TableCase
 
 
@@ -137,21 +136,10 @@ def test_withdrawal_list(tmp_path: Path, case: ListCase) -> None:
     assert not place.data.exists()
 
 
-@pytest.mark.parametrize("case", list_cases.DICTIONARIES, ids=lambda case: case.id)
-def test_dictionary(tmp_path: Path, case: DictionaryCase) -> None:
-    path = tmp_path / "field.txt"
-    path.write_bytes(case.content)
-    if case.title is None:
-        with pytest.raises(SchemaError):
-            Dictionary.read(path)
-        return
-    assert Dictionary.read(path)[31].title == case.title
-
-
 def test_cases_have_names_of_their_own() -> None:
     lists: tuple[tuple[Any, ...], ...] = (
         *(ecg_cases.CASES, CINES, table_cases.CASES),
-        *(list_cases.LISTS, list_cases.DICTIONARIES, list_cases.PLACES),
+        *(list_cases.LISTS, list_cases.PLACES),
     )
     for cases in lists:
         names = [case.id for case in cases]

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from eccl.errors import Reason, Rejected, SchemaError
+from eccl.errors import Reason, Rejected
 from eccl.readers.cine.study import ZipLimits, open_sax_zip
 from eccl.readers.ecg.cardiosoft import LEADS, SAMPLES, read_ecg_xml
-from eccl.readers.tables.dictionary import Dictionary, load_dictionary
+from eccl.readers.tables.dictionary import load_dictionary
 from eccl.readers.tables.export import (
     VALUES_SCHEMA,
     find_misaligned,
@@ -112,17 +112,6 @@ def withdrawals(data: bytes) -> Outcome:
         except Rejected as error:
             return _reason(error)
     assert all(0 < eid < 10**10 for eid in found)
-    return "ok"
-
-
-def dictionary(data: bytes) -> Outcome:
-    """Read a dictionary, which a user gives and no participant; the outcome is ``ok`` or ``schema``."""
-    with _file(data) as path:
-        try:
-            found = Dictionary.read(path)
-        except SchemaError:
-            return "schema"
-    assert all(key == field.field_id for key, field in found.items())
     return "ok"
 
 

@@ -33,7 +33,6 @@ def profile(short: int, long: int) -> settings:
 
 SHORT_ECGS = [compact.shrink_ecg(file) for file in seeds.ecg_files()]
 JOINED = [compact.shrink_sax(file) for file in seeds.sax_zips()[:3]]
-DICTIONARY = (Path(__file__).parents[2] / "eccl" / "readers" / "tables" / "fields.tsv").read_bytes()[:6_000]
 
 
 @profile(150, 4_000)
@@ -117,13 +116,7 @@ def test_withdrawals(data: bytes) -> None:
     targets.withdrawals(data)
 
 
-@profile(40, 2_000)
-@given(mutated([DICTIONARY], of_bytes(), of_numbers()))
-def test_dictionary(data: bytes) -> None:
-    targets.dictionary(data)
-
-
-@pytest.mark.parametrize("target", [targets.ecg, targets.sax, targets.table, targets.withdrawals, targets.dictionary])
+@pytest.mark.parametrize("target", [targets.ecg, targets.sax, targets.table, targets.withdrawals])
 @pytest.mark.parametrize(
     "start", [b"", b"<?xml version='1.0'?><CardiologyXML>", b"PK\3\4", b"PK\5\6" + bytes(18), b"eid,31-0.0\n"]
 )

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.ndimage import gaussian_filter, label
 
-from eccl.simulate import HeartState, render_cine
+from eccl.simulate import HeartState
 from eccl.simulate.cine.heart_paint import PolarGrid, cover, heart_window, limit_resolution
-from eccl.simulate.cine.render import SLICE_STEP_MM, Scan, plan_scan, record_cine
+from eccl.simulate.cine.render import SLICE_STEP_MM, Scan, plan_scan
 from eccl.simulate.cine.torso import image_plane
 from eccl.simulate.heart.contours import Contours, emptying, slice_contours
 from tests.support.heart_measures import (
@@ -34,11 +34,11 @@ def blood_pool_px(frames: np.ndarray, centre: tuple[float, float]) -> np.ndarray
 
 
 def test_shape_type_range_and_determinism(states: list[HeartState]) -> None:
-    frames = render_cine(states[0], np.random.default_rng(1), slices=3, frames=12, matrix=(160, 150))
+    frames = plan_scan(states[0], np.random.default_rng(1), slices=3, frames=12, matrix=(160, 150)).record().frames
     assert frames.shape == (3, 12, 160, 150)
     assert frames.dtype == np.uint16
     assert 50 < frames.max() < 4096
-    again = render_cine(states[0], np.random.default_rng(1), slices=3, frames=12, matrix=(160, 150))
+    again = plan_scan(states[0], np.random.default_rng(1), slices=3, frames=12, matrix=(160, 150)).record().frames
     assert (frames == again).all()
 
 
@@ -53,7 +53,7 @@ def test_images_show_the_volumes(states: list[HeartState]) -> None:
     chosen = [s for s in states if not s.atrial_fibrillation][:24]
     diastole, ejection, contrast = [], [], []
     for seed, state in enumerate(chosen):
-        cine = record_cine(state, np.random.default_rng(seed), slices=1, frames=16, matrix=(160, 150))
+        cine = plan_scan(state, np.random.default_rng(seed), slices=1, frames=16, matrix=(160, 150)).record()
         area = blood_pool_px(cine.frames[0], cine.centre_px)
         diastole.append(area[0] * cine.spacing_mm**2)
         ejection.append(1.0 - area.min() / area[0])
@@ -67,7 +67,7 @@ def test_images_show_the_volumes(states: list[HeartState]) -> None:
 
 def test_the_left_ventricle_is_ringed_by_dark_muscle_with_the_right_one_on_the_left(states: list[HeartState]) -> None:
     state = next(s for s in states if s.scar.sum() == 0 and not s.atrial_fibrillation)
-    cine = record_cine(state, np.random.default_rng(3), slices=1, frames=8)
+    cine = plan_scan(state, np.random.default_rng(3), slices=1, frames=8).record()
     frame = cine.frames[0, 0].astype(float)
     row, column = map(round, cine.centre_px)
     plane = slice_contours(state, np.array([0.0]), 0.5 * state.lv_length)

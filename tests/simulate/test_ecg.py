@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eccl.simulate import HeartState, render_ecg
+from eccl.simulate import HeartState
 from eccl.simulate.ecg import electrodes
 from eccl.simulate.ecg.dipole import QRS_ONSET_MS, beat_of, ectopic_beat, evaluate, premature_atrial_beat
 from eccl.simulate.ecg.electrodes import DOWER, INVERSE_DOWER, electrode_noise, inverse_dower, lead_matrix
@@ -20,11 +20,11 @@ def ecgs(states: list[HeartState]) -> list[Ecg]:
 
 
 def test_shape_type_and_determinism(states: list[HeartState]) -> None:
-    first = render_ecg(states[0], np.random.default_rng(1))
+    first = record_ecg(states[0], np.random.default_rng(1)).strip
     assert first.shape == (12, 5000)
     assert first.dtype == np.int16
-    assert (first == render_ecg(states[0], np.random.default_rng(1))).all()
-    assert (first != render_ecg(states[0], np.random.default_rng(2))).any()
+    assert (first == record_ecg(states[0], np.random.default_rng(1)).strip).all()
+    assert (first != record_ecg(states[0], np.random.default_rng(2)).strip).any()
 
 
 def test_limb_leads_follow_from_two(ecgs: list[Ecg]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from eccl.errors import Rejected
 from eccl.simulate import HeartState
 from eccl.simulate.cine.dicom_zip import INLINE_VF_SERIES, StudyHeader, study_members, write_zip
-from eccl.simulate.cine.render import Cine, record_cine
+from eccl.simulate.cine.render import Cine, plan_scan
 from eccl.simulate.files.corruption import CINE_CORRUPTIONS, write_cine
 
 HEADER = StudyHeader("ANONABCDEFGH", datetime(2015, 8, 30, 10, 2, 3), True, 63, 80.25, 1.756)
@@ -22,7 +22,7 @@ HEADER = StudyHeader("ANONABCDEFGH", datetime(2015, 8, 30, 10, 2, 3), True, 63, 
 
 @pytest.fixture(scope="module")
 def cine(states: list[HeartState]) -> Cine:
-    return record_cine(states[1], np.random.default_rng(2), slices=3, frames=12, matrix=(150, 141))
+    return plan_scan(states[1], np.random.default_rng(2), slices=3, frames=12, matrix=(150, 141)).record()
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 """The container of field 20209: a zip that may be broken, huge, or not a zip at all.
 
 Members are read through memory only; a member's path is never used to write anything, and never quoted in a message,
-because file names can hold participant ids. Whatever the directory claims is checked before it is believed: how large
-it is itself, that no two files share bytes, how large each file gets.
+because file names can hold participant ids. The directory is checked before anything is read: its own
+size, the sizes of its files, and that no two files share bytes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _DIRECTORY_BYTES_PER_MEMBER = 512
 
 @dataclass(frozen=True, slots=True)
 class ZipLimits:
-    """How much a study may ask for; a study of field 20209 holds 500 to 650 files of about 0.1 MiB.
+    """Limits of a study; one of field 20209 holds 500 to 650 files of about 0.1 MiB.
 
     Parameters
     ----------

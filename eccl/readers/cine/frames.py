@@ -127,7 +127,7 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[list
 
 
 def _by_instance(ordered: list[FrameHeader], frames: int) -> list[list[FrameHeader]]:
-    """Instance numbers 1..n over the whole series tell the block even where frames are missing."""
+    """Split by instance numbers 1..n over the whole series, which give the block even where frames are missing."""
     numbers = [header.instance for header in ordered if header.instance is not None]
     if len(set(numbers)) < len(ordered):
         return []

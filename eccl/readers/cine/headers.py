@@ -88,7 +88,7 @@ class BrokenFile(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FrameHeader:
-    """What one DICOM file says of itself; None where it says nothing usable.
+    """Header of one DICOM file; None where a value is missing or unusable.
 
     `member` is the file's index in the zip directory, `series` its SeriesDescription in lower case with blanks as
     underscores, lengths in mm, times in ms (`trigger_ms`) or seconds of the day (`*_time_s`).

@@ -1,6 +1,6 @@
 """Pixels of one slice, decoded file by file; a frame that is absent or broken repeats its predecessor.
 
-A decoder is only started on an image whose header and codestream agree with what the study's headers said.
+A decoder is only started on an image whose header and codestream agree with the study's headers.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ Vector = tuple[float, float, float]
 class Stack:
     """The files of one short-axis cine.
 
-    `frames` are the chosen files, `is_named` tells whether their names said so, `normal` is the stack's direction
+    `frames` are the chosen files, `is_named` is true where they were chosen by name, `normal` is the stack's direction
     (None without orientations), `excluded` counts the images left out.
     """
 
@@ -86,7 +86,7 @@ def coordinate_along(header: FrameHeader, normal: Vector | None) -> float | None
 
 
 def cluster(values: list[float], tolerance: float = COINCIDENT_MM) -> list[float]:
-    """Distinct positions: the lowest value of every run whose neighbours lie closer than the tolerance."""
+    """Distinct positions: the lowest value of every run whose neighbours are closer than the tolerance."""
     starts: list[float] = []
     last = -math.inf
     for value in sorted(values):
@@ -106,7 +106,7 @@ def _may_be_unnamed(header: FrameHeader) -> bool:
 
 
 def _largest_stack(candidates: list[FrameHeader]) -> list[FrameHeader]:
-    """The set of parallel planes with the most frames that looks like a cine stack; empty where there is none."""
+    """Return the largest set of parallel planes that can be a cine stack; empty where there is none."""
     stacks = [_cine_positions(group) for group in _parallel_groups(candidates)]
     return max(stacks, key=len, default=[])
 

@@ -122,7 +122,7 @@ def _to_units(stack: Stack, flags: set[str]) -> list[Unit]:
         places = [coordinate_along(header, stack.normal) for header in series]
         known = [value for value in places if value is not None]
         starts = cluster(known)
-        # A b number belongs to one slice; on a series with several positions it says nothing.
+        # A b number belongs to one slice; on a series with several positions it has no meaning.
         nominal = nominal_slice(series[0]) if len(starts) <= 1 else None
         if len(known) < len(series):
             units.append(Unit(tuple(series), nominal, None))

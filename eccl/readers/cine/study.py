@@ -1,9 +1,9 @@
 """Short-axis cine studies, UK Biobank field 20209: a zip of DICOM files in, ordered slices of frames out.
 
-The headers are the truth; file names, folders and manifests are not. Only headers are read on opening; pixels of a
-slice are decoded when that slice is asked for.
+Only the headers count, not file names, folders or manifests. Only headers are read on opening; pixels of a
+slice are decoded when that slice is read.
 
-Flags a study may carry (remarks that did not refuse it):
+Flags a study may carry (remarks; the study is ingested):
 
 ==========================  ==========================================================================================
 ``series_unnamed``          no series is called CINE_segmented_SAX; the stack was found by its geometry
@@ -116,12 +116,12 @@ class SaxStudy:
         self._undecodable: dict[int, int] = {}
         self._unreadable = scan.unreadable
         self._flags = plan.flags
-        self.slices: tuple[SaxSlice, ...] = tuple(_describe(item) for item in plan.slices)
+        self.slices: tuple[SaxSlice, ...] = tuple(describe_slice(item) for item in plan.slices)
         self.native_frames = plan.native_frames
         self.matrix = _one_matrix(used, limits)
         self.spacing_mm = _one_spacing(used)
         self.slice_step_mm = plan.slice_step_mm
-        self.cycle_ms = _cycle_ms(plan)
+        self.cycle_ms = measure_cycle_ms(plan)
         self.acquired_on: date | None = min((day for header in used if (day := header.acquired_on)), default=None)
         self.manufacturer: str | None = next((name for header in used if (name := header.manufacturer)), None)
         self.repeat_series = plan.repeats
@@ -141,7 +141,7 @@ class SaxStudy:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Remarks that did not refuse the study, sorted."""
+        """Return the remarks about the study, sorted."""
         found = set(self._flags)
         if any(item.missing_frames for item in self.slices):
             found.add("frames_missing")
@@ -156,7 +156,7 @@ class SaxStudy:
         -------
         frames : (frame_count, rows, columns) int16 or uint16
             As stored; float32 where the files carry a rescale slope or intercept that is not the identity. A missing or
-            undecodable frame repeats its predecessor; `slices[index].missing_frames` is brought up to date.
+            undecodable frame repeats its predecessor; `slices[index].missing_frames` is updated.
 
         Raises
         ------
@@ -189,7 +189,7 @@ def open_sax_zip(source: Path | BinaryIO, limits: ZipLimits = ZipLimits()) -> It
     source
         Path of the zip or a seekable binary stream; a stream is left open.
     limits
-        What a study may ask for; more is refused before anything is decompressed.
+        Limits of a study; a larger one is rejected before anything is decompressed.
 
     Yields
     ------
@@ -234,7 +234,8 @@ def _scan(archive: ZipFile) -> _Scan:
     return _Scan(headers, unreadable, ignored, check_manifest(archive, series_by_name))
 
 
-def _describe(plan: SlicePlan) -> SaxSlice:
+def describe_slice(plan: SlicePlan) -> SaxSlice:
+    """Describe a planned slice whose pixels are not read."""
     present = [header for header in plan.slots if header is not None]
     return SaxSlice(
         frame_count=len(plan.slots),
@@ -279,7 +280,8 @@ def _one_spacing(used: list[FrameHeader]) -> tuple[float, float]:
     return known[0]
 
 
-def _cycle_ms(plan: StackPlan) -> float | None:
+def measure_cycle_ms(plan: StackPlan) -> float | None:
+    """Return frames times their median distance in time, else the header's NominalInterval."""
     cycles = [len(item.slots) * step for item in plan.slices if (step := trigger_step_ms(item.slots))]
     if cycles:
         return median(cycles)

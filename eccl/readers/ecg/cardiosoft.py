@@ -93,7 +93,7 @@ class EcgRecord:
     lead_identity_error_uv
         Largest violation of Einthoven's and Goldberger's identities.
     flags
-        Remarks that did not refuse the file: ``poor_data_quality``, ``no_measurements``, ``no_ventricular_rate``,
+        Remarks (the file is ingested): ``poor_data_quality``, ``no_measurements``, ``no_ventricular_rate``,
         ``unreadable_measurement``, ``lead_order_differs``, ``extra_leads``, ``sample_count_differs``,
         ``implausible_date``, ``no_date``, ``texts_cut`` (a text or list longer than any device writes; its beginning
         was kept).

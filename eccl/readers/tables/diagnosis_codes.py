@@ -43,20 +43,17 @@ _POSITION = ("eid", "instance", "array_index")
 _LISTED = 100
 
 
-def pair_codes_with_dates(
-    values: pl.DataFrame, dictionary: dict[int, Field], system: CodeSystem = "icd10"
-) -> pl.DataFrame:
-    """Pair every diagnosis code with its date.
+def pair_codes_with_dates(values: pl.DataFrame, dictionary: dict[int, Field]) -> pl.DataFrame:
+    """Pair every ICD-10 code with its date: the rows of table ``diagnoses``.
+
+    The hospital's older diagnoses (ICD-9) and its procedures (OPCS-4) are other codes and no part of the table.
 
     Parameters
     ----------
     values
         Long form of :func:`~eccl.readers.tables.export.read_table` or :func:`~eccl.readers.tables.export.merge_exports`.
     dictionary
-        Tells which fields are first occurrences, by their titles.
-    system
-        ``icd10`` gives table ``diagnoses``: hospital, death and first occurrences. ``icd9`` and ``opcs4`` give the
-        hospital's older diagnoses and its procedures, whose codes must not be mixed with ICD-10.
+        Gives the fields that are first occurrences, by their titles.
 
     Returns
     -------
@@ -67,12 +64,9 @@ def pair_codes_with_dates(
         field of the participant has it. Where a participant has dates beyond the last code, the lists do not belong
         together and all their dates of that field are unknown.
     """
-    hospital = [_pair_hospital(values, codes, dates) for codes, dates in DATE_OF_CODE[system].items()]
-    parts = list(hospital)
-    if system == "icd10":
-        parts.append(_pair_undated(values, pl.concat(hospital)))
-        parts += [_pair_death(values), _pair_first_occurrences(values, dictionary)]
-    return pl.concat(parts).sort("eid", "code", "source", "field_id", "instance", "array_index")
+    hospital = pl.concat([_pair_hospital(values, codes, dates) for codes, dates in DATE_OF_CODE["icd10"].items()])
+    others = [_pair_undated(values, hospital), _pair_death(values), _pair_first_occurrences(values, dictionary)]
+    return pl.concat([hospital, *others]).sort("eid", "code", "source", "field_id", "instance", "array_index")
 
 
 def find_misaligned(values: pl.DataFrame) -> list[TableIssue]:
@@ -152,7 +146,7 @@ def _pair_hospital(values: pl.DataFrame, codes: int, dates: int) -> pl.DataFrame
 
 
 def _pair_undated(values: pl.DataFrame, dated: pl.DataFrame) -> pl.DataFrame:
-    # A second, undated row of a dated code would make that code's date look doubtful.
+    # A second, undated row of a dated code would make that code's date doubtful.
     undated = _get_codes(values, UNDATED_HOSPITAL_FIELD).with_columns(pl.lit(None, pl.Date).alias("date"))
     return _finish(undated, "hospital").join(dated, on=["eid", "code"], how="anti")
 

@@ -60,7 +60,7 @@ class TabularExport:
         eid, field_id, instance, array_index, value (text): non-missing values only, sorted by key, each key once.
         Values are checked against the dictionary's type and written in one canonical way.
     issues
-        Rows and cells that were refused.
+        Rows and cells that were rejected.
     eids
         Participants of the file, sorted, those without any value included; withdrawn ones are not.
     rows
@@ -97,8 +97,8 @@ def read_table(path: Path | str, dictionary: dict[int, Field], *, max_bytes: int
     Returns
     -------
     TabularExport
-        Cells that are not of their type are refused one by one; a coded column that holds labels, even in part, is
-        refused as a whole, because labels and codes cannot be told apart afterwards.
+        Cells that are not of their type are rejected one by one; a coded column that holds labels, even in part, is
+        rejected as a whole, because labels and codes cannot be separated afterwards.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def _read_values(path: Path, text: _Text, rows: _RowReader, described: pl.DataFr
         cells = check_cells(melt_cells(wide, described))
         log.add_cells(cells)
         parts.append(cells.filter(pl.col("status") == OK).select("column", *names))
-    # lines beyond the rows lie inside quoted cells: legal, but more likely a quote that was never closed
+    # lines beyond the rows are inside quoted cells: legal, but more likely a quote that was never closed
     log.add_swallowed_lines(text.lines - 1 - rows.count)
     values = pl.concat(parts).filter(~pl.col("column").is_in(log.label_columns)).select(names)
     return values.sort("eid", "field_id", "instance", "array_index")
@@ -269,7 +269,7 @@ class _RowReader:
                 encoding=self._text.encoding,
             ),
             pacsv.ParseOptions(
-                delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=self._refuse_width
+                delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=self._reject_width
             ),
             pacsv.ConvertOptions(
                 column_types=dict.fromkeys(kept, pa.string()),
@@ -279,7 +279,7 @@ class _RowReader:
             ),
         )
 
-    def _refuse_width(self, row: pacsv.InvalidRow) -> str:
+    def _reject_width(self, row: pacsv.InvalidRow) -> str:
         cells = row.text.split(self._delimiter)
         cell = cells[self._header.id_position].strip('" ') if len(cells) > self._header.id_position else ""
         self._log.add_row(

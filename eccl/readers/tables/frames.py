@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from eccl.readers.tables.dictionary import PLACEHOLDER_DATES, SEX_CODES, TRAIT_FIELDS, Field, load_dictionary
+from eccl.readers.tables.dictionary import PLACEHOLDER_DATES, SEX_CODES, TRAIT_FIELDS, load_dictionary
 
 PARTICIPANTS_SCHEMA: dict[str, type[pl.DataType]] = {
     "eid": pl.Int64,
@@ -49,7 +49,7 @@ _VISIT_FIELDS = {
 }
 
 
-def typed_scalar(values: pl.DataFrame, field_id: int, dictionary: dict[int, Field] | None = None) -> pl.DataFrame:
+def typed_scalar(values: pl.DataFrame, field_id: int) -> pl.DataFrame:
     """Take one field out of the long form, in its own type.
 
     Parameters
@@ -58,8 +58,6 @@ def typed_scalar(values: pl.DataFrame, field_id: int, dictionary: dict[int, Fiel
         Long form of :func:`~eccl.readers.tables.export.read_table`.
     field_id
         A field of the dictionary; KeyError otherwise.
-    dictionary
-        Default: the one that ships with this package.
 
     Returns
     -------
@@ -67,7 +65,7 @@ def typed_scalar(values: pl.DataFrame, field_id: int, dictionary: dict[int, Fiel
         eid, instance, array_index, value, sorted. Dates are dates (placeholders of coding 819 and 272 are left out),
         integers and integer codes Int64, continuous values Float64, everything else text.
     """
-    kind = (load_dictionary() if dictionary is None else dictionary)[field_id].kind
+    kind = load_dictionary()[field_id].kind
     column = pl.col("value")
     if kind == "date":
         column = column.str.to_date("%Y-%m-%d", strict=False)

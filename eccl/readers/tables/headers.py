@@ -116,7 +116,7 @@ def parse_header(names: list[str], dictionary: Dictionary) -> Header:
     names
         Column names as written.
     dictionary
-        Fields to look for; other columns are counted as unknown.
+        Fields to map; other columns are counted as unknown.
 
     Raises
     ------

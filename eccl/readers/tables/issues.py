@@ -1,4 +1,4 @@
-"""What was refused of a tabular export, counted."""
+"""Rejected rows, cells and columns of a tabular export, counted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROWS_LISTED = 100
 
 @dataclass(frozen=True, slots=True)
 class TableIssue:
-    """Something that was refused.
+    """A rejected row, cell or column.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class TableIssue:
     eid
         Participant, where exactly one row of one participant is concerned.
     path
-        File that held what was refused.
+        File that held it.
     """
 
     reason: Reason
@@ -54,7 +54,7 @@ class IssueLog:
         self._listed.append(TableIssue(reason, detail, count, path=self._path))
 
     def add_row(self, reason: Reason, detail: str, row_number: int | None, eid: int | None = None) -> None:
-        """Add a refused row; after a hundred of the same reason, only count it."""
+        """Add a rejected row; after a hundred of the same reason, only count it."""
         self._rows[reason] += 1
         if self._rows[reason] <= _ROWS_LISTED:
             self._listed.append(TableIssue(reason, detail, 1, row_number, eid, self._path))
@@ -101,12 +101,12 @@ class IssueLog:
             field_id, instance, array_index, kind, _ = keys[column]
             where = f"field {field_id}, instance {instance}" + (f", array {array_index}" if array_index else "")
             if status == LABEL:
-                refused = count + self._accepted[column] + self._cells.get((column, BAD), (0, 0, 0))[0]
+                rejected = count + self._accepted[column] + self._cells.get((column, BAD), (0, 0, 0))[0]
                 found.append(
                     TableIssue(
                         Reason.TABLE_LABELS_NOT_CODES,
                         f"{where}: {count} cells hold labels; expected codes; the column is left out; export raw codes",
-                        refused,
+                        rejected,
                         row,
                         path=self._path,
                     )

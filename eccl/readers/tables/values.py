@@ -90,7 +90,7 @@ def _explode_lists(cells: pl.DataFrame) -> pl.DataFrame:
     value = pl.col("value")
     is_json = value.str.starts_with("[") & value.str.ends_with("]")
     items = pl.when(is_json).then(value.str.extract_all(_LIST_ITEM)).otherwise(value.str.split("|"))
-    # A list without end has no indices to give; what stands in for it is a value of no type, and is refused as one.
+    # A list without end has no indices to give; what stands in for it is a value of no type, and is rejected as one.
     items = pl.when(items.list.len() <= _LONGEST_LIST).then(items).otherwise(pl.lit(["[...]"]))
     return (
         cells.with_columns(items.alias("value"), is_json.alias("is_json"))
@@ -118,7 +118,7 @@ def check_cells(cells: pl.DataFrame) -> pl.DataFrame:
     -------
     DataFrame
         The same cells, grouped by kind, with canonical ``value`` and ``status`` (:data:`OK`, :data:`BAD` or
-        :data:`LABEL`); refused values become null.
+        :data:`LABEL`); rejected values become null.
     """
     checked = []
     for kind, canonical in _CANONICAL.items():
@@ -127,9 +127,9 @@ def check_cells(cells: pl.DataFrame) -> pl.DataFrame:
             continue
         value = pl.col("value")
         is_label = pl.col("is_categorical") & value.str.contains("[A-Za-z]")
-        refused = pl.when(is_label).then(LABEL).otherwise(BAD)
+        rejected = pl.when(is_label).then(LABEL).otherwise(BAD)
         part = part.with_columns(canonical.alias("canonical")).with_columns(
-            pl.when(pl.col("canonical").is_not_null()).then(OK).otherwise(refused).cast(pl.Int8).alias("status")
+            pl.when(pl.col("canonical").is_not_null()).then(OK).otherwise(rejected).cast(pl.Int8).alias("status")
         )
         checked.append(part.drop("value").rename({"canonical": "value"}))
     return pl.concat(checked) if checked else cells.with_columns(pl.lit(OK, dtype=pl.Int8).alias("status"))

@@ -19,7 +19,7 @@ def read_withdrawals(path: Path | str) -> frozenset[int]:
     ----------
     path
         ``w<application>_<YYYYMMDD>.csv``: one eid per line, no header; Windows or Unix line ends, with or without a
-        byte-order mark. An empty file means that nobody has withdrawn.
+        byte-order mark. An empty file means that no participant has withdrawn.
 
     Returns
     -------

@@ -47,7 +47,7 @@ class StudyHeader:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One DICOM file of a study and what the manifest says of it."""
+    """One DICOM file of a study and its line in the manifest."""
 
     uid: str
     series_uid: str
@@ -198,19 +198,19 @@ def _file_meta() -> FileMetaDataset:
 
 
 def stored_spacing_mm(cine: Cine | Scan) -> float:
-    """Distance between pixels as the headers say it."""
+    """Return the distance between pixels as written in the headers."""
     return round(cine.spacing_mm, 6)
 
 
 def trigger_text(rr_ms: float, frame: int, frames: int) -> str:
-    """TriggerTime of a frame in ms, as the headers say it."""
+    """Return TriggerTime of a frame in ms, as written in the headers."""
     return f"{frame * rr_ms / frames:.3f}"[:8]
 
 
 def placement(cine: Cine | Scan, index: int) -> tuple[list[float], list[float], float]:
-    """Position of the first pixel, orientation and location of a slice as the headers say them, LPS mm.
+    """Return position of the first pixel, orientation and location of a slice as written in the headers, LPS mm.
 
-    The short axis is oblique: the image's right is the patient's left, back and feet, its lower edge lies towards the
+    The short axis is oblique: the image's right is the patient's left, back and feet, its lower edge is towards the
     feet, and slices step from base to apex, which is leftwards and forwards.
     """
     row = np.array([0.6, 0.6, -0.529150])
@@ -245,7 +245,7 @@ def _frames_of(
     # Pixel data is the last element; an odd number of pixels is still an even number of bytes.
     head = template[: len(template) - size]
     number_width = len(str(first_number + len(pixels)))
-    number_width += number_width % 2  # DICOM values have even length; nothing else in the file counts these bytes
+    number_width += number_width % 2  # DICOM values have even length; no other element counts these bytes
     members = []
     for frame, data in enumerate(frame_bytes):
         uid = new_uid(rng)

@@ -17,7 +17,7 @@ from eccl.simulate.cine.torso import Image, ImagePlane, Signals
 from eccl.simulate.heart.contours import Contours
 from eccl.simulate.heart.physiology import Floats
 
-HEART_WINDOW_MM = (78.0, 78.0, 104.0, 66.0)  # above, below, left and right of the LV's axis; the RV lies on the left
+HEART_WINDOW_MM = (78.0, 78.0, 104.0, 66.0)  # above, below, left and right of the LV's axis; the RV is on the left
 POINT_SPREAD_PX = 1.25  # [M]
 RV_WALL_MM = 3.0
 PAPILLARY_ANGLES_DEG = (-50.0, 215.0)  # anterolateral and posteromedial
@@ -57,7 +57,7 @@ class PolarGrid:
 
     @classmethod
     def of(cls, plane: ImagePlane, window: Window, rotation_deg: float, shift_mm: tuple[float, float]) -> PolarGrid:
-        """Grid of a window around an axis that lies `shift_mm` right and below of the plane's centre."""
+        """Return the grid of a window around an axis `shift_mm` right and below of the plane's centre."""
         turn = np.deg2rad(rotation_deg)
         x0, y0 = plane.x[window] - shift_mm[0], plane.y[window] - shift_mm[1]
         x = (np.cos(turn) * x0 - np.sin(turn) * y0).astype(np.float32)

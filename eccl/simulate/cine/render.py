@@ -22,7 +22,7 @@ SPACINGS_MM = (1.770833, 1.8, 1.826923)
 CENTRE_ROW, CENTRE_COLUMN = (0.48, 0.04), (0.53, 0.035)  # LV axis as share of height and width, with SD [M]
 CENTRE_LIMIT_SD = 2.0
 ROTATION_SD_DEG, ROTATION_LIMIT_DEG = 12.0, 30.0  # [M]
-# Every slice is a breath-hold of its own: it lies off its place through the plane and in it [M].
+# Every slice is a breath-hold of its own: it is off its place through the plane and in it [M].
 MISPLACED_MM, MISPLACED_LIMIT_MM, SHIFTED_MM = 2.2, 5.0, 1.3
 BLOOD_LEVEL, BLOOD_LEVEL_SD_LOG = 160.0, 0.35  # grey level of blood [P]
 BLOOD_SNR = (20.0, 30.0, 45.0)  # least, usual, most [M]
@@ -34,7 +34,7 @@ STREAM_BEATS, STREAM_SLICE = 0, 1  # a study's streams of randomness: its beats,
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cine:
-    """A study: frames (slices, frames, rows, columns) uint16 from base to apex, and where they lie.
+    """A study: frames (slices, frames, rows, columns) uint16 from base to apex, and their positions.
 
     `offsets_mm` are positions along the axis from the mid slice towards the apex, `centre_px` the LV's (row, column).
     """
@@ -51,7 +51,7 @@ class Scan:
     """A study before its pixels: what all slices share, drawn once, so that a slice can be rendered alone.
 
     `offsets_mm` are positions along the axis from the mid slice towards the apex as planned, `misplaced_mm` how far each
-    slice lies from there: along the axis, right and down. `layout` holds twelve standard normals that place one
+    slice is from there: along the axis, right and down. `layout` holds twelve standard normals that place one
     person's organs, `scale` is the grey level of blood, `seed` the start of each slice's own stream.
     """
 
@@ -120,7 +120,7 @@ class Scan:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=purpose))
 
     def record(self) -> Cine:
-        """Render every slice."""
+        """Render every slice; slice 0 is the most basal, frame 0 is end-diastole."""
         frames = np.stack([self.render(index) for index in range(len(self.offsets_mm))])
         return Cine(frames, self.spacing_mm, self.offsets_mm, self.centre_px, self.rr_ms)
 
@@ -154,36 +154,6 @@ def plan_scan(
         misplaced_mm=np.clip(misplaced, -MISPLACED_LIMIT_MM, MISPLACED_LIMIT_MM),
         seed=int(rng.integers(2**63)),
     )
-
-
-def record_cine(
-    state: HeartState,
-    rng: np.random.Generator,
-    *,
-    slices: int = 5,
-    frames: int = 50,
-    matrix: tuple[int, int] = (208, 187),
-) -> Cine:
-    """Render a whole stack; arguments as in :func:`plan_scan`."""
-    return plan_scan(state, rng, slices=slices, frames=frames, matrix=matrix).record()
-
-
-def render_cine(
-    state: HeartState,
-    rng: np.random.Generator,
-    *,
-    slices: int = 5,
-    frames: int = 50,
-    matrix: tuple[int, int] = (208, 187),
-) -> NDArray[np.uint16]:
-    """Render a short-axis stack; arguments as in :func:`plan_scan`.
-
-    Returns
-    -------
-    (slices, frames, rows, columns) uint16
-        Values below 4096; slice 0 is the most basal, frame 0 is end-diastole.
-    """
-    return record_cine(state, rng, slices=slices, frames=frames, matrix=matrix).frames
 
 
 def _ghosts(static: Image, frames: int, rng: np.random.Generator) -> Image:

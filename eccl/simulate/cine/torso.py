@@ -104,7 +104,7 @@ def draw_torso(
     paint(signals.lung, body_x + 0.50 * inner_x, body_y - 4, 0.52 * inner_x, 0.90 * inner_y)
     paint(signals.lung, body_x - 0.52 * inner_x, body_y - 8, 0.48 * inner_x, 0.86 * inner_y)
     paint(signals.muscle, body_x, body_y, 0.16 * inner_x, 0.95 * inner_y)
-    # The dome rises into the plane towards the apex; the stomach lies beside it.
+    # The dome rises into the plane towards the apex; the stomach is beside it.
     dome = 35.0 + 9 * layout[4] + 0.5 * slice_mm
     paint(signals.liver, body_x - 48.0, body_y + 92.0 - dome, 84.0, 52.0)
     paint(signals.stomach, body_x + 62.0, body_y + 88.0 - 0.8 * dome, 42.0, 26.0)

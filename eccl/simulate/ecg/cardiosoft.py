@@ -75,7 +75,7 @@ def write_ecg_xml(ecg: Ecg, header: EcgHeader, *, full_disclosure: bool = False)
         median_samples=MEDIAN_SAMPLES,
         median=[(lead, _wave(3, values)) for lead, values in zip(LEADS, ecg.median, strict=True)],
         strip=[(lead, _wave(2, values)) for lead, values in zip(LEADS, ecg.strip, strict=True)],
-        # Times lie on a 5 ms grid in real files.
+        # Times are on a 5 ms grid in real files.
         beats=[(5 * round(t / 5.0), kind) for t, kind in zip(ecg.r_times_ms, ecg.beat_classes, strict=True)],
         disclosure=_full_disclosure(ecg) if full_disclosure else "",
         disclosure_samples=FULL_DISCLOSURE_SAMPLES,

@@ -1,7 +1,7 @@
 """How strongly the state of a heart acts on its ECG: every effect one named number, in units of standard deviations.
 
 The sizes are proposals [P] from published links between CMR and ECG (docs/explanation/simulator.md), damped where a ridge
-regression on ECG features would otherwise know more of a trait than published models do. Constants that end in _NOISE
+regression on ECG features would otherwise predict a trait better than published models do. Constants that end in _NOISE
 are standard deviations of what an ECG shows and no heart's shape explains: chest, conduction, autonomic tone. They are
 what keeps the ECG from being a readout of the state.
 """

@@ -48,8 +48,9 @@ Counts = NDArray[np.int16]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ecg:
-    """A recorded ECG: strip (12, 5000) and median beat (12, 600), int16 counts of 5 uV, and its beats.
+    """A recorded ECG: strip (12, 5000) and median beat (12, 600), int16 counts of 5 uV at 500 Hz, and its beats.
 
+    Limb-lead identities hold exactly up to the rounding of a half count (III = II - I without any).
     `r_times_ms` are R peaks from the start of the strip, `beat_classes` name each ("dominant", "PVC" or "PAC").
     """
 
@@ -60,18 +61,6 @@ class Ecg:
     beat_classes: tuple[str, ...]
     rr_ms: float
     atrial_fibrillation: bool
-
-
-def render_ecg(state: HeartState, rng: np.random.Generator) -> Counts:
-    """Render ten seconds of twelve leads.
-
-    Returns
-    -------
-    (12, 5000) int16
-        Counts of 5 uV at 500 Hz, leads I II III aVR aVL aVF V1-V6; limb-lead identities hold exactly up to the
-        rounding of a half count (III = II - I without any).
-    """
-    return record_ecg(state, rng).strip
 
 
 def record_ecg(state: HeartState, rng: np.random.Generator) -> Ecg:
@@ -207,7 +196,7 @@ def _af_intervals(rng: np.random.Generator, mean_rr: float, count: int) -> Float
 def fibrillation_waves(state: HeartState, rng: np.random.Generator, time_ms: Floats) -> Floats:
     """Fibrillatory waves in I, II, V1 to V6, (n, 8) mV: 4 to 9 Hz with three harmonics, waxing and waning [M].
 
-    The atria lie under V1, too near for a dipole in the heart's middle: the leads have weights of their own.
+    The atria are under V1, too near for a dipole in the heart's middle: the leads have weights of their own.
     """
     seconds = time_ms / 1000.0
     base = float(np.clip(rng.normal(*FIBRILLATION_HZ), 4.0, 9.0))

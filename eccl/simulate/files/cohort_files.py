@@ -30,7 +30,7 @@ PURPOSE_TABLE, PURPOSE_ECG, PURPOSE_CINE, PURPOSE_TRAITS = 1, 10, 20, 30
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """One raw file: whose it is, what was done to it and what a reader should make of it."""
+    """One raw file: its participant, visit and corruption, and the expected result of reading it."""
 
     eid: int
     instance: int
@@ -58,7 +58,7 @@ class Product:
 
 
 def file_path(config: SimulationConfig, eid: int, instance: int, modality: Modality) -> PurePosixPath:
-    """Where a raw file lies below the cohort's folder, in the chosen layout."""
+    """Return a raw file's path below the cohort's folder, in the chosen layout."""
     spec = MODALITY_OF_KIND[modality]
     name = f"{eid}_{spec.field}_{instance}_0{spec.suffixes[0]}"
     if config.layout == "flat":

@@ -27,31 +27,31 @@ Modality = Literal["ecg", "cine"]
 ACCEPTED, FLAGGED = "accepted", "flagged"
 
 
-def _refused(reason: Reason) -> str:
+def _quarantined(reason: Reason) -> str:
     return f"quarantined:{reason.value}"
 
 
 # What a careful reader does: "accepted" without remark, "flagged" but usable, or "quarantined:<reason>".
 ECG_CORRUPTIONS: dict[str, str] = {
-    "truncated_xml": _refused(Reason.XML_MALFORMED),
-    "missing_lead": _refused(Reason.ECG_LEADS_MISSING),
+    "truncated_xml": _quarantined(Reason.XML_MALFORMED),
+    "missing_lead": _quarantined(Reason.ECG_LEADS_MISSING),
     "poor_data_quality": FLAGGED,
-    "blank_sample": _refused(Reason.ECG_SAMPLES_NOT_INTEGER),
-    "lead_identity_broken": _refused(Reason.ECG_LEAD_IDENTITY),
+    "blank_sample": _quarantined(Reason.ECG_SAMPLES_NOT_INTEGER),
+    "lead_identity_broken": _quarantined(Reason.ECG_LEAD_IDENTITY),
     "empty_ventricular_rate": FLAGGED,
-    "muse_root": _refused(Reason.ECG_MUSE_DIALECT),
+    "muse_root": _quarantined(Reason.ECG_MUSE_DIALECT),
     "no_measurements": FLAGGED,
     "lower_case_leads": ACCEPTED,
 }
 CINE_CORRUPTIONS: dict[str, str] = {
-    # Of a repeated slice the later acquisition counts; of slices in one series nobody says which end is the base.
-    "not_a_zip": _refused(Reason.ZIP_MALFORMED),
+    # Of a repeated slice the later acquisition counts; slices in one series do not show which end is the base.
+    "not_a_zip": _quarantined(Reason.ZIP_MALFORMED),
     "repeat_series": ACCEPTED,
     "missing_frame": FLAGGED,
-    "inline_vf_only": _refused(Reason.CINE_NO_SHORT_AXIS),
+    "inline_vf_only": _quarantined(Reason.CINE_NO_SHORT_AXIS),
     "truncated_member": FLAGGED,
     "jpeg2000_member": ACCEPTED,
-    "empty_zip": _refused(Reason.CINE_NO_DICOM),
+    "empty_zip": _quarantined(Reason.CINE_NO_DICOM),
     "mixed_series": FLAGGED,
     "missing_manifest": ACCEPTED,
     "rle_member": ACCEPTED,

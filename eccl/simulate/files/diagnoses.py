@@ -119,7 +119,7 @@ def _draw_death(
     if roll >= share:
         return None, ()
     day = person.visits[-1].day + timedelta(days=round(365.25 * years))
-    # Nobody dies before what has been recorded of them.
+    # A death is never before the last record of a participant.
     recorded = [date.fromisoformat(f.day) for f in first.values() if f.day not in SPECIAL_DATES]
     day = max([day, *recorded])
     if day > CENSORING:

@@ -43,7 +43,7 @@ class CorruptionCount:
 class SimulationSummary:
     """What a cohort's folder holds; no ids.
 
-    `cases` counts participants per disease ever, `reused` tells that an earlier run had already written everything.
+    `cases` counts participants per disease ever, `reused` is true where an earlier run had already written everything.
     """
 
     config_sha256: str
@@ -95,7 +95,7 @@ def simulate_tables(out: Path, config: SimulationConfig) -> SimulationSummary:
 
 
 def plan_simulation(out: Path, config: SimulationConfig, content: Content = "files") -> SimulationSummary:
-    """Tell what a simulation would write into a folder; nothing is written.
+    """Return what a simulation would write into a folder; nothing is written.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def _earlier_run(out: Path, config: SimulationConfig, content: Content) -> Simul
             )
         if found["content"] != content:
             raise ConfigError(
-                f"{out} holds the {found['content']} of this cohort, and its {content} are asked for; raw files are read "
+                f"{out} holds the {found['content']} of this cohort; expected its {content}; raw files are read "
                 "with `eccl ingest`, arrays without files need a folder of their own; choose another folder"
             )
         return _summary_from_json(found["summary"])
@@ -205,7 +205,7 @@ def _summary_from_json(found: dict[str, Any]) -> SimulationSummary:
 def _finish(out: Path, config: SimulationConfig, content: Content, summary: SimulationSummary) -> None:
     """Write the manifest last and by rename: a folder with a manifest is complete."""
     manifest = {"config": config.model_dump(mode="json"), "content": content, "summary": asdict(summary)}
-    aside = out / f"{MANIFEST_NAME}.part"
-    aside.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-    aside.replace(out / MANIFEST_NAME)
+    unfinished = out / f"{MANIFEST_NAME}.part"
+    unfinished.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    unfinished.replace(out / MANIFEST_NAME)
     (out / STARTED_NAME).unlink()

@@ -1,7 +1,7 @@
 """Contours of the ventricles in one short-axis plane over the cycle, as radii around the left ventricle's axis.
 
 The left ventricle is a half ellipsoid whose wall keeps its mass. Slices stay fixed in space while the base descends, so
-a slice shows other tissue in systole. Segments move as their circumferential strain says; a scar follows late.
+a slice shows other tissue in systole. Segments move by their circumferential strain; a scar follows late.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FUSION_SHARE = 0.6  # of the kick, where fusion is complete [P]
 SCAR_DELAY_MS = 40.0  # a scarred wall moves late, pulled by its neighbours [P]
 FLASH_MM, FLASH_PHASE, FLASH_WIDTH = 2.5, 0.08, 0.03  # left bundle branch block: the septum beats first [M] [P]
 REBOUND_MM = 1.2  # and is pushed back by the late free wall [P]
-# A cine of a fibrillating heart is made of several beats of different length and filling [M].
+# A cine of a fibrillating heart mixes several beats of different length and filling [M].
 MIXED_BEATS, BEAT_RR_CV, BEAT_EDV_CV = 6, 0.20, 0.08
 FASTEST_BEAT_BPM = 130.0  # the ejection time's formula holds no further
 
@@ -69,7 +69,7 @@ def end_systole_ms(state: HeartState) -> float:
 def emptying(state: HeartState, frames: int, *, delay_ms: float = 0.0) -> Floats:
     """Share of the stroke volume that has left at each frame, (frames,), 0 at frame 0 and 1 at end-systole.
 
-    Frame i lies at i * RR / frames. In atrial fibrillation there is no atrial kick; in short cycles the kick merges with
+    Frame i is at i * RR / frames. In atrial fibrillation there is no atrial kick; in short cycles the kick merges with
     early filling. With a delay the curve of a wall that follows late, cyclic over the beat.
     """
     rr = 60_000.0 / state.cmr_heart_rate
@@ -81,7 +81,7 @@ def emptying(state: HeartState, frames: int, *, delay_ms: float = 0.0) -> Floats
 
 
 def _filled(state: HeartState, time_ms: Floats, rr: float, systole_end: float) -> Floats:
-    """Share of the stroke volume that has come back."""
+    """Share of the stroke volume that has returned."""
     weakness = float(np.clip((STRONG_EF - state.lv_ef) / (STRONG_EF - WEAK_EF), 0.0, 1.0))
     early_ms = EARLY_FILLING_MS + (SLOW_FILLING_MS - EARLY_FILLING_MS) * weakness
     early_share, kick_share = _filling_shares(state)

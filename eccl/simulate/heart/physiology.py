@@ -194,7 +194,7 @@ RECRUITMENT_AGE = (40.1, 69.9)  # [S] UK Biobank invited people of 40 to 69
 RECORDS_AFTER_RECRUITMENT_YEARS = (14.1, 18.3)  # from recruitment between 2006 and 2010 to the end of the records
 FOLLOW_UP_YEARS = (1.8, 9.9)  # [M] from imaging between 2014 and 2022 to the end of the records
 # Mean of the exponential before imaging [M]: medians of about 8, 5, 5 and 3.5 years. (A median of 9 years and a rate of
-# .09 a year for infarction cannot both hold; the mean lies between.)
+# .09 a year for infarction cannot both hold; the mean is between.)
 YEARS_BEFORE = {"I21": 12.0, "I42": 7.2, "I48": 7.2, "I50": 5.0}
 FIRST_ONSET_AGE = 35.0
 INCIDENT_EFFECT = 0.5  # [P] of an enriched cohort: how much of a disease is visible before it is recorded

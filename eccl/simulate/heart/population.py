@@ -231,7 +231,7 @@ def age_columns(c: Columns, years: Floats, rng: np.random.Generator) -> Columns:
     out["sbp"] = np.clip(later, 85.0, 230.0)
     out["dbp"] = np.minimum(c["dbp"], out["sbp"] - 15.0)
     out["age_years"] = c["age_years"] + years
-    # Electrodes are glued on anew and the heart lies a little differently.
+    # Electrodes are placed again and the heart has a slightly different position.
     r = ph.ELECTRICAL_REPEAT
     out["electrical"] = r * c["electrical"] + np.sqrt(1.0 - r**2) * rng.standard_normal(c["electrical"].shape)
     derive_volumes(out)

@@ -64,7 +64,7 @@ CV = {
     "dao_dist": 0.15,
 }
 # Strain and thickness: (error of a segment, error of the mean of all of them). Segmental errors are at the upper end
-# of what is published, because the features of an image cannot know a segment better than it was measured [P].
+# of what is published, because the features of an image cannot predict a segment better than it was measured [P].
 SEGMENT_CV = {"thickness": 0.085, "ecc": 0.155, "err": 0.27, "ell": 0.18}
 GLOBAL_CV = {"thickness": 0.03, "ecc": 0.05, "err": 0.10, "ell": 0.08}
 GLOBAL_IS_NOT_THE_MEAN = 0.01  # [P] the pipeline averages lines and slices, not segments
@@ -162,7 +162,7 @@ def _aorta(state: HeartState, rng: np.random.Generator) -> Floats:
 def _with_global(segments: Floats, rng: np.random.Generator, name: str, z_scan: float) -> Floats:
     """Measured segments and a global value near, but not equal to, their mean; the sign never changes.
 
-    A part of every segment's error is the scan's own, so that the mean is as uncertain as GLOBAL_CV says.
+    A part of every segment's error is the scan's own, so that the mean is as uncertain as GLOBAL_CV.
     """
     count = len(segments)
     # Variances: own + shared = segment, own / count + shared = global.
