@@ -156,7 +156,7 @@ def members(session: int) -> dict[int, str]:
     return found
 
 
-def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], seconds: float = 120.0) -> bool:
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], seconds: float = 1200.0) -> bool:
     """Wait until something holds; False if the process ended before."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -203,7 +203,7 @@ def hit(scenario: Scenario, place: Workspace, victim: str, chance: Chance, worke
         name = WORKER if victim == "worker" else READER
         alive = wait_for(lambda: _of(process.pid, name), process)
     alive = alive and process.poll() is None and _kill(process, victim)
-    _, words = process.communicate(timeout=120)
+    _, words = process.communicate(timeout=1200)
     assert alive or process.returncode == 0, f"the run failed before it was hit: {words[-1000:]}"
     _wait_until_alone(process.pid)
     if not alive:
@@ -229,9 +229,9 @@ def _kill(process: subprocess.Popen[str], victim: str) -> bool:
 
 
 def _wait_until_alone(session: int) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 600
     while left := members(session):
-        assert time.monotonic() < until, f"orphans after 30 s: {sorted(left.values())}"
+        assert time.monotonic() < until, f"orphans after 600 s: {sorted(left.values())}"
         time.sleep(0.02)
 
 

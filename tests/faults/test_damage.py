@@ -184,7 +184,7 @@ def test_a_damaged_part_is_told_in_words(first: Scenario, whole: Workspace) -> N
     part = table_files(whole.data, "recordings")[0]
     truncate(part)
     done = begin(ECCL, "ingest", str(first.raw), cwd=whole.root)
-    _, words = done.communicate(timeout=120)
+    _, words = done.communicate(timeout=1200)
     assert done.returncode == 1
     assert "Traceback" not in words
     assert f"tables/recordings/{part.name} cannot be read" in words

@@ -90,7 +90,7 @@ def test_a_full_disk_is_told_in_words(name: str, filled: dict[str, list[Any]]) -
 def test_a_full_disk_is_one_line_for_the_user(append: Scenario, tmp_path: Path) -> None:
     place = append.copy_to(tmp_path / "workspace")
     process = begin(LIMITED.format(size=150_000) + ECCL, "ingest", str(append.raw), "--workers", "1", cwd=place.root)
-    _, words = process.communicate(timeout=120)
+    _, words = process.communicate(timeout=1200)
     check_instant(place)
     assert answer_of(place) == append.answer
     check_complete(append, place)

@@ -26,11 +26,11 @@ def test_a_second_ingest_is_refused_and_the_first_completes(first: Scenario, tmp
     assert wait_for(lambda: changed() > 6, holder)
     holder.send_signal(signal.SIGSTOP)  # so that it cannot end before the other one has begun
     second = begin(ECCL, "ingest", str(first.raw), cwd=place.root)
-    out, words = second.communicate(timeout=120)
+    out, words = second.communicate(timeout=1200)
     with pytest.raises(LockedError, match=f"process {holder.pid} "):
         run_ingest(place, first.raw, workers=1)
     holder.send_signal(signal.SIGCONT)
-    _, trouble = holder.communicate(timeout=120)
+    _, trouble = holder.communicate(timeout=1200)
     assert (second.returncode, out) == (1, "")
     assert re.search(
         rf"eccl: .* being written by `eccl ingest` \(process {holder.pid} on \S+, for \d+ s\); wait", words

@@ -46,7 +46,7 @@ class Server:
             "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",  # a minute is too long to wait for in a test
         }
 
-    def start(self, seconds: float = 120.0) -> None:
+    def start(self, seconds: float = 1200.0) -> None:
         """Start it and wait until it answers."""
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
         with (self.home / "server.log").open("ab") as log:
@@ -56,7 +56,7 @@ class Server:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             try:
-                with urllib.request.urlopen(f"{self.url}/health", timeout=5) as answer:
+                with urllib.request.urlopen(f"{self.url}/health", timeout=60) as answer:
                     if answer.status == 200:
                         return
             except OSError:

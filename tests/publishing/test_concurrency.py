@@ -1,7 +1,7 @@
 """Sixteen readers and a writer that keeps publishing: no error, no torn read, every answer of one version.
 
 Readers are processes that open the store as analysts do, half by the Python interface and half by the bare file.
-``$ECCL_CONCURRENCY_SECONDS`` makes it shorter or longer; a slow machine takes the time that five releases need.
+It ends after five releases, however long they take; ``$ECCL_CONCURRENCY_SECONDS`` makes it longer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from eccl.workspace import Workspace
 from tests.support.runs import finish_every_run, view_rows
 
 READERS, RELEASES = 16, 5
-SECONDS = float(os.environ.get("ECCL_CONCURRENCY_SECONDS", "30"))
+SECONDS = float(os.environ.get("ECCL_CONCURRENCY_SECONDS", "0"))
 
 # Every publication writes one number into every view; a reader must find one number, and the one its release had.
 READER = """
@@ -84,7 +84,7 @@ def test_readers_see_whole_versions_while_a_writer_publishes(place: Workspace) -
         mark_features(place, number)
         assert publish(place).is_new
     stop.touch()
-    outcomes = [(reader.communicate(timeout=120), reader.returncode) for reader in readers]
+    outcomes = [(reader.communicate(timeout=1200), reader.returncode) for reader in readers]
     assert [code for _, code in outcomes] == [0] * READERS, [error[-600:] for (_, error), code in outcomes if code][:1]
     answers = [json.loads(out) for (out, _), _ in outcomes]
     published = {release.name: mark for mark, release in enumerate(read_ledger(place).releases)}

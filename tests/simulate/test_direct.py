@@ -153,7 +153,7 @@ def test_a_kill_between_commits_leaves_what_the_next_run_completes(tmp_path: Pat
     place = small_workspace(tmp_path / "workspace")
     command = [sys.executable, "-c", COMMAND, str(tmp_path / "raw"), str(place.root), CONFIG.model_dump_json()]
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 1200
     while process.poll() is None and not table_files(place.data, "cines") and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)

@@ -77,7 +77,7 @@ def _environment() -> dict[str, str]:
 
 
 def _make_bucket(made: Bucket, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while True:
         try:
             made.files().mkdir(made.name)

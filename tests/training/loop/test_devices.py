@@ -126,7 +126,7 @@ def test_two_processes_have_the_loss_and_the_gradient_of_one(tmp_path: Path, tas
     script.write_text(GRADIENTS)
     done = subprocess.run(
         [sys.executable, script, task, result, str(size)],
-        check=False, capture_output=True, text=True, timeout=240, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False, capture_output=True, text=True, timeout=2400, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     loss, gradients = torch.load(result)
@@ -170,7 +170,7 @@ def test_two_processes_end_in_the_network_of_one(trained: Workspace, copy_of: Co
     before = vectors_of(read_features(workspace.features, "ecg_embedding", f"align-{task}"))
     command = [sys.executable, "-m", "eccl.training", "align", "--task", task, "--devices", "2"]
     done = subprocess.run(
-        [*command, "--workspace", str(workspace.root)], check=False, capture_output=True, text=True, timeout=300
+        [*command, "--workspace", str(workspace.root)], check=False, capture_output=True, text=True, timeout=2400
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("best epoch") == 1  # only the first process speaks and writes
