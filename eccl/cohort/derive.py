@@ -1,4 +1,4 @@
-"""Splits, labels, pairs and exclusions: what the ingested tables mean. Always derived whole, never edited."""
+"""Derive splits, labels, pairs and exclusions from the ingested tables. The tables are always written completely."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def derive_cohort(workspace: Workspace, params: CohortParams) -> dict[str, int]:
         database.create_tables(connection, DERIVED)
         eids = [row[0] for row in connection.execute("SELECT eid FROM participants").fetchall()]
         splits = assign_splits(eids, params.split_key, params.split_shares)
-        _refuse_moves(workspace, splits)
+        _require_same_splits(workspace, splits)
         queries = {
             "labels": {"diseases": list(params.diseases), "horizon_days": params.incident_horizon_days},
             "pairs": None,
@@ -46,7 +46,7 @@ def derive_cohort(workspace: Workspace, params: CohortParams) -> dict[str, int]:
     return written
 
 
-def _refuse_moves(workspace: Workspace, splits: pa.Table) -> None:
+def _require_same_splits(workspace: Workspace, splits: pa.Table) -> None:
     if not table_files(workspace.data, "splits"):
         return
     before = read_table(workspace.data, "splits", ["eid", "split"])
@@ -56,6 +56,6 @@ def _refuse_moves(workspace: Workspace, splits: pa.Table) -> None:
     )
     if moved:
         raise ConfigError(
-            f"cohort.split_key or cohort.split_shares changed: {moved} participants would move to another split, and models "
-            "have seen them where they are; put the old values back, or start a new workspace with `eccl init FOLDER`"
+            f"cohort.split_key or cohort.split_shares changed: {moved} participants would move to another split, but models "
+            "were trained with the current one; put the old values back, or start a new workspace with `eccl init FOLDER`"
         )

@@ -1,4 +1,4 @@
-"""A participant is in one split, for ever: a keyed hash of the participant, blind to everything else."""
+"""Assign each participant to one split by a keyed hash of the id alone, so that the split never changes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ SPLITS = ("train", "val", "test")
 def split_bucket(eid: int, key: str) -> float:
     """Hash a participant to a number in [0, 1), uniformly.
 
-    The same key gives the same number on every machine, in every cohort, whoever else is in it.
+    The same key gives the same number on every machine and in every cohort.
     """
     digest = hashlib.blake2b(str(eid).encode(), key=key.encode()[:64], digest_size=8, person=b"eccl-split").digest()
     return int.from_bytes(digest[:7], "big") / 2**56
 
 
 def split_of(bucket: float, shares: Mapping[str, float]) -> str:
-    """Name the split that a bucket falls into; train, val and test lie in this order on [0, 1)."""
+    """Name the split of a bucket; train, val and test cover [0, 1) in this order."""
     if bucket < shares["train"]:
         return "train"
     # Written so that rounding of the shares can only ever move the border between val and test.

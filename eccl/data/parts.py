@@ -44,8 +44,8 @@ def table_files(data: Path, table: str) -> list[Path]:
 def read_table(data: Path, table: str, columns: list[str] | None = None) -> pa.Table:
     """Read one table of a cohort.
 
-    Of a modality's table only current rows are returned: one per visit, the one with the highest slot. Of quarantine, read
-    whole, only what still stands: a refusal that a later file of the same visit settled is left out.
+    Of a modality's table only current rows are returned: one per visit, the one with the highest slot. Of
+    quarantine, if all columns are read, files that a later file of the same visit replaced are skipped.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def read_table(data: Path, table: str, columns: list[str] | None = None) -> pa.T
     if table in SLOT_TABLES:
         whole = current_rows(whole)
     if table == "quarantine" and columns is None:
-        whole = open_refusals(data, whole)
+        whole = open_quarantine(data, whole)
     return whole if columns is None else whole.select(columns)
 
 
@@ -86,8 +86,8 @@ def read_files(files: list[Path], columns: list[str] | None = None) -> pa.Table:
             raise
         except (pa.ArrowException, OSError) as error:
             raise ChecksumError(
-                f"{'/'.join(file.parts[file.parts.index('tables') :])} cannot be read ({type(error).__name__}); bring it back with "
-                "`dvc checkout data.dvc`, or delete it and run `eccl ingest RAW`, which makes it anew from the raw files"
+                f"{'/'.join(file.parts[file.parts.index('tables') :])} cannot be read ({type(error).__name__}); restore it with "
+                "`dvc checkout data.dvc`, or delete it and run `eccl ingest RAW`, which writes it again from the raw files"
             ) from None
 
     if len(files) == 1:
@@ -103,21 +103,21 @@ def current_rows(table: pa.Table) -> pa.Table:
     return table.filter(pc.is_in(table.column("row"), value_set=latest.combine_chunks())).sort_by("row")
 
 
-def open_refusals(data: Path, refused: pa.Table) -> pa.Table:
-    """Keep the refusals that no later slot of the same visit superseded; refusals without a slot always stand."""
+def open_quarantine(data: Path, quarantined: pa.Table) -> pa.Table:
+    """Keep the quarantined files that no later slot of the visit superseded; rows without a slot are always kept."""
     latest: dict[tuple[str, int, int], int] = {}
     for modality in MODALITIES:
         if table_files(data, modality.table):
             rows = read_table(data, modality.table, ["eid", "instance", "row"])
-            rows = rows.filter(pc.is_in(rows.column("eid"), value_set=refused.column("eid").combine_chunks()))
+            rows = rows.filter(pc.is_in(rows.column("eid"), value_set=quarantined.column("eid").combine_chunks()))
             latest |= {(modality.kind, row["eid"], row["instance"]): row["row"] for row in rows.to_pylist()}
-    keys = refused.select(["kind", "eid", "instance", "row"]).to_pylist()
+    keys = quarantined.select(["kind", "eid", "instance", "row"]).to_pylist()
     visits = [(key["kind"], key["eid"], key["instance"]) for key in keys]
     for visit, key in zip(visits, keys, strict=True):
         if key["row"] is not None:
             latest[visit] = max(latest.get(visit, -1), key["row"])
-    stands = [key["row"] is None or latest[visit] == key["row"] for visit, key in zip(visits, keys, strict=True)]
-    return refused.filter(pa.array(stands, pa.bool_()))
+    is_open = [key["row"] is None or latest[visit] == key["row"] for visit, key in zip(visits, keys, strict=True)]
+    return quarantined.filter(pa.array(is_open, pa.bool_()))
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:

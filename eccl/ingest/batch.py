@@ -19,8 +19,7 @@ from eccl.data.database import conform, write_if_changed
 from eccl.data.parts import part_path
 from eccl.errors import ChecksumError, Reason, Rejected, SourceError, WorkerError
 from eccl.ingest.plan import Batch, Item, quarantine_path
-from eccl.ingest.raw.known_files import UNREADABLE
-from eccl.ingest.raw.source import Source
+from eccl.ingest.raw.source import UNREADABLE, Source
 from eccl.ingest.record import Record, RecordReader, record_reader
 from eccl.modalities import MODALITY_OF_KIND
 from eccl.remedies import remedy

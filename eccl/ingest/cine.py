@@ -19,6 +19,14 @@ from eccl.ingest.record import Record
 from eccl.modalities import CINE
 from eccl.readers.cine.study import SaxSlice, ZipLimits, open_sax_zip
 
+_STUDY_COLUMNS = (
+    "acquired_on", "manufacturer", "slice_count", "repeat_series", "excluded_files", "slice_step_mm", "cycle_ms", "manifest_status",
+)  # fmt: skip
+_CINE_COLUMNS = (
+    "mid_slice", "slice_rule", "native_frames", "is_resampled", "window_top", "window_left", "intensity_low", "intensity_high",
+    "motion_fraction", "contrast", "sharpness",
+)  # fmt: skip
+
 
 def cine_reader(params: Params) -> CineReader:
     """Reader of short-axis zips under given parameters."""
@@ -115,37 +123,18 @@ class CineReader:
 
 
 def _cine_columns(study: ShortAxisStudy, cine: PreparedCine, missing: int) -> dict[str, Any]:
+    box = {
+        f"box_{name}": getattr(cine.box, name) for name in ("top", "left", "bottom", "right", "source", "confidence")
+    }
     return {
         "frames_sha256": checksum(cine.frames),
-        "acquired_on": study.acquired_on,
-        "manufacturer": study.manufacturer,
-        "slice_count": study.slice_count,
-        "mid_slice": cine.mid_slice,
-        "slice_rule": cine.slice_rule,
-        "native_frames": cine.native_frames,
-        "is_resampled": cine.is_resampled,
+        **{name: getattr(study, name) for name in _STUDY_COLUMNS},
+        **{name: getattr(cine, name) for name in _CINE_COLUMNS},
+        **box,
         "missing_frames": missing,
-        "repeat_series": study.repeat_series,
-        "excluded_files": study.excluded_files,
         "matrix_rows": study.matrix[0],
         "matrix_columns": study.matrix[1],
         "spacing_row_mm": study.spacing_mm[0],
         "spacing_column_mm": study.spacing_mm[1],
-        "slice_step_mm": study.slice_step_mm,
-        "cycle_ms": study.cycle_ms,
-        "window_top": cine.window_top,
-        "window_left": cine.window_left,
-        "box_top": cine.box.top,
-        "box_left": cine.box.left,
-        "box_bottom": cine.box.bottom,
-        "box_right": cine.box.right,
-        "box_source": cine.box.source,
-        "box_confidence": cine.box.confidence,
-        "intensity_low": cine.intensity_low,
-        "intensity_high": cine.intensity_high,
-        "motion_fraction": cine.motion_fraction,
-        "contrast": cine.contrast,
-        "sharpness": cine.sharpness,
-        "manifest_status": study.manifest_status,
         "flags": ",".join(sorted({*study.flags, *cine.flags})),
     }

@@ -17,6 +17,10 @@ from eccl.signal.beats import choose_period
 from eccl.signal.quality import measure_quality
 
 _RAW, _CLEAN = ECG.arrays
+_FILE_COLUMNS = (
+    "observed_at", "software", "analysis", "sample_rate_hz", "resolution_uv", "low_pass_hz", "high_pass_hz", "lead_identity_error_uv",
+)  # fmt: skip
+"""Columns that are attributes of :class:`eccl.readers.ecg.cardiosoft.EcgRecord`."""
 
 
 def ecg_reader(params: Params) -> EcgReader:
@@ -52,18 +56,11 @@ class EcgReader:
         columns = {
             "raw_sha256": checksum(raw),
             "clean_sha256": checksum(clean),
-            "observed_at": ecg.observed_at,
-            "software": ecg.software,
-            "analysis": ecg.analysis,
-            "sample_rate_hz": ecg.sample_rate_hz,
-            "resolution_uv": ecg.resolution_uv,
-            "low_pass_hz": ecg.low_pass_hz,
-            "high_pass_hz": ecg.high_pass_hz,
+            **{name: getattr(ecg, name) for name in _FILE_COLUMNS},
             **asdict(ecg.measurements),
             "diagnosis": " | ".join(ecg.diagnosis_texts) or None,
             "rr_samples": period,
             "rr_source": source,
-            "lead_identity_error_uv": ecg.lead_identity_error_uv,
             **asdict(quality),
             "flags": ",".join(sorted(ecg.flags)),
         }

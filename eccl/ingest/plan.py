@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from eccl.data.arrays import find_damaged, mend_metadata
 from eccl.data.parts import part_path, read_files, table_files
 from eccl.ingest.raw.discover import RawFile
-from eccl.ingest.raw.known_files import KnownHashes
+from eccl.ingest.raw.source import KnownHashes
 from eccl.ingest.record import RecordReader
 from eccl.modalities import Modality
 

@@ -1,4 +1,4 @@
-"""What was refused, as tables to read: by reason, or file by file."""
+"""Quarantined files as tables: by reason, or file by file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from eccl.workspace import Workspace
 _SCHEMA = {"kind": pl.String, "reason": pl.String, "detail": pl.String, "remedy": pl.String, "path": pl.String}
 
 
-def read_refusals(workspace: Workspace, kind: str | None = None, reason: str | None = None) -> pl.DataFrame:
-    """Refusals that stand: no later file of the visit replaced them.
+def read_quarantine(workspace: Workspace, kind: str | None = None, reason: str | None = None) -> pl.DataFrame:
+    """Quarantined files that no later file of the visit replaced.
 
     Returns
     -------
@@ -31,10 +31,10 @@ def read_refusals(workspace: Workspace, kind: str | None = None, reason: str | N
     return chosen.sort(*_SCHEMA)
 
 
-def count_refusals(refusals: pl.DataFrame) -> pl.DataFrame:
-    """Refusals by kind and reason, most frequent first: ``kind``, ``reason``, ``files``, ``example``, ``remedy``."""
+def count_quarantine(quarantined: pl.DataFrame) -> pl.DataFrame:
+    """Count quarantined files by kind and reason, most frequent first: ``kind``, ``reason``, ``files``, ``example``, ``remedy``."""
     return (
-        refusals.group_by("kind", "reason", "remedy")
+        quarantined.group_by("kind", "reason", "remedy")
         .agg(files=pl.len(), example=pl.col("detail").min())
         .sort(["files", "kind", "reason"], descending=[True, False, False])
         .select("kind", "reason", "files", "example", "remedy")

@@ -25,8 +25,7 @@ from eccl.errors import Reason, ReconcileError, WorkspaceError
 from eccl.ingest.batch import BatchResult, ingest_batch
 from eccl.ingest.plan import Batch, Plan, damaged_slots, make_plan, mend_arrays, taken_rows
 from eccl.ingest.raw.discover import Discovery, skip_withdrawn
-from eccl.ingest.raw.known_files import KnownHashes
-from eccl.ingest.raw.source import Source, to_source
+from eccl.ingest.raw.source import KnownHashes, Source, to_source
 from eccl.ingest.record import record_readers
 from eccl.ingest.report import IngestReport, reconcile
 from eccl.ingest.tabular import ingest_tables

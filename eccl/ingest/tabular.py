@@ -1,4 +1,4 @@
-"""Tabular exports -> participants, visits, traits, diagnoses and fields. Always read whole, written only if changed."""
+"""Tabular exports -> participants, visits, traits, diagnoses and fields. Read completely, written only if changed."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ TABLES = ("participants", "visits", "traits", "diagnoses", "fields")
 
 @dataclass(frozen=True, slots=True)
 class TabularReport:
-    """What became of the tabular exports.
+    """Counts of the tabular exports.
 
-    `left_in_arrays` counts visits of participants who withdrew after their files were ingested: they are in no table that
-    training or analysts read, but their slots are still there.
+    `left_in_arrays` counts visits of participants who withdrew after their files were ingested: no table that training or
+    analysts read contains them, but their slots are still filled.
     """
 
     files: int
@@ -51,8 +51,8 @@ def ingest_tables(
 ) -> TabularReport:
     """Read every tabular export into typed tables.
 
-    Withdrawn participants, those with a tombstone included, are dropped at the door. Participants and visits that only
-    have bulk files are added with nothing but their key, so that every key of the data joins.
+    Rows of withdrawn participants, including those with a tombstone, are skipped. Participants and visits with bulk files
+    only are added with their key, so that every key of the data joins.
     """
     mark = _fingerprint(raw, data, found, tombstones, limits)
     note = state / "tables.json"
@@ -64,50 +64,51 @@ def ingest_tables(
         return TabularReport(**before["report"], is_unchanged=True)
     _require_tables(data, found)
     dictionary = load_dictionary()
-    refused: list[dict[str, Any]] = [_unplaced(file) for file in found.unplaced]
-    read = _read_exports(raw, found.tables, dictionary, limits, refused)
+    quarantined: list[dict[str, Any]] = [_unplaced(file) for file in found.unplaced]
+    read = _read_exports(raw, found.tables, dictionary, limits, quarantined)
     values, conflicts = exports.merge_exports(read)
-    refused += _refusals(conflicts)
+    quarantined += _quarantine_rows(conflicts)
     bulk = _bulk_keys(data)
     eids = {eid for export in read for eid in export.eids}
-    named = {eid for row in refused for eid in _named_in(row)}
-    gone = found.withdrawals | tombstones.select(eids | named | set(bulk["eid"]))
-    values = values.filter(~pl.col("eid").is_in(sorted(gone)))
-    refused = [row for row in refused if not _named_in(row) & gone] + _refusals(exports.find_misaligned(values))
-    stays = bulk.filter(~pl.col("eid").is_in(sorted(gone)))
-    frames = _to_frames(values, eids - gone, stays, dictionary)
+    named = {eid for row in quarantined for eid in _ids_of(row)}
+    withdrawn = found.withdrawals | tombstones.select(eids | named | set(bulk["eid"]))
+    values = values.filter(~pl.col("eid").is_in(sorted(withdrawn)))
+    quarantined = [row for row in quarantined if not _ids_of(row) & withdrawn]
+    quarantined += _quarantine_rows(exports.find_misaligned(values))
+    kept = bulk.filter(~pl.col("eid").is_in(sorted(withdrawn)))
+    frames = _to_frames(values, eids - withdrawn, kept, dictionary)
     for name, frame in frames.items():
         database.write_table(data, name, frame.to_arrow())
-    quarantine = pa.Table.from_pylist(refused) if refused else database.empty_table("quarantine")
+    quarantine = pa.Table.from_pylist(quarantined) if quarantined else database.empty_table("quarantine")
     target = data / "tables" / "quarantine" / "table.parquet"
     database.write_if_changed(database.conform("quarantine", quarantine), target)
     fields: dict[str, Any] = {
         "files": len(found.tables),
         "read": len(read),
-        "quarantined": dict(sorted(Counter(row["reason"] for row in refused).items())),
+        "quarantined": dict(sorted(Counter(row["reason"] for row in quarantined).items())),
         "withdrawn_rows": sum(export.withdrawn_rows for export in read),
         "rows": {name: frame.height for name, frame in frames.items()},
-        "left_in_arrays": bulk.height - stays.height,
+        "left_in_arrays": bulk.height - kept.height,
     }
     replace_file(note, json.dumps({"mark": mark, "written": _written(data), "report": fields}).encode())
     return TabularReport(**fields, is_unchanged=False)
 
 
 def _require_tables(data: Path, found: Discovery) -> None:
-    """Refuse to empty the tables because the exports lie elsewhere this time.
+    """Require a tabular export if traits or diagnoses came from one before.
 
     Raises
     ------
     WorkspaceError
-        There were traits or diagnoses, and there is no tabular export now.
+        There is none: continuing would empty the tables.
     """
     if found.tables:
         return
     rows = sum(read_part_table(data, name).num_rows for name in ("traits", "diagnoses") if table_files(data, name))
     if rows:
         raise WorkspaceError(
-            f"no tabular export found, where {rows} traits and diagnoses came from one before; give the place that holds the raw "
-            "files and the exports, or remove data/tables/traits.parquet and diagnoses.parquet if they are to go"
+            f"no tabular export found, where {rows} traits and diagnoses came from one before; give the folder that holds the raw "
+            "files and the exports, or delete data/tables/traits.parquet and diagnoses.parquet if their rows should be removed"
         )
 
 
@@ -116,7 +117,7 @@ def _read_exports(
     entries: tuple[Entry, ...],
     dictionary: Dictionary,
     limits: LimitParams,
-    refused: list[dict[str, Any]],
+    quarantined: list[dict[str, Any]],
 ) -> list[exports.TabularExport]:
     read: list[exports.TabularExport] = []
     for entry in entries:
@@ -125,22 +126,22 @@ def _read_exports(
             _check_entry(entry, limits)
             with raw.local(entry.path) as path:
                 origin["file_sha256"] = sha256_file(path)
-                # The export is known by its path in the raw place, wherever a copy of it was read from.
+                # Named by its path in the raw place, also if a temporary copy was read.
                 export = replace(
                     exports.read_table(path, dictionary, max_bytes=limits.table_mb << 20), path=Path(entry.path)
                 )
         except Rejected as error:
-            refused.append(_refusal("table", origin, error.reason, error.detail))
+            quarantined.append(_quarantine_row("table", origin, error.reason, error.detail))
             continue
         except SourceError:
             raise
         except OSError as error:
             raise SourceError(
-                f"a tabular export cannot be read ({type(error).__name__}); mend it, or move it away, then run the command again: "
-                "going on without it would empty its tables"
+                f"a tabular export cannot be read ({type(error).__name__}); repair it, or move it away, then run the command again; "
+                "an ingest without it would empty its tables"
             ) from None
         read.append(export)
-        refused += _refusals(export.issues, entry.path)
+        quarantined += _quarantine_rows(export.issues, entry.path)
     return read
 
 
@@ -179,30 +180,34 @@ def _bulk_keys(data: Path) -> pl.DataFrame:
     return pl.concat([empty, *(key.cast(schema) for key in keys)]).unique().sort("eid", "instance")  # type: ignore[arg-type]
 
 
-def _named_in(row: dict[str, Any]) -> set[int]:
-    # A file may be refused because its name is no bulk file's name, and hold an id all the same.
+def _ids_of(row: dict[str, Any]) -> set[int]:
+    # The name of an unplaced file may hold an id.
     return numbers_in(row["path"]) | ({row["eid"]} if row["eid"] is not None else set())
 
 
 def _unplaced(file: Unplaced) -> dict[str, Any]:
     origin = {"path": file.path, "file_sha256": None, "file_bytes": file.size}
-    return _refusal(file.kind, origin, file.reason, file.detail)
+    return _quarantine_row(file.kind, origin, file.reason, file.detail)
 
 
-def _refusals(issues: list[exports.TableIssue], path: str = "") -> list[dict[str, Any]]:
+def _quarantine_rows(issues: list[exports.TableIssue], path: str = "") -> list[dict[str, Any]]:
     return [
-        _refusal("table", {"path": path or issue.path or "(several files)"}, issue.reason, issue.detail, issue.eid)
+        _quarantine_row(
+            "table", {"path": path or issue.path or "(several files)"}, issue.reason, issue.detail, issue.eid
+        )
         for issue in issues
     ]
 
 
-def _refusal(kind: str, origin: dict[str, Any], reason: Reason, detail: str, eid: int | None = None) -> dict[str, Any]:
+def _quarantine_row(
+    kind: str, origin: dict[str, Any], reason: Reason, detail: str, eid: int | None = None
+) -> dict[str, Any]:
     base = {"kind": kind, "eid": eid, "instance": None, "row": None, "file_sha256": None, "file_bytes": None}
     return {**base, **origin, "reason": reason.value, "detail": detail, "remedy": remedy(reason)}
 
 
 def _hash(raw: RawFiles, entry: Entry) -> str | None:
-    """What tells a table from its successor where no time does."""
+    """Hash of a table without a modification time."""
     if entry.problem:
         return None
     with raw.local(entry.path) as path:
@@ -210,7 +215,7 @@ def _hash(raw: RawFiles, entry: Entry) -> str | None:
 
 
 def _written(data: Path) -> dict[str, str | None]:
-    # The tables may have been rolled back under us (`dvc checkout` of an older version); then they are made anew.
+    # `dvc checkout` of an older version may have replaced the tables; then they are written again.
     paths = [
         *(data / "tables" / f"{table}.parquet" for table in TABLES),
         data / "tables" / "quarantine" / "table.parquet",
@@ -227,7 +232,7 @@ def _fingerprint(raw: RawFiles, data: Path, found: Discovery, tombstones: Tombst
         [(file.path, file.size, file.reason) for file in found.unplaced],
         [(entry.path, entry.size, entry.mtime_ns or _hash(raw, entry)) for entry in found.tables],
     ]
-    # Bulk keys become participants and visits, so new parts mean another result.
+    # Bulk keys become participants and visits, so new parts change the result.
     for table in SLOT_TABLES:
         parts.append([(file.name, sha256_file(file)) for file in table_files(data, table)])
     return sha256_bytes(json.dumps([raw.name, parts]).encode())

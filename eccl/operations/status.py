@@ -17,7 +17,7 @@ from eccl.data.lock import read_note
 from eccl.data.parts import data_version, read_table, table_files
 from eccl.data.run_names import training_command
 from eccl.errors import ChecksumError, EcclError, VersionError
-from eccl.ingest.quarantine import count_refusals, read_refusals
+from eccl.ingest.quarantine import count_quarantine, read_quarantine
 from eccl.ledger.releases import LATEST, read_ledger
 from eccl.ledger.tombstones import journal_path
 from eccl.operations.runs import ExperimentState, RunState, read_experiments, read_runs
@@ -298,7 +298,7 @@ def _missing(workspace: Workspace) -> dict[str, int]:
 
 def _quarantine(workspace: Workspace) -> Iterator[QuarantineCount]:
     try:
-        counted = count_refusals(read_refusals(workspace))
+        counted = count_quarantine(read_quarantine(workspace))
     except (OSError, ChecksumError, pa.ArrowInvalid):
         return
     for one in counted.iter_rows(named=True):

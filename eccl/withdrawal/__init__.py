@@ -1,1 +1,1 @@
-"""Withdrawal: who leaves the study leaves every store, and a certificate says so in counts."""
+"""Withdrawal: remove participants from every store, and certify it in counts."""

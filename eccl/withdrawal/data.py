@@ -1,10 +1,12 @@
-"""data/: slots are reserved for ever, rows leave, shards and tables are written anew without them.
+"""Steps of a withdrawal on data/ and .eccl/: reserve slots, remove rows, rewrite shards and tables, delete caches.
 
-In this order a kill leaves no row that points at an emptied slot, and no emptied slot that could be given again.
+In this order a kill leaves no row that refers to an emptied slot, and no emptied slot that could be assigned again.
 """
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,19 +17,20 @@ from numpy.typing import NDArray
 
 from eccl.data.arrays import ArraySpec, checksum, open_array, read_rows, write_shard
 from eccl.data.database import write_if_changed, write_table
+from eccl.data.files import replace_file
 from eccl.data.parts import PARTED, part_path, table_files
 from eccl.errors import ChecksumError
 from eccl.modalities import MODALITIES
 from eccl.withdrawal.journal import Plan
-from eccl.withdrawal.rows import without
+from eccl.withdrawal.rows import ids_in, without_withdrawn
 from eccl.workspace import Workspace
 
 WHOLE = ("participants", "visits", "traits", "diagnoses", "splits", "labels", "pairs", "exclusions")
-"""Whole tables with rows of participants. Nobody's row depends on another participant, so leaving rows out is enough."""
+"""Tables of one file with rows of participants. No row depends on another participant, so removing rows is enough."""
 
 
 def delete_slots(workspace: Workspace, plan: Plan) -> None:
-    """Enter the participants' slots, those of refused and superseded files included, into table ``deletions``."""
+    """Add the participants' slots, including those of quarantined and superseded files, to table ``deletions``."""
     files = table_files(workspace.data, "deletions")
     rows = pq.read_table(files[0]).to_pylist() if files else []
     taken = {(row["modality"], row["row"]) for row in rows}
@@ -43,30 +46,30 @@ def delete_slots(workspace: Workspace, plan: Plan) -> None:
 
 
 def empty_parts(workspace: Workspace, plan: Plan) -> None:
-    """Take the rows out of the parts; a part that has none left goes too, as if its shard had never been."""
+    """Remove the rows from the parts, and delete parts without rows."""
     for table in PARTED:
         for file in table_files(workspace.data, table):
             rows = pq.read_table(file)
-            left = without(rows, plan.select)
+            left = without_withdrawn(rows, plan.select)
             if left.num_rows == rows.num_rows:
                 continue
-            if left.num_rows or file.stem == "table":  # an ingest writes that one in any case
+            if left.num_rows or file.stem == "table":  # an ingest always writes that one
                 write_if_changed(left, file)
             else:
                 file.unlink()
 
 
 def empty_shards(workspace: Workspace, plan: Plan) -> None:
-    """Write the touched shards anew; emptied slots read as zeros, and the bytes are those of a shard that never held them."""
+    """Rewrite shards without the participants' records; an emptied slot reads as zeros, as if it had never been filled."""
     for modality in MODALITIES:
         for name, column in modality.arrays.items():
-            for shard, gone in touched(workspace.data, name, plan.written[modality.kind]):
-                if _read(workspace.data, name, gone).any():
+            for shard, emptied in shards_of(workspace.data, name, plan.written[modality.kind]):
+                if _read(workspace.data, name, emptied).any():
                     _empty_shard(workspace.data, modality.table, name, column, shard)
 
 
-def touched(data: Path, name: str, rows: list[int]) -> Iterator[tuple[int, list[int]]]:
-    """Shards of an array that hold some rows, each with those rows; none where only tables were brought here."""
+def shards_of(data: Path, name: str, rows: list[int]) -> Iterator[tuple[int, list[int]]]:
+    """Shards of an array that hold some rows, each with those rows; none if the array is missing."""
     if not rows or not (data / name / "zarr.json").is_file():
         return
     size = open_array(data, name).shard_rows
@@ -75,7 +78,7 @@ def touched(data: Path, name: str, rows: list[int]) -> Iterator[tuple[int, list[
 
 
 def _empty_shard(data: Path, table: str, name: str, column: str, shard: int) -> None:
-    # Layout from the array itself: params.yaml may have changed since, and must not stand in a withdrawal's way.
+    # Layout from the array itself: params.yaml may have changed since the ingest.
     array = open_array(data, name)
     spec = ArraySpec(name, array.record_shape, array.dtype.name, array.shard_rows, {})
     write_shard(data, spec, shard, _kept(data, part_path(data, table, shard), name, column))
@@ -90,8 +93,8 @@ def _kept(data: Path, part: Path, name: str, column: str) -> dict[int, NDArray[A
     wrong = sum(checksum(record) != known for record, known in zip(records, checksums, strict=True))
     if wrong:
         raise ChecksumError(
-            f"{wrong} slots of {name} in a shard to be written anew differ from their checksums, and the damage would stay unseen; "
-            "bring the shard back (`dvc checkout data.dvc`), then run `eccl withdraw --resume`"
+            f"{wrong} slots of {name} differ from their checksums in a shard that must be rewritten, which would hide the damage; "
+            "restore the shard (`dvc checkout data.dvc`), then run `eccl withdraw --resume`"
         )
     return dict(zip(slots, records, strict=True))
 
@@ -99,18 +102,35 @@ def _kept(data: Path, part: Path, name: str, column: str) -> dict[int, NDArray[A
 def _read(data: Path, name: str, rows: list[int]) -> NDArray[Any]:
     try:
         return read_rows(data, name, rows)
-    except ValueError as error:  # tensorstore's word for a damaged chunk
+    except ValueError as error:  # tensorstore raises it for a damaged chunk
         raise ChecksumError(
-            f"a shard of {name} that is to be written anew cannot be read ({type(error).__name__}); bring it back "
+            f"a shard of {name} that must be rewritten cannot be read ({type(error).__name__}); restore it "
             "(`dvc checkout data.dvc`), then run `eccl withdraw --resume`"
         ) from error
 
 
 def empty_tables(workspace: Workspace, plan: Plan) -> None:
-    """Take the rows out of the whole tables."""
+    """Remove the rows from the tables of one file."""
     for table in WHOLE:
         for file in table_files(workspace.data, table):
             rows = pq.read_table(file)
-            left = without(rows, plan.select)
+            left = without_withdrawn(rows, plan.select)
             if left.num_rows < rows.num_rows:
                 write_table(workspace.data, table, left)
+
+
+def empty_caches(workspace: Workspace, plan: Plan) -> None:
+    """Delete checkpoints and the fingerprint of the tables, and remove the hashes of the participants' raw files."""
+    shutil.rmtree(workspace.checkpoints, ignore_errors=True)
+    (workspace.state / "tables.json").unlink(missing_ok=True)
+    hashes = workspace.state / "seen.json"
+    if not hashes.is_file():
+        return
+    try:
+        entries = json.loads(hashes.read_text())
+    except ValueError:  # a cache
+        hashes.unlink()
+        return
+    left = {path: entry for path, entry in entries.items() if not plan.select(ids_in(path.encode()))}
+    if len(left) < len(entries):
+        replace_file(hashes, json.dumps(left, sort_keys=True).encode())

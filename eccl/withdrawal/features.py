@@ -1,15 +1,17 @@
-"""features/: rows leave every view, teacher caches included, and what stays is declared valid for the new data version.
+"""Steps of a withdrawal on features/ and reports/, and the runs whose models used data of the participants.
 
-reports/: rows leave the tables that an evaluation wrote; a drawing of them is deleted where it showed somebody.
+Rows are removed from every view, including teacher caches, and the other rows are declared valid for the new data version.
+Rows are removed from the tables of reports; the figures beside a table that held such rows are deleted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from eccl import __version__
@@ -19,54 +21,56 @@ from eccl.data.run_records import run_records
 from eccl.features.files import runs_of
 from eccl.features.materialized import FOLDER, WITHDRAWAL, is_covered, list_materializations, write_materialization
 from eccl.features.views import computed_views
-from eccl.modalities import MODALITY_OF_KIND
+from eccl.modalities import MODALITY_OF_KIND, SLOT_TABLES
 from eccl.withdrawal.journal import Plan
-from eccl.withdrawal.rows import without
+from eccl.withdrawal.rows import without_withdrawn
 from eccl.workspace import Workspace
 
 DRAWINGS = {".png", ".svg"}
+HOW = {"train": "trained", "val": "selected"}
+"""Use of a split by a model; of the test split it only computed scores, which are removed."""
 
 
 def feature_files(workspace: Workspace) -> list[Path]:
-    """Every Parquet file of features, those that were materialized later included."""
+    """Every Parquet file of features, including materialized ones."""
     found = [*workspace.features.glob("*/*.parquet"), *workspace.features.glob(f"{FOLDER}/*/*/*.parquet")]
     return sorted(file for file in found if not file.name.startswith(TEMPORARY_PREFIX))
 
 
 def report_files(workspace: Workspace) -> list[Path]:
-    """Every Parquet file of reports that says something of participants: points of figures, and the like."""
+    """Every Parquet file of reports with rows of participants, such as points of figures."""
     found = [file for file in workspace.reports.rglob("*.parquet") if not file.name.startswith(TEMPORARY_PREFIX)]
     return sorted(file for file in found if "eid" in pq.read_schema(file).names)
 
 
 def empty_reports(workspace: Workspace, plan: Plan) -> None:
-    """Take the rows out of the reports' tables, and delete the drawings beside one that had some."""
+    """Remove the rows from the reports' tables, and delete the figures beside a table that held some."""
     for file in report_files(workspace):
         rows = pq.read_table(file)
-        left = without(rows, plan.select)
+        left = without_withdrawn(rows, plan.select)
         if left.num_rows < rows.num_rows:
-            # Drawings first: after a kill the rows that are still there say that they must go.
-            for drawing in [path for path in file.parent.iterdir() if path.suffix in DRAWINGS]:
-                drawing.unlink()
+            # Figures first: after a kill the remaining rows show that the figures must be deleted.
+            for figure in [path for path in file.parent.iterdir() if path.suffix in DRAWINGS]:
+                figure.unlink()
             write_parquet(left, file)
 
 
 def empty_features(workspace: Workspace, plan: Plan) -> None:
-    """Take the rows out of every feature file, then bring the runs that covered the data before up to the data now."""
+    """Remove the rows from every feature file, and declare covered runs valid for the new data version."""
     for file in feature_files(workspace):
         rows = pq.read_table(file)
-        left = without(rows, plan.select)
+        left = without_withdrawn(rows, plan.select)
         if left.num_rows < rows.num_rows:
             write_parquet(left, file)
     if plan.covered:
         version = data_version(workspace.data)
         for run, before in plan.covered.items():
             if version != plan.data_version:
-                _bring_up(workspace, run, before, version)
+                _declare_valid(workspace, run, before, version)
 
 
 def covered_runs(workspace: Workspace, version: str | None) -> dict[str, dict[str, Any]]:
-    """Runs with features that hold for a data version: run id, and visits by view."""
+    """Runs with features that are valid for a data version: run id, and visits by view."""
     found: dict[str, dict[str, Any]] = {}
     for record in run_records(workspace.models):
         views = [view.name for view in computed_views() if record["run"] in runs_of(workspace.features, view.name)]
@@ -77,7 +81,7 @@ def covered_runs(workspace: Workspace, version: str | None) -> dict[str, dict[st
     return found
 
 
-def _bring_up(workspace: Workspace, run: str, before: Mapping[str, Any], version: str) -> None:
+def _declare_valid(workspace: Workspace, run: str, before: Mapping[str, Any], version: str) -> None:
     views = list(before["visits"])
     record = {
         "run": run,
@@ -107,3 +111,53 @@ def _count_all_visits(workspace: Workspace, view: str) -> int:
     if not table_files(workspace.data, table):
         return 0
     return int(read_table(workspace.data, table, ["row"]).num_rows)
+
+
+def find_tainted(workspace: Workspace, eids: Collection[int]) -> list[dict[str, str]]:
+    """Runs whose model was trained or selected on data of one of some participants, or builds on such a model.
+
+    The feature rows of a run hold the split of each participant at the time of training. The masked autoencoder writes no
+    features: it used every ECG of train and val, so a participant of those splits with a recording or cine taints it.
+    """
+    records = list(run_records(workspace.models))
+    found: dict[str, str] = {}
+    for record in records:
+        if splits := _splits_used(workspace, record["run"], eids):
+            how = next((HOW[split] for split in HOW if split in splits), None)
+            if how:
+                found[record["run_id"]] = how
+    is_new = True
+    while is_new:
+        children = {
+            record["run_id"]
+            for record in records
+            if record["run_id"] not in found and any(parent["run_id"] in found for parent in record["parents"])
+        }
+        found |= dict.fromkeys(children, "parent")
+        is_new = bool(children)
+    return [
+        {"run": record["run"], "run_id": record["run_id"], "how": found[record["run_id"]]}
+        for record in records
+        if record["run_id"] in found
+    ]
+
+
+def _splits_used(workspace: Workspace, run: str, eids: Collection[int]) -> set[str]:
+    # Materialized rows were added after training: only the files of the stage count.
+    files = [file for file in workspace.features.glob(f"*/{run}.parquet") if not file.name.startswith(".")]
+    if not files:
+        return _splits_recorded(workspace, eids)
+    return {split for file in files for split in _splits_of(pq.read_table(file, columns=["eid", "split"]), eids)}
+
+
+def _splits_recorded(workspace: Workspace, eids: Collection[int]) -> set[str]:
+    if not table_files(workspace.data, "splits"):
+        return set()
+    slots = [table for table in SLOT_TABLES if table_files(workspace.data, table)]
+    recorded = {eid for table in slots for eid in read_table(workspace.data, table, ["eid"]).column(0).to_pylist()}
+    return _splits_of(read_table(workspace.data, "splits", ["eid", "split"]), recorded.intersection(eids))
+
+
+def _splits_of(rows: pa.Table, eids: Collection[int]) -> set[str]:
+    is_own = pc.is_in(rows.column("eid"), value_set=pa.array(sorted(eids), pa.int64()))
+    return set(rows.filter(is_own).column("split").to_pylist())

@@ -1,7 +1,7 @@
-"""The journal: all a withdrawal needs to go on after a kill, because what it removes tells it no more.
+"""The plan of a withdrawal and the journal that stores it, so that an interrupted withdrawal can be resumed.
 
-It names participants, so only its owner may read it, and it is gone when the withdrawal is complete. Which steps are done it
-does not say: each can be done again, and somebody may have brought an older version back in between.
+The journal holds participant ids: only its owner can read it, and it is deleted when the withdrawal is complete. It does not
+record which steps are done: each can be repeated, and an older version of the data may have been restored in between.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from eccl.withdrawal.rows import Select
 from eccl.workspace import Workspace
 
 Counts = Mapping[str, Mapping[str, int]]
-"""``rows`` before, and how many of them are ``theirs``, by name."""
+"""``rows`` before, and how many of them are of ``withdrawn`` participants, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a withdrawal found before it changed anything.
+    """Contents of the workspace before a withdrawal changes anything.
 
     Parameters
     ----------
@@ -33,23 +33,23 @@ class Plan:
     eids
         Participants to remove.
     listed
-        The withdrawal list, which holds their ids by right.
+        The withdrawal list; the search skips it.
     raw
-        Folder of raw files to remove them from; None leaves raw files alone.
+        Folder of raw files to clean; None leaves raw files unchanged.
     data_version
-        Before; None where there is no data.
+        Before the withdrawal; None if there is no data.
     slots, written
-        Their slots by modality: all of them, and those that hold records.
+        Slots of the participants by modality: all of them, and those that hold records.
     hashes
-        SHA-256 of their raw files, of those that nobody else's row has too.
+        SHA-256 of their raw files, without hashes that rows of other participants have too.
     tables, arrays, features, releases
         Rows (slots) before.
     raw_files, raw_rows
-        Their raw files, and the rows of tabular exports; 0 where raw files are left alone.
+        Number of their raw files, and of their rows in tabular exports; 0 if raw files are left unchanged.
     tainted
-        ``run``, ``run_id`` and ``how`` of the models that saw one of them.
+        ``run``, ``run_id`` and ``how`` of the models that used data of one of them.
     covered
-        Runs whose features hold for the data before: ``run_id``, and ``visits`` by view.
+        Runs whose features are valid for that data version: ``run_id``, and ``visits`` by view.
     """
 
     certificate: str
@@ -76,25 +76,25 @@ class Plan:
 
     @property
     def select(self) -> Select:
-        """Tells which of some numbers are these participants."""
+        """Function that returns the numbers that are ids of these participants."""
         return frozenset(self.eids).intersection
 
     @property
     def traces(self) -> int:
-        """Rows, slots and files of theirs, over all stores."""
+        """Number of their rows, slots and files in all stores."""
         counted = (self.tables, self.arrays, self.features, self.releases)
-        return sum(n["theirs"] for part in counted for n in part.values()) + self.raw_files + self.raw_rows
+        return sum(n["withdrawn"] for part in counted for n in part.values()) + self.raw_files + self.raw_rows
 
 
 def write_journal(workspace: Workspace, plan: Plan) -> None:
-    """Put the plan on disk; nobody else may read it."""
+    """Write the plan to disk, readable by its owner only."""
     with aside(journal_path(workspace)) as temporary:
         temporary.touch(mode=0o600)
         temporary.write_text(json.dumps(asdict(plan)))
 
 
 def read_journal(workspace: Workspace) -> Plan | None:
-    """Read the plan of an interrupted withdrawal; None where there is none.
+    """Read the plan of an interrupted withdrawal; None if there is none.
 
     Raises
     ------
@@ -105,11 +105,16 @@ def read_journal(workspace: Workspace) -> Plan | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(), object_hook=_renamed)
         named = {name: tuple(content[name]) for name in ("eids", "hashes", "tainted")}
         return Plan(**{**content, **named})
     except (ValueError, KeyError, TypeError) as error:
         raise WithdrawalError(
             f".eccl/withdrawal.json cannot be read ({type(error).__name__}): it was changed by hand or by another version; remove it "
-            "and run `eccl withdraw LIST` again: what is gone already is not missed"
+            "and run `eccl withdraw LIST` again: data that is removed already is not counted"
         ) from None
+
+
+def _renamed(content: dict[str, Any]) -> dict[str, Any]:
+    # Journals of earlier versions count rows as `theirs`.
+    return {"withdrawn" if name == "theirs" else name: value for name, value in content.items()}

@@ -1,8 +1,8 @@
-"""Older versions: objects of DVC's cache and of the user's own remote that held withdrawn participants.
+"""Purge older versions: objects of DVC's cache and of the user's own remote with data of withdrawn participants.
 
-A new version does not remove the bytes of the old ones. What is removed: tables, parts and feature files that hold a row
-of somebody with a tombstone, and the shards that such a part committed; in every version that git's history or the cache
-knows. What the workspace holds now is kept. Folder listings (``.dir``) name paths and hashes only, and stay.
+A new version does not remove the bytes of older ones. A purge removes tables, parts and feature files with a row of a
+participant who has a tombstone, and the shards that such a part committed, of every version in git's history or the cache.
+Objects of the current workspace are kept. Folder listings (``.dir``) hold paths and hashes only, and are kept.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from eccl.modalities import MODALITIES, SLOT_TABLES
 from eccl.versioning.repository import run_git
 from eccl.versioning.versions import DVC_FILE, default_remote, list_versions
 from eccl.withdrawal.certificate import write_certificate
-from eccl.withdrawal.rows import Select, count_theirs
+from eccl.withdrawal.rows import Select, count_withdrawn
 from eccl.workspace import Workspace
 from eccl.yaml_text import parse_yaml
 
@@ -39,18 +39,18 @@ _SHARD = re.compile(rf"({'|'.join(map(re.escape, _TABLE_OF_ARRAY))})/c/([0-9]+)/
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """What a purge removes.
+    """Objects that a purge removes.
 
     Parameters
     ----------
     objects
-        Hashes of objects, shards first: what tells that a shard must go, goes after it.
+        Hashes of objects, shards first: the part that shows that a shard must be removed is removed after it.
     versions
-        Data versions that cannot be brought back whole any more.
+        Data versions that can no longer be restored completely.
     removed
-        Objects by place, once they are removed.
+        Number of removed objects by place.
     left
-        What could not be purged, and why.
+        Places that could not be purged, and why.
     """
 
     objects: tuple[str, ...]
@@ -60,26 +60,26 @@ class Purge:
 
 
 def is_versioned(workspace: Workspace) -> bool:
-    """Whether there are versions to purge."""
+    """Whether DVC keeps versions of data/ here."""
     return (workspace.root / DVC_FILE).is_file() and (workspace.root / ".dvc").is_dir()
 
 
 def plan_purge(workspace: Workspace) -> Purge:
-    """Find the objects that a purge would remove; nothing is written."""
+    """Find the objects that a purge would remove without writing anything."""
     with _places(workspace) as (places, left):
         return _find(workspace, places, left)
 
 
 def purge(workspace: Workspace) -> Certificate | None:
-    """Remove the objects from cache and remote, look again, and note it in the latest certificate.
+    """Remove the objects from cache and remote, check that they are removed, and note it in the latest certificate.
 
-    Run it after the new version was recorded and pushed: what the workspace holds is kept in any case, but only a
-    recorded version can be pulled.
+    Run it after the new version was recorded and pushed: objects of the workspace are kept in any case, but only a recorded
+    version can be pulled.
 
     Returns
     -------
     Certificate or None
-        The latest certificate; None where nobody has withdrawn.
+        The latest certificate; None if there was no withdrawal.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def purge(workspace: Workspace) -> Certificate | None:
 
 @contextmanager
 def _places(workspace: Workspace) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
-    """Stores of objects by name, and what could not be reached."""
+    """Stores of objects by name, and places that cannot be purged."""
     from dvc.repo import Repo
 
     with Repo(str(workspace.root)) as repo:
@@ -126,7 +126,9 @@ def _places(workspace: Workspace) -> Iterator[tuple[dict[str, Any], tuple[str, .
             else:
                 places[f"remote {name}"] = repo.cloud.get_remote_odb(name)
         except VersionError:
-            left = ("The default remote is the sample that ships with the project; it is read-only and was left alone",)
+            left = (
+                "The default remote is the sample that ships with the project; it is read-only and was not changed",
+            )
         yield places, left
 
 
@@ -146,12 +148,12 @@ def _find(workspace: Workspace, places: Mapping[str, Any], left: tuple[str, ...]
     cached = _own_cache(workspace, places["cache"])
     for folder in sorted({*_folders(workspace), *(oid for oid in cached if oid.endswith(".dir"))}):
         listing = reader.listing(folder)
-        mine, theirs = _judge(listing, reader, deleted)
-        kept = _present(workspace, {*mine, *theirs})
-        for chosen, into in ((mine, shards), (theirs, tables)):
-            gone = {path: oid for path, oid in chosen.items() if oid not in kept}
-            into |= dict.fromkeys(gone.values())
-            touched |= {folder} if gone else set()
+        old_shards, old_tables = _judge(listing, reader, deleted)
+        kept = _present(workspace, {*old_shards, *old_tables})
+        for chosen, into in ((old_shards, shards), (old_tables, tables)):
+            removed = {path: oid for path, oid in chosen.items() if oid not in kept}
+            into |= dict.fromkeys(removed.values())
+            touched |= {folder} if removed else set()
     for path, oid in _feature_objects(workspace):
         if oid != _md5(workspace.root / path) and reader.holds(oid):
             tables[oid] = None
@@ -163,14 +165,14 @@ def _find(workspace: Workspace, places: Mapping[str, Any], left: tuple[str, ...]
 
 
 def _own_cache(workspace: Workspace, cache: Any) -> list[str]:
-    """Everything in the cache, if it is the workspace's own: others may share one, and keep people who left us."""
+    """Every object of the cache, if it belongs to this workspace; a shared cache may hold data of other studies."""
     return sorted(cache.all()) if Path(cache.path).is_relative_to(workspace.root) else []
 
 
 def _judge(
     listing: Mapping[str, str], reader: _Reader, deleted: Mapping[str, set[int]]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Shards and tables of one version that hold somebody with a tombstone, as hashes by path."""
+    """Shards and tables of one version with data of withdrawn participants, as hashes by path."""
     parts = {
         (match[1], int(match[2])): reader.holds(oid)
         for path, oid in listing.items()
@@ -181,7 +183,7 @@ def _judge(
     for path, oid in listing.items():
         if match := _SHARD.match(path):
             holds = parts.get((_TABLE_OF_ARRAY[match[1]], int(match[2])))
-            # The part itself cannot be read any more: then the slots that withdrawals emptied since decide.
+            # If the part cannot be read any more, the slots that withdrawals have emptied decide.
             if holds or (holds is None and int(match[2]) in deleted.get(match[1], set())):
                 shards[path] = oid
         elif path.endswith(".parquet") and reader.holds(oid):
@@ -190,7 +192,7 @@ def _judge(
 
 
 def _present(workspace: Workspace, paths: set[str]) -> set[str]:
-    """Hashes of what the workspace holds now at some paths of data/."""
+    """Hashes of the workspace's own files at some paths of data/."""
     return {digest for path in paths if (digest := _md5(workspace.data / path))}
 
 
@@ -205,10 +207,10 @@ def _deleted_shards(workspace: Workspace) -> dict[str, set[int]]:
     rows = [row for file in table_files(workspace.data, "deletions") for row in pq.read_table(file).to_pylist()]
     found: dict[str, set[int]] = {}
     for one in MODALITIES:
-        mine = [row["row"] for row in rows if row["modality"] == one.kind]
-        for name in one.arrays if mine else ():
+        emptied = [row["row"] for row in rows if row["modality"] == one.kind]
+        for name in one.arrays if emptied else ():
             size = open_array(workspace.data, name).shard_rows
-            found[name] = {row // size for row in mine}
+            found[name] = {row // size for row in emptied}
     return found
 
 
@@ -245,13 +247,13 @@ def _entries(lock: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
 
 
 def _history(workspace: Workspace, name: str) -> list[str]:
-    # Every branch and tag: what is kept reachable is kept.
+    # Of every branch and tag.
     commits = run_git(workspace.root, "log", "--all", "--format=%H", "--", name, check=False).split()
     return [run_git(workspace.root, "show", f"{commit}:./{name}", check=False) for commit in commits]
 
 
 class _Reader:
-    """Reads objects wherever one of the places has them; each is judged once."""
+    """Reads objects from the first place that has them; each is judged once."""
 
     def __init__(self, places: Mapping[str, Any], select: Select) -> None:
         self._places, self._select = places, select
@@ -263,7 +265,7 @@ class _Reader:
             return {entry["relpath"]: entry["md5"] for entry in json.load(stream)} if stream else {}
 
     def holds(self, oid: str) -> bool | None:
-        """Whether a Parquet object holds a row of somebody with a tombstone; None where it cannot be read."""
+        """Whether a Parquet object holds a row of a withdrawn participant; None if it cannot be read."""
         if oid not in self._known:
             self._known[oid] = self._judge(oid)
         return self._known[oid]
@@ -273,7 +275,7 @@ class _Reader:
             if stream is None or stream.read(4) != b"PAR1":
                 return None
             stream.seek(0)
-            return count_theirs(stream, self._select)["theirs"] > 0
+            return count_withdrawn(stream, self._select)["withdrawn"] > 0
 
     @contextmanager
     def _open(self, oid: str) -> Iterator[IO[bytes] | None]:

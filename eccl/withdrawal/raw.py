@@ -1,4 +1,4 @@
-"""Raw files: bulk files are deleted, rows of tabular exports taken out by line, every other byte kept."""
+"""Raw files: delete bulk files, and remove rows of tabular exports by line; every other byte is kept."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from eccl.readers.tables.headers import find_id_column, split_header
 from eccl.withdrawal.rows import Select, ids_in
 
 TABLE_SUFFIXES = {".csv", ".tab", ".tsv", ".txt"}
-_LONGEST = 1000  # lines of one record; more of them are a quote that was never closed
+_LONGEST = 1000  # lines of one record; more mean a quote that was never closed
 
 
 @dataclass(frozen=True, slots=True)
 class RawTraces:
-    """A raw folder's files of some participants, and tabular exports with the number of their rows in each."""
+    """Files of some participants in a raw folder, and tabular exports with the number of their rows."""
 
     files: tuple[Path, ...]
     tables: dict[Path, int]
@@ -35,29 +35,29 @@ def find_raw(raw: Path, select: Select) -> RawTraces:
         The folder does not exist.
     """
     if not raw.is_dir():
-        raise WorkspaceError(f"no raw folder at {raw}; give the folder that was ingested, or leave --raw out")
+        raise WorkspaceError(f"no raw folder at {raw}; give the folder that was ingested, or omit --raw")
     files: list[Path] = []
     tables: dict[Path, int] = {}
     for path in raw_files(raw):
         if select(ids_in(path.relative_to(raw).as_posix().encode())):
             files.append(path)
         elif path.suffix.lower() in TABLE_SUFFIXES and not is_withdrawal_list(path.name):
-            rows = sum(is_theirs for _, is_theirs in _records(path, select))
+            rows = sum(is_withdrawn for _, is_withdrawn in _records(path, select))
             if rows:
                 tables[path] = rows
     return RawTraces(tuple(files), tables)
 
 
 def empty_raw(raw: Path, select: Select) -> None:
-    """Delete their files and take their rows out of tabular exports."""
+    """Delete the participants' files and remove their rows from tabular exports."""
     found = find_raw(raw, select)
     for path in found.tables:
-        # Through links: the export itself must change, not be replaced by a copy beside it.
+        # Follow links: the export itself must change.
         target = path.resolve()
         mode = target.stat().st_mode & 0o777
         with aside(target) as temporary:
             with temporary.open("wb") as out:
-                out.writelines(record for record, is_theirs in _records(path, select) if not is_theirs)
+                out.writelines(record for record, is_withdrawn in _records(path, select) if not is_withdrawn)
             temporary.chmod(mode)
     for path in found.files:
         if path.is_symlink():
@@ -67,14 +67,14 @@ def empty_raw(raw: Path, select: Select) -> None:
 
 
 def raw_files(raw: Path) -> Iterator[Path]:
-    """Every file of a raw folder, hidden ones included, sorted."""
+    """Every file of a raw folder, including hidden ones, sorted."""
     for folder, folders, names in os.walk(raw, followlinks=True):
         folders.sort()
         yield from (Path(folder) / name for name in sorted(names))
 
 
-def is_bulk_of_others(path: Path) -> bool:
-    """Whether a file is one visit's bulk file by its name; whose it is, the name says."""
+def is_bulk_file(path: Path) -> bool:
+    """Whether a file is a bulk file of one visit by its name."""
     try:
         parse_bulk_name(path.name)
     except Rejected:
@@ -90,9 +90,9 @@ def _remove_folders(raw: Path, select: Select) -> None:
 
 
 def _records(path: Path, select: Select) -> Iterator[tuple[bytes, bool]]:
-    """Records of a tabular export as bytes, each with whether it is of a participant who leaves; the header is nobody's.
+    """Yield the records of a tabular export as bytes, each with whether it belongs to a withdrawn participant.
 
-    Nothing is yielded for a file without a participant's column.
+    A file without an id column yields no record.
     """
     if not path.is_file():  # a dangling link
         return
@@ -108,7 +108,7 @@ def _records(path: Path, select: Select) -> Iterator[tuple[bytes, bool]]:
 
 
 def _join_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
-    # A quoted cell may hold line ends: the record goes on until its quotes are closed.
+    # A quoted cell may hold line ends: the record ends where its quotes are closed.
     pending: list[bytes] = []
     quotes = 0
     for line in lines:

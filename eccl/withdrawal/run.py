@@ -1,11 +1,11 @@
-"""A withdrawal, step by step. Each step can be done again without harm, so a kill anywhere is followed by a resume.
+"""A withdrawal as a list of steps. Each step can be repeated, so an interrupted withdrawal is resumed from the first step.
 
 ::
 
-    plan       count what there is; nothing is written (a dry run ends here)
-    journal    the plan on disk: from here on ingest, training and publication refuse until the end
+    plan       count rows, slots and files without writing (a dry run ends here)
+    journal    write the plan to disk; ingest, training and publication are refused until the withdrawal is complete
     steps      tombstones, slots, parts, shards, tables, features, reports, caches, stores, raw files
-    certify    count again, search, write the certificate; the journal goes last
+    certify    count again, search, write the certificate, delete the journal
 """
 
 from __future__ import annotations
@@ -19,21 +19,20 @@ from eccl.data.lock import writing
 from eccl.errors import WithdrawalError
 from eccl.ledger.certificates import Certificate
 from eccl.ledger.tombstones import Tombstones, journal_path, require_no_pending_withdrawal
-from eccl.withdrawal.caches import empty_caches
 from eccl.withdrawal.certificate import certify
-from eccl.withdrawal.data import delete_slots, empty_parts, empty_shards, empty_tables
+from eccl.withdrawal.data import delete_slots, empty_caches, empty_parts, empty_shards, empty_tables
 from eccl.withdrawal.features import empty_features, empty_reports
 from eccl.withdrawal.journal import Plan, read_journal, write_journal
 from eccl.withdrawal.plan import make_plan, read_list
 from eccl.withdrawal.raw import empty_raw
-from eccl.withdrawal.search import Searched, search
+from eccl.withdrawal.search import SearchResult, search
 from eccl.withdrawal.stores import redact_stores
 from eccl.workspace import Workspace
 
 Progress = Callable[[int, int], None]
 
 
-def _bury(workspace: Workspace, plan: Plan) -> None:
+def _add_tombstones(workspace: Workspace, plan: Plan) -> None:
     Tombstones.add(workspace, plan.eids, plan.since, plan.certificate)
 
 
@@ -43,7 +42,7 @@ def _empty_raw(workspace: Workspace, plan: Plan) -> None:
 
 
 STEPS: tuple[tuple[str, Callable[[Workspace, Plan], None]], ...] = (
-    ("tombstones", _bury),
+    ("tombstones", _add_tombstones),
     ("slots", delete_slots),
     ("parts", empty_parts),
     ("shards", empty_shards),
@@ -58,31 +57,31 @@ STEPS: tuple[tuple[str, Callable[[Workspace, Plan], None]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a withdrawal did.
+    """Result of a withdrawal.
 
     Parameters
     ----------
     certificate
-        None where there was nobody to withdraw.
+        None if no participant was left to withdraw.
     searched
-        The search where there was nobody to withdraw; otherwise the certificate has it.
+        The search if no participant was left to withdraw; otherwise it is part of the certificate.
     """
 
     certificate: Certificate | None
-    searched: Searched | None = None
+    searched: SearchResult | None = None
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing was left behind."""
+        """Whether the search found nothing."""
         if self.certificate:
             return self.certificate.is_clean
         return not (self.searched and self.searched.found)
 
 
 def plan_withdrawal(workspace: Workspace, listed: Path, raw: Path | None = None) -> Plan:
-    """Tell what a withdrawal would change; nothing is written.
+    """Count what a withdrawal would change without writing anything.
 
-    Only participants without a tombstone, and those of whom something came back, are in it.
+    The plan holds participants without a tombstone, and participants with a tombstone of whom data was restored.
 
     Raises
     ------
@@ -92,22 +91,22 @@ def plan_withdrawal(workspace: Workspace, listed: Path, raw: Path | None = None)
         An earlier withdrawal was interrupted, or the tombstones cannot be read.
     """
     require_no_pending_withdrawal(workspace)
-    everybody = read_list(listed)
-    buried = Tombstones.load(workspace).select(everybody)
-    if buried and not make_plan(workspace, listed, buried, raw).traces:
-        everybody -= buried  # UK Biobank's lists repeat who left before
-    return make_plan(workspace, listed, everybody, raw)
+    eids = read_list(listed)
+    earlier = Tombstones.load(workspace).select(eids)
+    if earlier and not make_plan(workspace, listed, earlier, raw).traces:
+        eids -= earlier  # UK Biobank's lists repeat earlier withdrawals
+    return make_plan(workspace, listed, eids, raw)
 
 
 def withdraw(
     workspace: Workspace, listed: Path, raw: Path | None = None, *, on_progress: Progress | None = None
 ) -> Outcome:
-    """Remove the participants of a withdrawal list from everything that was derived from them.
+    """Remove the participants of a withdrawal list from everything derived from their data.
 
     Parameters
     ----------
     raw
-        Folder of raw files to remove them from too; None leaves raw files alone.
+        Folder of raw files to clean as well; None leaves raw files unchanged.
     on_progress
         Called with (steps done, steps).
 
@@ -116,20 +115,20 @@ def withdraw(
     WorkspaceError, WithdrawalError
         As :func:`plan_withdrawal`; nothing was changed then.
     LockedError
-        Somebody else is writing.
+        Another process is writing.
     """
     with writing(workspace.state, "withdraw"):
         plan = plan_withdrawal(workspace, listed, raw)
         if not plan.eids:
-            everybody = frozenset(read_list(listed))
-            found = search(workspace, everybody.intersection, raw=raw, but={listed.resolve()})
+            eids = frozenset(read_list(listed))
+            found = search(workspace, eids.intersection, raw=raw, exclude={listed.resolve()})
             return Outcome(None, found)
         write_journal(workspace, plan)
-        return Outcome(_carry_out(workspace, plan, on_progress))
+        return Outcome(_run_steps(workspace, plan, on_progress))
 
 
 def resume(workspace: Workspace, *, on_progress: Progress | None = None) -> Outcome:
-    """Go on with an interrupted withdrawal.
+    """Continue an interrupted withdrawal.
 
     Raises
     ------
@@ -140,24 +139,24 @@ def resume(workspace: Workspace, *, on_progress: Progress | None = None) -> Outc
         plan = read_journal(workspace)
         if plan is None:
             raise WithdrawalError("no withdrawal was interrupted here; start one with `eccl withdraw LIST`")
-        return Outcome(_carry_out(workspace, plan, on_progress))
+        return Outcome(_run_steps(workspace, plan, on_progress))
 
 
-def _carry_out(workspace: Workspace, plan: Plan, on_progress: Progress | None) -> Certificate:
+def _run_steps(workspace: Workspace, plan: Plan, on_progress: Progress | None) -> Certificate:
     _sweep(workspace)
-    told = on_progress or (lambda done, total: None)
+    report = on_progress or (lambda done, total: None)
     for number, (_, step) in enumerate(STEPS):
-        told(number, len(STEPS) + 1)
+        report(number, len(STEPS) + 1)
         step(workspace, plan)
-    told(len(STEPS), len(STEPS) + 1)
+    report(len(STEPS), len(STEPS) + 1)
     certificate = certify(workspace, plan)
     journal_path(workspace).unlink()
-    told(len(STEPS) + 1, len(STEPS) + 1)
+    report(len(STEPS) + 1, len(STEPS) + 1)
     return certificate
 
 
 def _sweep(workspace: Workspace) -> None:
-    # What killed writers left beside their files may hold rows that must go.
+    # Temporary files of killed writers may hold rows of the participants.
     for folder in (
         workspace.data,
         workspace.features,

@@ -1,14 +1,14 @@
-"""Search a workspace for what is left of withdrawn participants: names, bytes, values, slots.
+"""Search a workspace for remaining data of withdrawn participants: names, bytes, values, slots.
 
 ::
 
     every file below the workspace     digits of an id in its path or bytes, SHA-256 of a raw file in its bytes
-    Parquet, DuckDB                    column eid, and ids and SHA-256 in every text column: their bytes are compressed
+    Parquet, DuckDB                    column eid, and ids and SHA-256 in every text column, because their bytes are compressed
     data/*.zarr                        emptied slots read as zeros; the shards' own bytes hold numbers only
-    raw folder, where it was cleaned   paths; bytes of everything that is not another participant's bulk file
+    raw folder, if it was cleaned      paths; bytes of all files but bulk files of other participants
 
-Left out: git's objects, DVC's cache until it is purged, the sample's remote, the journal, withdrawal lists, files that left
-as exports, and a raw folder that the withdrawal was not asked to clean.
+Not searched: git's objects, DVC's cache (see `--purge`), the sample's remote, the journal, withdrawal lists, exported files,
+and a raw folder that was not given.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ import duckdb
 from eccl.data.arrays import read_rows
 from eccl.data.database import memory
 from eccl.errors import WithdrawalError
+from eccl.features.views import quote
 from eccl.ledger.exports import list_exports
 from eccl.ledger.tombstones import KEY_NAME, journal_path
 from eccl.modalities import MODALITIES
 from eccl.readers.names import is_withdrawal_list
 from eccl.versioning.sample import FOLDER as SAMPLE
-from eccl.withdrawal.raw import is_bulk_of_others
+from eccl.withdrawal.raw import is_bulk_file
 from eccl.withdrawal.rows import Select, ids_in
 from eccl.withdrawal.stores import opened
 from eccl.workspace import Workspace
@@ -44,15 +45,15 @@ _SLOTS_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Something that was left behind; the path has ids taken out."""
+    """Remaining data of a participant; ids in the path are replaced."""
 
     path: str
     what: str
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
-    """How many files were looked into, and what was found."""
+class SearchResult:
+    """Number of searched files, and the traces found."""
 
     files: int
     found: tuple[Trace, ...]
@@ -65,34 +66,34 @@ def search(
     hashes: Collection[str] = (),
     slots: Mapping[str, list[int]] | None = None,
     raw: Path | None = None,
-    but: Collection[Path] = (),
-) -> Searched:
+    exclude: Collection[Path] = (),
+) -> SearchResult:
     """Search a workspace, and a raw folder that was cleaned, for traces of participants.
 
     Parameters
     ----------
     select
-        Tells which of some numbers are participants to look for.
+        Returns the numbers that are ids of these participants.
     hashes
         SHA-256 of their raw files.
     slots
         Emptied slots by modality.
     raw
-        Raw folder that must hold nothing of theirs either.
-    but
-        Files to leave out, such as the withdrawal list, whatever its name.
+        Raw folder to search as well.
+    exclude
+        Files to skip, such as the withdrawal list.
     """
-    files = [(base, file) for base, file in _files(workspace, raw) if file.resolve() not in but]
-    found = [trace for base, file in files for trace in _look(base, file, select, frozenset(hashes))]
+    files = [(base, file) for base, file in _files(workspace, raw) if file.resolve() not in exclude]
+    found = [trace for base, file in files for trace in _search_one(base, file, select, frozenset(hashes))]
     for one in MODALITIES:
         for name in one.arrays:
             left = _count_filled(workspace.data, name, (slots or {}).get(one.kind, []))
             found += [Trace(f"data/{name}", f"{left} emptied slots are not zeros")] if left else []
-    return Searched(len(files), tuple(found))
+    return SearchResult(len(files), tuple(found))
 
 
 def _files(workspace: Workspace, raw: Path | None) -> Iterator[tuple[Path, Path]]:
-    """(base, file) of everything to look into."""
+    """Yield (base, file) of every file to search."""
     known = {journal_path(workspace), workspace.root / KEY_NAME}
     known |= {Path(export.path) for export in list_exports(workspace)}
     for folder, folders, names in os.walk(workspace.root):
@@ -107,27 +108,27 @@ def _files(workspace: Workspace, raw: Path | None) -> Iterator[tuple[Path, Path]
 
 
 def _is_searched(workspace: Workspace, folder: Path, raw: Path | None) -> bool:
-    if folder == workspace.root / "raw" or folder == raw:  # the second is walked by itself
+    if folder == workspace.root / "raw" or folder == raw:  # the second is walked separately
         return False
-    # The sample's remote is read-only and simulated; it is no store of this workspace.
+    # The sample's remote is read-only and simulated; it does not belong to this workspace.
     if folder in {workspace.root / ".dvc" / "cache", workspace.root / SAMPLE / "remote"}:
         return False
     return not folder.name.startswith(".") or folder.parent != workspace.root or folder.name in _HIDDEN
 
 
-def _look(base: Path, file: Path, select: Select, hashes: frozenset[str]) -> list[Trace]:
+def _search_one(base: Path, file: Path, select: Select, hashes: frozenset[str]) -> list[Trace]:
     path = file.relative_to(base).as_posix()
     shown = _ID.sub(lambda match: "<id>" if select([int(match[0])]) else match[0], path)
     try:
         return list(_search_file(path, shown, file, select, hashes))
     except (OSError, duckdb.Error, WithdrawalError):
-        return [Trace(shown, "it cannot be read, so nobody can tell what it holds")]
+        return [Trace(shown, "it cannot be read, so its contents are unknown")]
 
 
 def _search_file(path: str, shown: str, file: Path, select: Select, hashes: frozenset[str]) -> Iterator[Trace]:
     if select(ids_in(path.encode())):
         yield Trace(shown, "an id in its name")
-    if not file.is_file() or _is_shard(path) or (is_bulk_of_others(file) and not shown.count("<id>")):
+    if not file.is_file() or _is_shard(path) or (is_bulk_file(file) and not shown.count("<id>")):
         return
     with file.open("rb") as stream:
         is_parquet = stream.read(4) == b"PAR1"
@@ -154,13 +155,8 @@ def _search_bytes(file: Path, select: Select, hashes: frozenset[str]) -> Iterato
 
 
 def _search_parquet(file: Path, select: Select, hashes: frozenset[str]) -> list[str]:
-    connection = memory()
-    try:
-        relation = f"read_parquet('{str(file).replace(chr(39), chr(39) * 2)}')"
-        described = connection.execute(f"SELECT column_name, column_type FROM (DESCRIBE FROM {relation})").fetchall()
-        return list(_search_values(connection, relation, dict(described), select, hashes))
-    finally:
-        connection.close()
+    with closing(memory()) as connection:
+        return list(_search_values(connection, f"read_parquet({quote(str(file))})", select, hashes))
 
 
 def _search_store(file: Path, select: Select, hashes: frozenset[str]) -> list[str]:
@@ -168,23 +164,21 @@ def _search_store(file: Path, select: Select, hashes: frozenset[str]) -> list[st
         tables = connection.execute(
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'old' ORDER BY ALL"
         ).fetchall()
-        found: list[str] = []
-        for schema, table in tables:
-            relation = f'old."{schema}"."{table}"'
-            described = connection.execute(f"SELECT column_name, column_type FROM (DESCRIBE {relation})").fetchall()
-            values = _search_values(connection, relation, dict(described), select, hashes)
-            found += [f"{what}, table {schema}.{table}" for what in values]
-        return found
+        return [
+            f"{what}, table {schema}.{table}"
+            for schema, table in tables
+            for what in _search_values(connection, f'old."{schema}"."{table}"', select, hashes)
+        ]
 
 
 def _search_values(
     connection: duckdb.DuckDBPyConnection,
     relation: str,
-    columns: Mapping[str, str],
     select: Select,
     hashes: frozenset[str],
 ) -> Iterator[str]:
-    for column, kind in columns.items():
+    columns = connection.execute(f"SELECT column_name, column_type FROM (DESCRIBE FROM {relation})").fetchall()
+    for column, kind in columns:
         if column == "eid" and kind.endswith("INT"):
             values = connection.execute(f"SELECT DISTINCT eid FROM {relation} WHERE eid IS NOT NULL").fetchall()
             if select(value for (value,) in values):

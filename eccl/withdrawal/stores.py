@@ -1,7 +1,7 @@
-"""Published stores: each file is written anew without the rows, aside, and renamed; readers keep what they have open.
+"""Published stores: write each file again without the rows and rename it; open readers keep the old file.
 
-A release stays the release it was, with fewer rows: schema, comments, views and macros are copied. Deleting rows within
-the file would leave them in its free blocks.
+A release keeps its name, schema, comments, views and macros. Deleting rows within the file would leave their bytes in its
+free blocks.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ def store_files(workspace: Workspace) -> list[Path]:
 
 
 def redact_stores(workspace: Workspace, plan: Plan) -> None:
-    """Write every store that shows the participants anew, and note it in the ledger of releases."""
+    """Rewrite every store that holds rows of the participants, and note it in the ledger of releases."""
     for file in store_files(workspace):
         with opened(file) as connection:
-            is_shown = count_store(connection, plan.select)["theirs"] > 0
-        if is_shown:
+            has_rows = count_store(connection, plan.select)["withdrawn"] > 0
+        if has_rows:
             _redact(file, plan)
-        # The note stands by what the plan found: a kill may fall between the file and its note.
-        if plan.releases[file.relative_to(workspace.root).as_posix()]["theirs"] and file != workspace.database:
+        # The note follows the plan: a kill may happen between the file and its note.
+        if plan.releases[file.relative_to(workspace.root).as_posix()]["withdrawn"] and file != workspace.database:
             note_redaction(workspace, file.stem, plan.certificate)
 
 
 @contextmanager
 def opened(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with a store attached as ``old``, read-only.
+    """Open a connection with a store attached as ``old``, read-only.
 
     Raises
     ------
     WithdrawalError
-        The file is no DuckDB store, or somebody has it open for writing.
+        The file is not a DuckDB store, or another process has it open for writing.
     """
     connection = memory()
     try:
@@ -58,8 +58,8 @@ def opened(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute(f"ATTACH {quote(str(file))} AS old (READ_ONLY)").fetchall()
         except duckdb.Error as error:
             raise WithdrawalError(
-                f"the published store {file.name} cannot be opened ({type(error).__name__}), so nobody can tell whom it shows; close the "
-                "program that writes it, or delete it (`eccl publish` makes it anew), then run the command again"
+                f"the published store {file.name} cannot be opened ({type(error).__name__}), so its rows cannot be checked; close the "
+                "program that writes it, or delete it (`eccl publish` builds it again), then run the command again"
             ) from None
         yield connection
     finally:
@@ -67,20 +67,20 @@ def opened(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def count_store(connection: duckdb.DuckDBPyConnection, select: Select) -> dict[str, int]:
-    """Rows of the attached store's tables that name participants, and how many are withdrawn ones."""
-    rows = gone = 0
+    """Count the rows of the attached store's tables with a participant, and those of withdrawn ones."""
+    rows = withdrawn = 0
     for table, columns in _tables(connection).items():
         if "eid" in columns:
             rows += _count(connection, table, "true")
-            gone += _count(connection, table, theirs_sql(connection, table, columns, select))
-    return {"rows": rows, "theirs": gone}
+            withdrawn += _count(connection, table, withdrawn_sql(connection, table, columns, select))
+    return {"rows": rows, "withdrawn": withdrawn}
 
 
-def theirs_sql(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str], select: Select) -> str:
-    """Condition that marks the rows of withdrawn participants in a table of the attached store."""
-    known = connection.execute(f"SELECT DISTINCT eid FROM {table} WHERE eid IS NOT NULL").fetchall()
-    gone = select(row[0] for row in known)
-    condition = f"eid IN ({', '.join(map(str, sorted(gone)))})" if gone else "false"
+def withdrawn_sql(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str], select: Select) -> str:
+    """SQL condition for the rows of withdrawn participants in a table of the attached store."""
+    eids = connection.execute(f"SELECT DISTINCT eid FROM {table} WHERE eid IS NOT NULL").fetchall()
+    withdrawn = select(row[0] for row in eids)
+    condition = f"eid IN ({', '.join(map(str, sorted(withdrawn)))})" if withdrawn else "false"
     if "path" not in columns:
         return f"coalesce({condition}, false)"
     paths = connection.execute(f"SELECT DISTINCT path FROM {table} WHERE eid IS NULL").fetchall()
@@ -95,7 +95,7 @@ def _redact(file: Path, plan: Plan) -> None:
         connection.execute(f"ATTACH {quote(str(temporary))} AS new (ROW_GROUP_SIZE {ROW_GROUP})").fetchall()
         connection.execute("COPY FROM DATABASE old TO new (SCHEMA)").fetchall()
         tables = _tables(connection)
-        # Vectors stay uncompressed, as publish stores them; the setting holds for what a checkpoint writes.
+        # Vectors stay uncompressed, as publish stores them; the setting applies to the next checkpoint.
         for has_vectors, compression in ((False, "auto"), (True, "uncompressed")):
             connection.execute(f"SET force_compression = '{compression}'").fetchall()
             for table, columns in tables.items():
@@ -104,12 +104,12 @@ def _redact(file: Path, plan: Plan) -> None:
             connection.execute("CHECKPOINT new").fetchall()
         connection.execute("SET force_compression = 'auto'").fetchall()
         if "old.main.deletions" in tables:
-            _enter_deletions(connection, plan)
+            _insert_deletions(connection, plan)
         if "old.main.withdrawals" in tables:
-            _enter_withdrawal(connection, plan)
+            _insert_withdrawal(connection, plan)
         connection.execute("DETACH new").fetchall()
         temporary.chmod(permissions & 0o777)
-    # What a killed writer left beside the old file does not belong to the new one.
+    # The write-ahead log of a killed writer does not belong to the new file.
     file.with_name(f"{file.name}.wal").unlink(missing_ok=True)
 
 
@@ -120,11 +120,11 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, 
         ids = ", ".join(quote(run["run_id"]) for run in plan.tainted)
         mark = f"CASE WHEN run_id IN ({ids}) THEN DATE '{plan.withdrawn_on}' END"
         chosen = f"* REPLACE (coalesce(tainted_since, {mark}) AS tainted_since)"
-    where = f"NOT ({theirs_sql(connection, table, columns, plan.select)})" if "eid" in columns else "true"
+    where = f"NOT ({withdrawn_sql(connection, table, columns, plan.select)})" if "eid" in columns else "true"
     connection.execute(f"INSERT INTO {target} SELECT {chosen} FROM {table} WHERE {where}").fetchall()
 
 
-def _enter_deletions(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+def _insert_deletions(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     rows = [
         {"modality": kind, "row": row, "deleted_on": plan.since, "certificate": plan.certificate}
         for kind, slots in plan.slots.items()
@@ -136,8 +136,7 @@ def _enter_deletions(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         connection.unregister("incoming")
 
 
-def _enter_withdrawal(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
-    """A release says itself that rows were taken out of it."""
+def _insert_withdrawal(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     connection.execute(
         "INSERT OR IGNORE INTO new.main.withdrawals (certificate, withdrawn_on, participants, tainted_runs) VALUES (?, ?, ?, ?)",
         [plan.certificate, plan.since, len(plan.eids), len(plan.tainted)],
@@ -145,7 +144,7 @@ def _enter_withdrawal(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
-    """Columns and their types by quoted table of the attached store, views left out."""
+    """Columns and their types by quoted table of the attached store, without views."""
     rows = connection.execute(
         "SELECT c.schema_name, c.table_name, c.column_name, c.data_type FROM duckdb_columns() c "
         "SEMI JOIN duckdb_tables() t ON c.table_oid = t.table_oid AND c.database_name = t.database_name "

@@ -27,4 +27,4 @@ COMMENT ON COLUMN associations.p IS 'Two-sided p of the coefficient';
 COMMENT ON COLUMN associations.q IS 'p adjusted by Benjamini and Hochberg among the rows of the same analysis and split';
 COMMENT ON COLUMN associations.ph_p IS 'p of the test of proportional hazards: scaled Schoenfeld residuals of the predictor against the rank of the event time, not adjusted for the number of tests. Below 0.05 the ratio changes over follow-up, see note; null for the other analyses and without an estimate';
 COMMENT ON COLUMN associations.adjusted_for IS 'Covariates, comma-separated; BSA is the body surface area after Mosteller, from height and weight';
-COMMENT ON COLUMN associations.note IS 'Why there is no estimate, what was left out, whether hazards are not proportional, and, for incident rows, the end of follow-up; empty where nothing is to be said';
+COMMENT ON COLUMN associations.note IS 'Why there is no estimate, which terms were omitted, whether hazards are not proportional, and, for incident rows, the end of follow-up; empty if there is no remark';

@@ -16,11 +16,11 @@ CREATE TABLE cines (
     manifest_status VARCHAR NOT NULL, flags VARCHAR NOT NULL,
     PRIMARY KEY (eid, instance)
 );
-COMMENT ON TABLE cines IS 'One row per ingested short-axis cine (field 20209): where its frames lie, which slice and window they show, and how they were scaled. A changed raw file gets a new slot; this table shows the current one.';
+COMMENT ON TABLE cines IS 'One row per ingested short-axis cine (field 20209): slot of its frames, their slice, window and scaling. A changed raw file gets a new slot; this table shows the current one.';
 COMMENT ON COLUMN cines.eid IS 'Participant';
 COMMENT ON COLUMN cines.instance IS 'Visit: 2 first imaging, 3 first repeat imaging';
 COMMENT ON COLUMN cines."row" IS 'Slot in data/cine.zarr/frames; stable, never reused for another visit';
-COMMENT ON COLUMN cines.path IS 'Raw file, relative to the folder that was ingested; where it would lie, for a row that was simulated straight into data/';
+COMMENT ON COLUMN cines.path IS 'Raw file, relative to the folder that was ingested; the path it would have, for a row that was simulated directly into data/';
 COMMENT ON COLUMN cines.file_sha256 IS 'SHA-256 of the raw zip; of the recipe (configuration, participant index, visit, modality), for a row that was simulated straight into data/ and never was a file';
 COMMENT ON COLUMN cines.file_bytes IS 'Size in bytes of what file_sha256 is the hash of: the raw zip, or the recipe';
 COMMENT ON COLUMN cines.frames_sha256 IS 'SHA-256 of the slot''s frames (uint8, C order)';
@@ -50,7 +50,7 @@ COMMENT ON COLUMN cines.box_source IS 'segmentation or motion';
 COMMENT ON COLUMN cines.box_confidence IS 'Confidence of the heart box, 0 to 1';
 COMMENT ON COLUMN cines.intensity_low IS 'Image intensity stored as 0';
 COMMENT ON COLUMN cines.intensity_high IS 'Image intensity stored as 255';
-COMMENT ON COLUMN cines.motion_fraction IS 'Share of the window''s temporal variance that lies inside the heart box';
+COMMENT ON COLUMN cines.motion_fraction IS 'Share of the window''s temporal variance inside the heart box';
 COMMENT ON COLUMN cines.contrast IS 'Spread of intensity in the heart box: (p95 - p5) / (p95 + p5)';
 COMMENT ON COLUMN cines.sharpness IS 'Mean gradient magnitude in the heart box relative to its contrast, per pixel';
 COMMENT ON COLUMN cines.manifest_status IS 'The zip''s manifest against its headers: agrees, differs, missing or unreadable';

@@ -9,6 +9,6 @@ COMMENT ON COLUMN feature_views.entity IS 'What a row describes: visit, or parti
 COMMENT ON COLUMN feature_views.modality IS 'Array it is computed from: ecg or cine; null where there is none';
 COMMENT ON COLUMN feature_views.stage IS 'Stage that writes it; ingest where it shows the cohort''s own tables';
 COMMENT ON COLUMN feature_views.owner IS 'Who answers for it';
-COMMENT ON COLUMN feature_views.key_field IS 'Column that tells several rows of one visit apart; null where there is one';
+COMMENT ON COLUMN feature_views.key_field IS 'Column that distinguishes several rows of one visit; null if a visit has one row';
 COMMENT ON COLUMN feature_views.default_run IS 'Run that a reference without @run means; null for source views. {key} stands for the key''s value';
 COMMENT ON COLUMN feature_views.is_cache IS 'True for what only training reads';

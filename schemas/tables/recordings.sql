@@ -14,12 +14,12 @@ CREATE TABLE recordings (
     flags VARCHAR NOT NULL,
     PRIMARY KEY (eid, instance)
 );
-COMMENT ON TABLE recordings IS 'One row per ingested resting ECG (field 20205): where its samples lie, where they came from, what the device measured, how good the signal is. A changed raw file gets a new slot; this table shows the current one.';
+COMMENT ON TABLE recordings IS 'One row per ingested resting ECG (field 20205): slot of its samples, raw file, measurements of the device, signal quality. A changed raw file gets a new slot; this table shows the current one.';
 COMMENT ON COLUMN recordings.eid IS 'Participant';
 COMMENT ON COLUMN recordings.instance IS 'Visit: 2 first imaging, 3 first repeat imaging';
 COMMENT ON COLUMN recordings."row" IS 'Slot in data/ecg.zarr (raw and clean); stable, never reused for another visit';
-COMMENT ON COLUMN recordings.path IS 'Raw file, relative to the folder that was ingested; where it would lie, for a row that was simulated straight into data/';
-COMMENT ON COLUMN recordings.file_sha256 IS 'SHA-256 of the raw file; of the recipe (configuration, participant index, visit, modality), for a row that was simulated straight into data/ and never was a file';
+COMMENT ON COLUMN recordings.path IS 'Raw file, relative to the folder that was ingested; the path it would have, for a row that was simulated directly into data/';
+COMMENT ON COLUMN recordings.file_sha256 IS 'SHA-256 of the raw file; of the recipe (configuration, participant index, visit, modality), for a row that was simulated directly into data/ without a file';
 COMMENT ON COLUMN recordings.file_bytes IS 'Size in bytes of what file_sha256 is the hash of: the raw file, or the recipe';
 COMMENT ON COLUMN recordings.raw_sha256 IS 'SHA-256 of the slot''s samples in ecg.zarr/raw (int16, little-endian, C order)';
 COMMENT ON COLUMN recordings.clean_sha256 IS 'SHA-256 of the slot''s samples in ecg.zarr/clean (int16, little-endian, C order)';
@@ -45,11 +45,11 @@ COMMENT ON COLUMN recordings.t_axis_deg IS 'T axis in degrees';
 COMMENT ON COLUMN recordings.qrs_count IS 'QRSNum: beats the device found in the strip';
 COMMENT ON COLUMN recordings.diagnosis IS 'Diagnosis texts of the device, joined with " | "; null where there are none';
 COMMENT ON COLUMN recordings.rr_samples IS 'RR interval in samples used for baseline removal';
-COMMENT ON COLUMN recordings.rr_source IS 'Where rr_samples comes from: device, signal, or default (one second) where neither tells';
+COMMENT ON COLUMN recordings.rr_source IS 'Where rr_samples comes from: device, signal, or default (one second) if neither is available';
 COMMENT ON COLUMN recordings.lead_identity_error_uv IS 'Largest violation of the limb-lead identities (Einthoven, Goldberger) in microvolts';
 COMMENT ON COLUMN recordings.flat_leads IS 'Leads without any signal';
 COMMENT ON COLUMN recordings.saturated_fraction IS 'Share of samples in runs at the extreme value of their lead';
 COMMENT ON COLUMN recordings.baseline_rms_uv IS 'Root mean square of the removed baseline around its mean, in microvolts, largest lead';
 COMMENT ON COLUMN recordings.noise_rms_uv IS 'High-frequency noise between beats in microvolts, median lead';
 COMMENT ON COLUMN recordings.amplitude_p99_uv IS '99th percentile of the absolute clean signal in microvolts, largest lead';
-COMMENT ON COLUMN recordings.flags IS 'Comma-separated remarks that did not refuse the file; empty where there are none';
+COMMENT ON COLUMN recordings.flags IS 'Comma-separated remarks that did not quarantine the file; empty if there are none';

@@ -18,7 +18,7 @@ COMMENT ON COLUMN retrieval.recall_at_1 IS 'Share of visits whose own partner is
 COMMENT ON COLUMN retrieval.recall_at_5 IS 'Share of visits whose own partner is among the 5 nearest';
 COMMENT ON COLUMN retrieval.recall_at_10 IS 'Share of visits whose own partner is among the 10 nearest';
 COMMENT ON COLUMN retrieval.median_rank IS 'Median rank of the own partner, from 1; equally near ones share the mean of their ranks';
-COMMENT ON COLUMN retrieval.chance_at_1 IS 'recall_at_1 of a space that knows nothing';
-COMMENT ON COLUMN retrieval.chance_at_5 IS 'recall_at_5 of a space that knows nothing';
-COMMENT ON COLUMN retrieval.chance_at_10 IS 'recall_at_10 of a space that knows nothing';
-COMMENT ON COLUMN retrieval.chance_median_rank IS 'Median rank in a space that knows nothing';
+COMMENT ON COLUMN retrieval.chance_at_1 IS 'recall_at_1 expected by chance';
+COMMENT ON COLUMN retrieval.chance_at_5 IS 'recall_at_5 expected by chance';
+COMMENT ON COLUMN retrieval.chance_at_10 IS 'recall_at_10 expected by chance';
+COMMENT ON COLUMN retrieval.chance_median_rank IS 'Median rank expected by chance';

@@ -24,4 +24,4 @@ COMMENT ON COLUMN runs.best_epoch IS 'Epoch with the best validation score; null
 COMMENT ON COLUMN runs.metrics IS 'Metrics of the run, JSON';
 COMMENT ON COLUMN runs.device IS 'Device it ran on';
 COMMENT ON COLUMN runs.code_version IS 'Version of this package';
-COMMENT ON COLUMN runs.tainted_since IS 'Date of the first withdrawal of somebody the model was trained or selected on, or descends from a model that was; null otherwise';
+COMMENT ON COLUMN runs.tainted_since IS 'Date of the first withdrawal of a participant on whose data the model, or a model it builds on, was trained or selected; null otherwise';

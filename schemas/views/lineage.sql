@@ -38,7 +38,7 @@ COMMENT ON COLUMN lineage.trained_on IS 'Data version the model was trained on; 
 COMMENT ON COLUMN lineage.weights_sha256 IS 'SHA-256 of the weights';
 COMMENT ON COLUMN lineage.params_sha256 IS 'SHA-256 of the resolved parameters';
 COMMENT ON COLUMN lineage.parents IS 'Run ids whose weights were read, comma-separated';
-COMMENT ON COLUMN lineage.tainted_since IS 'Date of the first withdrawal of somebody the model had seen; null otherwise';
+COMMENT ON COLUMN lineage.tainted_since IS 'Date of the first withdrawal of a participant whose data the model used; null otherwise';
 COMMENT ON COLUMN lineage.gate_status IS 'Gate of the data the row was computed on: passed, or overridden';
 COMMENT ON COLUMN lineage.gate_sha256 IS 'SHA-256 of the gate''s results';
 COMMENT ON COLUMN lineage.gate_override IS 'Reason given for going on although the gate failed; null otherwise';

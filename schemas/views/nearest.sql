@@ -1,5 +1,5 @@
 -- Exact neighbours in SQL: FROM nearest('ecg_projection', 9000123, 2, 10). The k nearest of all are taken first: to filter,
--- ask for all of them and limit afterwards: FROM nearest(..., 1_000_000) JOIN ... ORDER BY similarity DESC LIMIT 10.
+-- request all of them and limit afterwards: FROM nearest(..., 1_000_000) JOIN ... ORDER BY similarity DESC LIMIT 10.
 CREATE MACRO nearest(feature_view, of_eid, of_instance, k) AS TABLE
 WITH asked AS (
     SELECT "vector" AS query FROM query_table('features.' || feature_view || '_latest') WHERE eid = of_eid AND instance = of_instance

@@ -90,7 +90,7 @@ def test_a_label_names_its_date_and_source(workspace: Workspace) -> None:
     assert rows[NEVER, "ever"]["source"] is None
 
 
-def test_people_known_from_bulk_files_only_are_not_called_healthy(workspace: Workspace) -> None:
+def test_participants_with_bulk_files_only_get_no_negative_label(workspace: Workspace) -> None:
     write(workspace, "participants", [{"eid": NEVER}])
     derive_cohort(workspace, CohortParams())
     assert read_table(workspace.data, "labels").num_rows == 0

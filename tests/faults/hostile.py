@@ -38,7 +38,7 @@ def leave(path: Path) -> None:
 
 
 def eat(path: Path) -> None:
-    """Ask for memory without end."""
+    """Allocate memory without end."""
     held = []
     while True:
         held.append(bytearray(64 << 20))

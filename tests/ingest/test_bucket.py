@@ -58,7 +58,7 @@ def test_a_bucket_gives_the_bytes_that_the_folder_gives(
     assert changed.data_version != report.data_version
 
 
-def test_a_bucket_out_of_reach_is_no_refusal(
+def test_an_unreachable_bucket_quarantines_nothing(
     bucket: Bucket, new_workspace: Callable[[], Workspace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = new_workspace()

@@ -40,7 +40,7 @@ def test_committed_slots_read_back_to_their_checksums(ingested: Workspace) -> No
         assert arrays.verify_rows(ingested.data, name, rows.column(0).to_pylist(), rows.column(1).to_pylist()) == []
 
 
-def test_corruptions_end_as_the_simulator_says(raw_cohort: Path, ingested: Workspace) -> None:
+def test_corruptions_end_as_simulated(raw_cohort: Path, ingested: Workspace) -> None:
     with (raw_cohort / "truth.txt").open() as stream:
         truth = [row for row in csv.DictReader(stream) if row["corruption"] != "none"]
     refused = {(r["kind"], r["eid"], r["instance"]): r["reason"] for r in _quarantined(ingested)}
@@ -103,7 +103,7 @@ def test_a_withdrawn_participant_is_nowhere(raw_cohort: Path, ingested: Workspac
 
 
 @pytest.mark.slow
-def test_who_withdraws_later_leaves_every_table_but_their_slots(
+def test_a_later_withdrawal_list_removes_rows_but_not_slots(
     raw_cohort: Path, new_workspace: MakeWorkspace, tmp_path: Path
 ) -> None:
     raw = tmp_path / "raw"
@@ -185,7 +185,7 @@ def test_committing_a_batch_twice_is_committing_it_once(
 
 
 @pytest.mark.slow
-def test_a_refused_file_that_changes_and_is_refused_again_settles(new_workspace: MakeWorkspace, tmp_path: Path) -> None:
+def test_a_file_quarantined_twice_is_not_read_again(new_workspace: MakeWorkspace, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()
     file = raw / "9000001_20205_2_0.xml"
@@ -201,7 +201,7 @@ def test_a_refused_file_that_changes_and_is_refused_again_settles(new_workspace:
 
 
 @pytest.mark.slow
-def test_a_mended_file_leaves_quarantine(raw_cohort: Path, new_workspace: MakeWorkspace, tmp_path: Path) -> None:
+def test_a_corrected_file_leaves_quarantine(raw_cohort: Path, new_workspace: MakeWorkspace, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()
     good = max(raw_cohort.rglob("*_20205_*.xml"), key=lambda path: path.stat().st_size)
@@ -215,7 +215,7 @@ def test_a_mended_file_leaves_quarantine(raw_cohort: Path, new_workspace: MakeWo
 
 
 @pytest.mark.slow
-def test_tables_that_were_rolled_back_are_made_anew(
+def test_restored_older_tables_are_written_again(
     raw_cohort: Path, ingested: Workspace, new_workspace: MakeWorkspace
 ) -> None:
     place = new_workspace()
@@ -247,7 +247,7 @@ def test_a_misnamed_withdrawal_list_stops_the_ingest(new_workspace: MakeWorkspac
 
 
 @pytest.mark.slow
-def test_nobody_moves_to_another_split(raw_cohort: Path, new_workspace: MakeWorkspace) -> None:
+def test_no_participant_moves_to_another_split(raw_cohort: Path, new_workspace: MakeWorkspace) -> None:
     place = new_workspace()
     run_ingest(place, raw_cohort, workers=1)
     text = place.params_file.read_text()

@@ -1,4 +1,4 @@
-"""Listing a raw folder ends whatever lies in it, and a machine is not asked for more memory than it has."""
+"""Listing a raw folder with loops ends, and workers fit into the machine's memory."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_links_that_go_round_end(tmp_path: Path) -> None:
 def test_a_url_of_a_folder_is_a_folder(tmp_path: Path) -> None:
     assert to_raw_files(f"file://{tmp_path}") == LocalFiles(tmp_path)
     assert to_raw_files(str(tmp_path)) == LocalFiles(tmp_path)
-    with pytest.raises(WorkspaceError, match=r"nosuch://somewhere/raw is no URL that can be opened"):
+    with pytest.raises(WorkspaceError, match=r"nosuch://somewhere/raw cannot be opened as a URL"):
         to_raw_files("nosuch://somewhere/raw").entries()
 
 

@@ -74,9 +74,7 @@ def test_a_table_that_cannot_be_read_tonight_is_read_tomorrow(
 
 
 @pytest.mark.parametrize("how", ["renamed", "unmounted"])
-def test_a_mount_that_goes_away_refuses_nothing(
-    how: str, raw_cohort: Path, new_workspace: Make, tmp_path: Path
-) -> None:
+def test_a_lost_mount_quarantines_nothing(how: str, raw_cohort: Path, new_workspace: Make, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     shutil.copytree(raw_cohort, raw)
     place = new_workspace("study")

@@ -1,4 +1,4 @@
-"""Real files that nobody here wrote, renamed to UK Biobank's naming, through the ingest as they are."""
+"""Real files of other projects, renamed as UK Biobank names them, through the ingest."""
 
 from __future__ import annotations
 

@@ -17,13 +17,13 @@ def test_plan_withdraw_and_once_more(study: Study) -> None:
     assert planned.returncode == 0, planned.stderr
     assert "Nothing was written." in planned.stdout
     counts = json.loads(run_cli("withdraw", study.listed, "--dry-run", "--json", cwd=root).stdout)
-    assert counts["tables"]["participants"]["theirs"] == len(study.gone)
+    assert counts["tables"]["participants"]["withdrawn"] == len(study.gone)
     assert counts["raw"] is None
     assert tree_of(root) == before
 
     done = run_cli("withdraw", study.listed, "--raw", study.raw, cwd=root)
     assert done.returncode == 0, done.stderr
-    assert "Nothing was found." in done.stdout
+    assert "No trace was found." in done.stdout
     assert "Certificate: ledger/withdrawals/2026-03-01-1.md" in done.stdout
     assert len(read_certificates(study.place)) == 1
 
@@ -36,7 +36,7 @@ def test_plan_withdraw_and_once_more(study: Study) -> None:
     assert "no withdrawal was interrupted" in nothing.stderr
 
 
-def test_something_left_is_an_error(study: Study) -> None:
+def test_remaining_data_is_an_error(study: Study) -> None:
     (study.place.root / "notes.txt").write_text(str(min(study.gone)))
     done = run_cli("withdraw", study.listed, cwd=study.place.root)
     assert done.returncode == 1

@@ -28,7 +28,7 @@ def shard_of(study: Study, array: str) -> Path:
 
 
 @pytest.mark.slow
-def test_damage_of_a_shard_is_not_sealed_by_writing_it_anew(complete: Study, study: Study) -> None:
+def test_a_damaged_shard_is_not_rewritten(complete: Study, study: Study) -> None:
     shard = shard_of(study, "ecg.zarr/clean")
     content = bytearray(shard.read_bytes())
     content[len(content) // 3] ^= 0xFF
@@ -43,7 +43,7 @@ def test_damage_of_a_shard_is_not_sealed_by_writing_it_anew(complete: Study, stu
 
 
 @pytest.mark.slow
-def test_changed_parameters_stand_in_nobodys_way(study: Study) -> None:
+def test_changed_parameters_do_not_block_a_withdrawal(study: Study) -> None:
     text = study.place.params_file.read_text()
     for old, new in (
         ("ecg_shard_rows: 4", "ecg_shard_rows: 8"),

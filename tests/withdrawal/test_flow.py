@@ -54,6 +54,6 @@ def test_a_withdrawal_ends_in_a_recorded_published_version(raw_cohort: Path, tmp
         rows = con.execute("SELECT data_version, is_current, deleted_on::VARCHAR FROM data_versions").fetchall()
         assert sorted(rows) == sorted([(after, True, None), (before, False, "2026-03-01")])
         assert con.execute("SELECT participants, tainted_runs FROM withdrawals").fetchall() == [(1, 0)]
-    # Again: nobody is left to withdraw, and what follows finds nothing to do.
+    # A second run has no participant to withdraw and changes nothing.
     assert withdraw(place.root, listed) is None
     assert len(versions.list_versions(place)) == 2

@@ -1,4 +1,4 @@
-"""An ingest leaves out whoever has a tombstone, from any source and under any name."""
+"""An ingest skips participants with a tombstone, from any source and under any name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GONE, STAYS = 9_000_001, 9_000_002
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A source that is no folder of files and knows no withdrawal list."""
+    """A source that is not a folder and has no withdrawal list."""
 
     folder: Path
 
@@ -42,7 +42,9 @@ class Elsewhere:
         yield
 
 
-def test_any_source_is_obeyed(new_workspace: Callable[[], Workspace], tmp_path: Path) -> None:
+def test_withdrawn_participants_of_any_source_are_skipped(
+    new_workspace: Callable[[], Workspace], tmp_path: Path
+) -> None:
     place = new_workspace()
     Tombstones.add(place, [GONE], date(2026, 3, 1), "2026-03-01-1")
     report = run_ingest(place, Elsewhere(tmp_path / "none"), workers=1)
@@ -50,11 +52,11 @@ def test_any_source_is_obeyed(new_workspace: Callable[[], Workspace], tmp_path: 
     assert {row["eid"] for row in read_table(place.data, "quarantine").to_pylist()} == {STAYS}
 
 
-def test_files_and_rows_under_any_name_are_left_out(new_workspace: Callable[[], Workspace], tmp_path: Path) -> None:
+def test_files_and_rows_under_any_name_are_skipped(new_workspace: Callable[[], Workspace], tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()
     for eid in (GONE, STAYS):
-        (raw / f"{eid}_20205.xml").write_text("a name that tells no visit")
+        (raw / f"{eid}_20205.xml").write_text("a name without a visit")
     header, rows = "eid,31-0.0,54-2.0", [f"{GONE},0,11025", f"{STAYS},1,nowhere", f"{GONE},1,11025", f"{GONE},1"]
     (raw / "ukb1.csv").write_text("\n".join([header, *rows]) + "\n")
     place = new_workspace()

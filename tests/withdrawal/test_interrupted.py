@@ -115,7 +115,9 @@ def test_a_kill_between_steps(step: str, study: Study, undisturbed: Study, monke
 
 
 @pytest.mark.slow
-def test_a_kill_before_the_journal_goes(study: Study, undisturbed: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_before_the_journal_is_deleted(
+    study: Study, undisturbed: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def killed(workspace: Workspace, plan: object) -> None:
         certify(workspace, plan)  # type: ignore[arg-type]
         raise Killed
@@ -143,7 +145,9 @@ def test_a_kill_within_a_step(part: int, study: Study, counted: tuple[Study, int
     must_be_equal(study, undisturbed)
 
 
-def test_nothing_goes_on_beside_half_a_withdrawal(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_commands_are_refused_during_an_interrupted_withdrawal(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(run, "STEPS", die_after("shards"))
         with pytest.raises(Killed):

@@ -94,7 +94,7 @@ def versioned(complete: Study, tmp_path: Path) -> tuple[Study, Path]:
     return Study(place, raw, complete.listed, complete.gone), remote
 
 
-def test_old_objects_leave_cache_and_remote_and_the_new_version_can_be_pulled(
+def test_purge_removes_old_objects_and_the_new_version_can_be_pulled(
     versioned: tuple[Study, Path], tmp_path: Path
 ) -> None:
     study, remote = versioned

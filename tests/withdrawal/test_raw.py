@@ -42,14 +42,14 @@ def test_rows_go_and_all_other_bytes_stay(
     assert find_raw(tmp_path, SELECT).tables == {}
 
 
-def test_a_record_goes_with_the_lines_in_its_cells(tmp_path: Path) -> None:
+def test_a_record_is_removed_with_the_lines_in_its_cells(tmp_path: Path) -> None:
     file = tmp_path / "notes.csv"
     file.write_bytes(b'eid,note\n9000001,"first\n9000002,second"\n9000002,"one\ntwo"\n')
     empty_raw(tmp_path, SELECT)
     assert file.read_bytes() == b'eid,note\n9000002,"one\ntwo"\n'
 
 
-def test_a_quote_that_is_never_closed_hides_nobody(tmp_path: Path) -> None:
+def test_an_unclosed_quote_hides_no_row(tmp_path: Path) -> None:
     file = tmp_path / "broken.csv"
     file.write_bytes(b'eid,note\n9000002,"open\n9000001,x\n9000003,y\n')
     empty_raw(tmp_path, SELECT)

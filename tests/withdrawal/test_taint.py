@@ -1,4 +1,4 @@
-"""Which models saw somebody, by the split of the rows they wrote."""
+"""Tainted runs, by the split of their feature rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from eccl.data import database
 from eccl.data.parts import write_parquet
-from eccl.withdrawal.taint import find_tainted
+from eccl.withdrawal.features import find_tainted
 from eccl.workspace import Workspace
 
 TRAIN, VAL, TEST, LATER = 9_000_001, 9_000_002, 9_000_003, 9_000_004
@@ -79,7 +79,7 @@ def test_trained_selected_scored(gone: list[int], tainted: dict[str, str], place
     assert all(one["run_id"] == f"{one['run']}-id" for one in found)
 
 
-def test_who_was_materialized_later_was_not_trained_on(place: Workspace) -> None:
+def test_materialized_rows_do_not_taint(place: Workspace) -> None:
     record(place, [TRAIN])
     assert find_tainted(place, [LATER]) == []
 

@@ -88,7 +88,7 @@ def test_the_search_of_these_tests_sees_what_must_go(complete: Study) -> None:
     assert digits_left(complete.place.root, complete.gone)
 
 
-def test_no_byte_and_no_value_is_left(cleaned: Study) -> None:
+def test_no_byte_and_no_value_remains(cleaned: Study) -> None:
     for folder in (cleaned.place.root, cleaned.raw):
         assert digits_left(folder, cleaned.gone | {STRANGER}) == []
         assert values_left(folder, cleaned.gone | {STRANGER}) == []
@@ -96,7 +96,7 @@ def test_no_byte_and_no_value_is_left(cleaned: Study) -> None:
     assert not list(cleaned.place.checkpoints.glob("*"))
 
 
-def test_no_sha256_of_their_files_is_left(complete: Study, cleaned: Study) -> None:
+def test_no_sha256_of_their_files_remains(complete: Study, cleaned: Study) -> None:
     hashes = {
         row["file_sha256"]
         for table in ("recordings", "cines")
@@ -166,7 +166,7 @@ def test_slots_read_as_zeros_and_stand_in_deletions(complete: Study, cleaned: St
 
 
 @pytest.mark.slow
-def test_a_later_ingest_of_the_same_raw_files_brings_nobody_back(
+def test_a_later_ingest_of_the_same_raw_files_skips_them(
     cleaned: Study, raw_cohort: Path, tmp_path: Path, complete: Study
 ) -> None:
     study = copy_study(cleaned, tmp_path / "again")
@@ -274,7 +274,7 @@ def test_raw_files_of_others_are_the_same_bytes(complete: Study, cleaned: Study)
         assert len(new) < len(old)
 
 
-def test_the_certificate_counts_and_names_nobody(complete: Study, cleaned: Study) -> None:
+def test_the_certificate_counts_and_holds_no_id(complete: Study, cleaned: Study) -> None:
     (certificate,) = read_certificates(cleaned.place)
     content = certificate.content
     assert (certificate.name, certificate.participants, content["withdrawn_on"]) == (
@@ -291,7 +291,7 @@ def test_the_certificate_counts_and_names_nobody(complete: Study, cleaned: Study
     assert content["raw"]["files"] >= 5
     assert content["raw"]["rows"] >= 2 * len(complete.gone)
     text = (cleaned.place.ledger / "withdrawals/2026-03-01-1.md").read_text()
-    assert "Nothing was found." in text
+    assert "No trace was found." in text
     assert (
         f"| tables: participants | {participants['before']} | {participants['removed']} | {participants['after']} |"
         in text
@@ -306,7 +306,7 @@ def test_a_dry_run_writes_nothing(study: Study) -> None:
 
 
 @pytest.mark.slow
-def test_nobody_to_withdraw_changes_nothing(cleaned: Study, tmp_path: Path) -> None:
+def test_a_list_without_new_participants_changes_nothing(cleaned: Study, tmp_path: Path) -> None:
     study = copy_study(cleaned, tmp_path / "again")
     before = tree_of(study.place.data) | tree_of(study.place.ledger) | tree_of(study.place.releases)
     outcome = withdraw(study.place, study.listed, study.raw)
@@ -316,7 +316,7 @@ def test_nobody_to_withdraw_changes_nothing(cleaned: Study, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_what_comes_back_with_an_older_version_goes_again(complete: Study, cleaned: Study, tmp_path: Path) -> None:
+def test_restored_data_is_removed_again(complete: Study, cleaned: Study, tmp_path: Path) -> None:
     study = copy_study(cleaned, tmp_path / "again")
     shutil.rmtree(study.place.data)
     shutil.copytree(complete.place.data, study.place.data)
@@ -359,7 +359,7 @@ def test_a_list_of_tomorrow_is_of_today(study: Study) -> None:
 
 
 @pytest.mark.slow
-def test_a_longer_list_withdraws_only_who_is_new(cleaned: Study, tmp_path: Path) -> None:
+def test_a_longer_list_withdraws_only_new_participants(cleaned: Study, tmp_path: Path) -> None:
     study = copy_study(cleaned, tmp_path / "next")
     left = read_table(study.place.data, "pairs", ["eid"]).column(0).to_pylist()[0]
     longer = tmp_path / "w99999_20260401.csv"
@@ -373,16 +373,16 @@ def test_a_longer_list_withdraws_only_who_is_new(cleaned: Study, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_without_raw_the_raw_files_stay_and_the_certificate_says_so(study: Study) -> None:
+def test_without_raw_the_raw_files_are_unchanged_as_certified(study: Study) -> None:
     before = tree_of(study.raw)
     outcome = withdraw(study.place, study.listed)
     assert outcome.certificate
     assert outcome.is_clean
     assert tree_of(study.raw) == before
-    assert "Raw files were not touched" in (study.place.ledger / "withdrawals/2026-03-01-1.md").read_text()
+    assert "Raw files were not changed" in (study.place.ledger / "withdrawals/2026-03-01-1.md").read_text()
 
 
-def test_what_is_left_behind_is_found_and_told(study: Study) -> None:
+def test_remaining_data_is_found_and_reported(study: Study) -> None:
     eid = min(study.gone)
     (study.place.root / "notes.txt").write_text(f"look at {eid} again\n")
     (study.raw / f"{eid}.hidden folder").mkdir()
@@ -419,7 +419,7 @@ def test_a_list_that_cannot_be_read_touches_nothing(study: Study) -> None:
 
 
 @pytest.mark.slow
-def test_without_the_key_nothing_goes_on(
+def test_commands_are_refused_without_the_key(
     cleaned: Study, raw_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = copy_study(cleaned, tmp_path / "lost")

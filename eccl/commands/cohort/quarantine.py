@@ -42,15 +42,15 @@ def list_quarantined(
     Example: eccl quarantine list --kind ecg --files
     """
     from eccl.commands.output import render
-    from eccl.ingest.quarantine import count_refusals, read_refusals
+    from eccl.ingest.quarantine import count_quarantine, read_quarantine
     from eccl.workspace import find_workspace
 
     output = choose_output(as_json, as_csv)
-    found = read_refusals(find_workspace(workspace), kind, reason.value if reason else None)
+    found = read_quarantine(find_workspace(workspace), kind, reason.value if reason else None)
     if found.is_empty() and output is Output.TABLE:
         typer.echo("Nothing is in quarantine.")
         return
-    answer = found.select("kind", "reason", "path", "detail", "remedy") if files else count_refusals(found)
+    answer = found.select("kind", "reason", "path", "detail", "remedy") if files else count_quarantine(found)
     typer.echo(render(answer, output, rows), nl=False)
 
 

@@ -74,8 +74,8 @@ def _plan(place: Workspace, listed: Path, raw: Path | None, purge: bool, as_json
     typer.echo(f"{counts['participants']} participants to withdraw, certificate {plan.certificate}")
     for section in ("tables", "arrays", "features", "releases"):
         for name, one in counts[section].items():
-            if one["theirs"]:
-                typer.echo(f"  {section}: {name}: {one['theirs']} of {one['rows']}")
+            if one["withdrawn"]:
+                typer.echo(f"  {section}: {name}: {one['withdrawn']} of {one['rows']}")
     typer.echo(
         f"  raw files: {plan.raw_files}, rows of tabular exports: {plan.raw_rows}" if raw else "  raw files: unchanged"
     )

@@ -1,4 +1,4 @@
-"""The place where raw files lie: a folder, or a bucket behind any fsspec URL. Listed once, read one file at a time."""
+"""The place of the raw files: a folder, or a bucket at any fsspec URL. Listed once, read one file at a time."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from eccl.errors import SourceError, WorkspaceError
 class Entry:
     """One file of a listing.
 
-    `path` is relative to the place, `mtime_ns` None where no time tells a file from its successor, `problem` the reason
-    why it cannot be read, or empty.
+    `path` is relative to the place, `mtime_ns` None where the place has no modification times, `problem` the reason why the
+    file cannot be read, or empty.
     """
 
     path: str
@@ -40,23 +40,23 @@ class Entry:
 
 
 class RawFiles(Protocol):
-    """A place with raw files; it crosses to worker processes by pickling."""
+    """A place with raw files; sent to worker processes by pickling."""
 
     @property
     def name(self) -> str:
-        """What tells this place from others, for caches."""
+        """Identity of the place, for caches."""
 
     def entries(self) -> list[Entry]:
-        """All files, sorted by path; names that begin with a dot are left out."""
+        """All files, sorted by path, without names that begin with a dot."""
 
     def is_there(self) -> bool:
-        """Whether the place can still be reached, where the operating system would not say so."""
+        """Whether the place can still be reached, for places whose loss raises no error."""
 
     def head(self, path: str, size: int) -> bytes:
         """The first bytes of a file."""
 
     def local(self, path: str) -> AbstractContextManager[Path]:
-        """The file on this machine while the context lasts; a segmentation that lies beside it comes along."""
+        """Provide the file, and a segmentation beside it, on this machine while the context lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +78,13 @@ class LocalFiles:
             found = sorted(_walk(str(self.folder), "", set()))
         except OSError as error:  # its message names a path, and a path may hold an id
             raise SourceError(
-                f"a folder below {self.folder} cannot be listed ({type(error).__name__}); make it readable, or move it away: "
-                "going on without it would take what lies in it for vanished"
+                f"a folder below {self.folder} cannot be listed ({type(error).__name__}); make it readable, or move it away; "
+                "an ingest without it would count its files as vanished"
             ) from None
         if not found:
             raise WorkspaceError(
-                f"nothing in {self.folder}; mount it, or give the folder that holds the XML, zip and table files: going on would "
-                "empty every table that is made from them"
+                f"nothing in {self.folder}; mount it, or give the folder that holds the XML, zip and table files; an ingest "
+                "of an empty folder would empty every table"
             )
         return found
 
@@ -107,7 +107,7 @@ class LocalFiles:
 def _walk(folder: str, prefix: str, above: set[tuple[int, int]]) -> Iterator[Entry]:
     status = Path(folder).stat()
     here = (status.st_dev, status.st_ino)
-    if here in above:  # a link to a folder around it
+    if here in above:  # a link to a parent folder
         return
     with os.scandir(folder) as found:
         for item in found:
@@ -124,9 +124,9 @@ def _entry(item: os.DirEntry[str], path: str) -> Entry:
     try:
         status = item.stat()
     except OSError as error:
-        return Entry(path, 0, None, f"{type(error).__name__} while looking at the file")
+        return Entry(path, 0, None, f"{type(error).__name__} while reading its size")
     if not stat.S_ISREG(status.st_mode):
-        return Entry(path, 0, None, "no regular file; expected one, not a pipe, a socket or a device")
+        return Entry(path, 0, None, "not a regular file; a pipe, socket or device is not read")
     return Entry(path, status.st_size, status.st_mtime_ns)
 
 
@@ -134,8 +134,8 @@ def _entry(item: os.DirEntry[str], path: str) -> Entry:
 class BucketFiles:
     """Files behind an fsspec URL such as ``s3://bucket/raw``.
 
-    Credentials and endpoint come from where fsspec and the protocol's own library look for them (``AWS_*``,
-    ``FSSPEC_S3_ENDPOINT_URL``), so none is in a parameter, a plan or a log.
+    fsspec and the library of the protocol read credentials and endpoint from the environment (``AWS_*``,
+    ``FSSPEC_S3_ENDPOINT_URL``), so no parameter, plan or log holds them.
     """
 
     url: str
@@ -165,7 +165,7 @@ class BucketFiles:
         return sorted(entry for entry in entries if not any(part.startswith(".") for part in entry.path.split("/")))
 
     def is_there(self) -> bool:
-        return True  # its library raises where it is not
+        return True  # its library raises if not
 
     def head(self, path: str, size: int) -> bytes:
         with _reaching(self.url):
@@ -210,7 +210,7 @@ def _mtime_ns(info: dict[str, Any]) -> int | None:
 
 @contextmanager
 def _reaching(url: str) -> Iterator[None]:
-    # Messages of the libraries below may quote keys, and so file names; the kind of error is enough.
+    # Messages of these libraries may quote keys, which contain file names; the class of the error is enough.
     try:
         yield
     except ImportError as error:
@@ -220,17 +220,17 @@ def _reaching(url: str) -> Iterator[None]:
         ) from None
     except FileNotFoundError:
         raise FileNotFoundError("no such file at the remote place") from None
-    except PermissionError:  # one file or all of them: a credential that ran out is told like one that never was
+    except PermissionError:  # of one file or all: an expired credential raises the same error as a wrong one
         raise SourceError(
-            f"{url} refuses these credentials; check AWS_ACCESS_KEY_ID and its like, and what they may list and read, then run "
+            f"{url} denied access; check the credentials (AWS_ACCESS_KEY_ID) and their permissions to list and read, then run "
             "the command again"
         ) from None
     except ValueError:
         raise WorkspaceError(
-            f"{url} is no URL that can be opened; give a folder, or a URL such as s3://bucket/raw"
+            f"{url} cannot be opened as a URL; give a folder, or a URL such as s3://bucket/raw"
         ) from None
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in FULL:  # this machine's temporary folder, not the place
+        if isinstance(error, OSError) and error.errno in FULL:  # of this machine's temporary folder
             raise
         raise SourceError(
             f"{url} cannot be reached ({type(error).__name__}); check the network, the endpoint and the credentials, then "
@@ -239,7 +239,7 @@ def _reaching(url: str) -> Iterator[None]:
 
 
 def to_raw_files(origin: str | Path) -> RawFiles:
-    """A path is a folder, something with ``://`` a URL."""
+    """Convert a folder or a URL (with ``://``) to a place of raw files."""
     if isinstance(origin, str) and "://" in origin:
         return LocalFiles(Path(origin[7:])) if origin.startswith("file://") else BucketFiles(origin)
     return LocalFiles(Path(origin))
