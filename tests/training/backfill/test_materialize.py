@@ -555,7 +555,7 @@ def test_nobody_else_writes_meanwhile_and_no_withdrawal_waits(
 
 
 @pytest.mark.slow
-def test_the_command_says_what_it_did(grown: Workspace, copy_of: Copy) -> None:
+def test_the_command_reports_missing_and_added_rows(grown: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(grown)
 
     def eccl(*arguments: str) -> str:
@@ -566,9 +566,9 @@ def test_the_command_says_what_it_did(grown: Workspace, copy_of: Copy) -> None:
     dry = eccl("align-I50", "--dry-run")
     assert "pretrain_cmr-I50: 6 missing features would be computed" in dry
     assert not (workspace.features / FOLDER).exists()
-    told = json.loads(eccl("align-I50", "--json"))
-    assert [one["run"] for one in told] == ["pretrain_cmr-I50", "align-I50"]
-    assert told[1]["added"]["cmr_projection"] == 3
+    found = json.loads(eccl("align-I50", "--json"))
+    assert [one["run"] for one in found] == ["pretrain_cmr-I50", "align-I50"]
+    assert found[1]["added"]["cmr_projection"] == 3
     again = eccl("align-I50")
     assert "align-I50: up to date, nothing written" in again
     assert all(str(FIRST_EID)[:4] not in text for text in (dry, again))

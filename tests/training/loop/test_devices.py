@@ -189,7 +189,7 @@ def test_a_batch_must_divide_by_the_devices(untrained: Workspace) -> None:
         open_session(untrained, "align", "traits", RuntimeConfig(devices=3))
 
 
-def test_flags_win_over_the_environment_and_everything_wrong_is_told() -> None:
+def test_flags_win_over_the_environment_and_all_problems_are_reported() -> None:
     found = runtime_from_environment({"ECCL_DEVICES": "4", "ECCL_COMPILE": "yes"}, devices=2, precision=None)
     assert (found.devices, found.compile, found.precision) == (2, True, "auto")
     assert runtime_from_environment({}) == RuntimeConfig()
@@ -211,7 +211,7 @@ def test_what_is_drawn_depends_on_seed_and_epoch_alone() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the precision of a machine without a GPU")
-def test_a_cpu_computes_in_fp32_unless_told() -> None:
+def test_a_cpu_computes_in_fp32_by_default() -> None:
     assert Runtime().precision == "fp32"
     autocast = Runtime(RuntimeConfig(precision="bf16"))
     with autocast.autocast():
@@ -231,7 +231,7 @@ def test_a_compiled_network_is_saved_under_its_own_names(trained: Workspace, cop
         torch.testing.assert_close(tensor, before[name], rtol=1e-3, atol=1e-4)
 
 
-def test_threads_are_shared_out_unless_the_user_set_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_are_divided_among_processes_unless_the_user_set_them(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
     monkeypatch.setattr("eccl.training.loop.runtime.count_cores", lambda: 8)

@@ -36,6 +36,7 @@ def kill_after_epoch(workspace: Workspace, arguments: list[str], epoch: int) -> 
         assert process.wait() == -signal.SIGKILL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", STAGES, ids=lambda words: words[0])
 def test_a_killed_stage_ends_in_the_same_bytes(
     trained: Workspace, copy_of: Copy, arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]

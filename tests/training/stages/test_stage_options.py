@@ -150,7 +150,7 @@ QUICK = {
 
 
 def permute(workspace: Workspace, table: str) -> None:
-    """Deal a table's values out to other visits."""
+    """Assign a table's values to other visits at random."""
     rows = read_table(workspace.data, table).to_pylist()
     order = np.random.default_rng(0).permutation(len(rows))
     values = [rows[i]["value"] for i in order]
