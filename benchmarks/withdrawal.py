@@ -79,7 +79,8 @@ def _full_size(folder: Path, small: Workspace, rows: NDArray[np.int64], visits: 
             digests = [checksum(record) for record in records]
             prepare_array(workspace.data, spec, -(-visits // length))
             for shard in sorted({int(row) // length for row in rows}):
-                whole = {row: records[row % len(records)] for row in range(shard * length, (shard + 1) * length)}
+                held = range(shard * length, min((shard + 1) * length, visits))
+                whole = {row: records[row % len(records)] for row in held}
                 write_shard(workspace.data, spec, shard, whole)
                 part = part_path(workspace.data, reader.table, shard)
                 table = pq.read_table(part)

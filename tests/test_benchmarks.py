@@ -68,7 +68,7 @@ def test_feature_store() -> None:
 
 
 def test_withdrawal() -> None:
-    check(withdrawal.measure(visits=400, raw_participants=8, count=2))
+    check(withdrawal.measure(visits=400, raw_participants=24, count=2))
 
 
 def test_training() -> None:

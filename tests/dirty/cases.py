@@ -19,7 +19,7 @@ class Outcome:
     Parameters
     ----------
     verdict
-        accepted: a row without remark; flagged: a row whose `flags` say so; repaired: a row with a column that counts or
+        accepted: a row without remark; flagged: a row whose `flags` hold it; repaired: a row with a column that counts or
         names the repair; quarantined: a row of quarantine.
     reason
         Why it is quarantined.
@@ -38,9 +38,9 @@ class Outcome:
         """One line of the page."""
         if self.reason is not None:
             return f"quarantined: `{self.reason.value}`"
-        told = [f"flag `{flag}`" for flag in self.flags]
-        told += [f"`{name}` = {_shown(value)}" for name, value in self.columns.items()]
-        return ": ".join((self.verdict, ", ".join(told))) if told else self.verdict
+        parts = [f"flag `{flag}`" for flag in self.flags]
+        parts += [f"`{name}` = {_shown(value)}" for name, value in self.columns.items()]
+        return ": ".join((self.verdict, ", ".join(parts))) if parts else self.verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Case:
     Parameters
     ----------
     section
-        Section of the fact sheet on UK Biobank's formats; ``hostile`` for files that somebody made to do harm.
+        Section of the fact sheet on UK Biobank's formats; ``hostile`` for files made to do harm.
     change
         Makes the file's bytes of a clean recording or study.
     """
@@ -72,7 +72,7 @@ def accepted(**columns: object) -> Outcome:
 
 
 def flagged(*flags: str, **columns: object) -> Outcome:
-    """The file becomes data, and its row says what was odd."""
+    """The file becomes data, and its row records what was unusual."""
     return Outcome("flagged", flags=tuple(sorted(flags)), columns=columns)
 
 
@@ -81,7 +81,7 @@ def repaired(*flags: str, **columns: object) -> Outcome:
     return Outcome("repaired", flags=tuple(sorted(flags)), columns=columns)
 
 
-def refused(reason: Reason) -> Outcome:
+def quarantined(reason: Reason) -> Outcome:
     """Nothing of the file becomes data."""
     return Outcome("quarantined", reason)
 

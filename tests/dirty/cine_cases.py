@@ -14,7 +14,7 @@ from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from eccl.errors import Reason
 from eccl.simulate.cine.dicom_zip import Member, compress_member
-from tests.dirty.cases import Case, accepted, flagged, refused, repaired
+from tests.dirty.cases import Case, accepted, flagged, quarantined, repaired
 from tests.support.sax_fixtures import Frame, make_stack, to_file, to_manifest
 
 SLICES, FRAMES, MATRIX = 3, 12, (48, 40)
@@ -39,7 +39,7 @@ def dicoms(frames: Iterable[Frame]) -> list[NamedFile]:
     return [(f"{frame.sop_uid}.dcm", _to_file(frame)) for frame in frames]
 
 
-# Frames are told apart by identity: those that a trap leaves alone are written once.
+# Frames are distinguished by identity: those that a trap leaves alone are written once.
 _to_file = cache(to_file)
 
 
@@ -245,13 +245,13 @@ CASES: tuple[Case, ...] = (
         ("notes.txt", b"hello"), ("picture.png", b"\x89PNG\r\n\x1a\n" + bytes(40)), ("contour.cvi42wsx", b"<a/>")),
         accepted()),
     Case("not_zip", "B1", "an error page under the file's name", lambda frames: b"<html>502</html>" * 30,
-         refused(Reason.ZIP_MALFORMED)),
+         quarantined(Reason.ZIP_MALFORMED)),
     Case("cut_zip", "B1", "the download broke off", lambda frames: pack(dicoms(frames))[:-100],
-         refused(Reason.ZIP_MALFORMED)),
-    Case("empty_file", "B1", "no bytes", lambda frames: b"", refused(Reason.EMPTY_FILE)),
-    Case("empty_zip", "B1", "a zip without files", lambda frames: pack([]), refused(Reason.CINE_NO_DICOM)),
+         quarantined(Reason.ZIP_MALFORMED)),
+    Case("empty_file", "B1", "no bytes", lambda frames: b"", quarantined(Reason.EMPTY_FILE)),
+    Case("empty_zip", "B1", "a zip without files", lambda frames: pack([]), quarantined(Reason.CINE_NO_DICOM)),
     Case("no_dicom", "B1", "a zip without DICOM files", lambda frames: pack([("a.txt", b"hello")]),
-         refused(Reason.CINE_NO_DICOM)),
+         quarantined(Reason.CINE_NO_DICOM)),
     # B2: series
     Case("mixed", "B2", "all slices in one series, with positions", mixed(True), flagged("base_end_unknown")),
     Case("mixed_bare", "B2", "all slices in one series, without positions", mixed(False),
@@ -262,10 +262,10 @@ CASES: tuple[Case, ...] = (
     Case("long_axis", "B2", "long-axis files beside the study", beside("CINE_segmented_LAX_2Ch"),
          accepted(excluded_files=3)),
     Case("only_inline_vf", "B2", "nothing but results with overlays", named("CINE_segmented_SAX_InlineVF"),
-         refused(Reason.CINE_NO_SHORT_AXIS)),
+         quarantined(Reason.CINE_NO_SHORT_AXIS)),
     Case("only_long_axis", "B2", "a study of another field", named("CINE_segmented_LAX_4Ch"),
-         refused(Reason.CINE_NO_SHORT_AXIS)),
-    Case("tagging", "B2", "a tagging study", named("cine_tagging_3sl_SAX_b{}s"), refused(Reason.CINE_NO_SHORT_AXIS)),
+         quarantined(Reason.CINE_NO_SHORT_AXIS)),
+    Case("tagging", "B2", "a tagging study", named("cine_tagging_3sl_SAX_b{}s"), quarantined(Reason.CINE_NO_SHORT_AXIS)),
     Case("unnamed", "B2", "series without names, a stack by their geometry", each(series=None),
          flagged("base_end_unknown", "series_unnamed")),
     Case("frames", "B2", "another number of frames than 50", study(list), accepted(native_frames=12, is_resampled=True)),
@@ -275,14 +275,14 @@ CASES: tuple[Case, ...] = (
     Case("rle", "B2", "frames compressed as RLE", compressed(RLELossless), accepted(missing_frames=0)),
     Case("overlay", "B2", "an overlay in the short-axis files", each(edit=overlay), accepted()),
     Case("enhanced", "B2", "one enhanced object instead of files", each(edit=enhanced),
-         refused(Reason.CINE_ENHANCED_MULTIFRAME)),
+         quarantined(Reason.CINE_ENHANCED_MULTIFRAME)),
     # B3: slices
     Case("order", "B3", "numbers of slices against their positions", study(reversed_names),
          flagged("slice_order_disagrees")),
     Case("gap", "B3", "numbers of slices that are not 1 to n", study(gapped), flagged("slice_step_irregular")),
     Case("no_position", "B3", "no positions: the numbers order the slices", each(position=None, orientation=None),
          flagged("positions_unusable")),
-    Case("one_slice", "B3", "one slice", study(lambda frames: frames[:FRAMES]), refused(Reason.CINE_TOO_FEW_SLICES)),
+    Case("one_slice", "B3", "one slice", study(lambda frames: frames[:FRAMES]), quarantined(Reason.CINE_TOO_FEW_SLICES)),
     Case("tilted", "B3", "a slice tilted against the others", middle(
         lambda frames: [replace(f, orientation=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0)) for f in frames]),
         flagged("planes_not_parallel")),
@@ -292,10 +292,10 @@ CASES: tuple[Case, ...] = (
     Case("no_trigger", "B3", "no trigger times: instance numbers order the frames", each(trigger=None),
          flagged("trigger_times_missing")),
     Case("no_time", "B3", "neither trigger times nor instance numbers", each(trigger=None, instance=None),
-         refused(Reason.CINE_HEADER_INCOMPLETE)),
+         quarantined(Reason.CINE_HEADER_INCOMPLETE)),
     Case("few_frames", "B3", "five frames of a slice", study(
         lambda frames: [replace(f, cardiac_images=5) for f in frames if (f.instance or 9) <= 5]),
-        refused(Reason.CINE_TOO_FEW_FRAMES)),
+        quarantined(Reason.CINE_TOO_FEW_FRAMES)),
     Case("declared_frames", "B3", "a declared number of frames that the files do not bear out", each(cardiac_images=50),
          flagged("frame_count_disagrees")),
     # B3: repeats
@@ -324,17 +324,17 @@ CASES: tuple[Case, ...] = (
     Case("undecodable", "B3", "pixels that do not decode: as if the frame were missing", garbled(2),
          repaired("frames_missing", "unreadable_files", missing_frames=2)),
     Case("many_missing", "B3", "more frames are missing than may be", middle(lambda frames: frames[:6]),
-         refused(Reason.CINE_MISSING_FRAMES)),
+         quarantined(Reason.CINE_MISSING_FRAMES)),
     Case("none_decodes", "B3", "no frame of the stored slice decodes", garbled(FRAMES),
-         refused(Reason.CINE_PIXELS_UNDECODABLE)),
+         quarantined(Reason.CINE_PIXELS_UNDECODABLE)),
     # B3: geometry
     Case("spacing", "B3", "spacing of rows and of columns differ", study(list),
          accepted(spacing_row_mm=1.8, spacing_column_mm=1.9)),
-    Case("no_spacing", "B3", "no pixel spacing", each(spacing=None), refused(Reason.CINE_HEADER_INCOMPLETE)),
+    Case("no_spacing", "B3", "no pixel spacing", each(spacing=None), quarantined(Reason.CINE_HEADER_INCOMPLETE)),
     Case("other_spacing", "B3", "a slice of another pixel spacing", middle(
-        lambda frames: [replace(f, spacing=(1.4, 1.4)) for f in frames]), refused(Reason.CINE_GEOMETRY)),
+        lambda frames: [replace(f, spacing=(1.4, 1.4)) for f in frames]), quarantined(Reason.CINE_GEOMETRY)),
     Case("step", "B3", "no SpacingBetweenSlices: positions give the step", study(list), accepted(manifest_status="agrees")),
     Case("mixed_matrix", "B3", "slices of different matrices in one zip", middle(other_matrix),
-         refused(Reason.CINE_MIXED_MATRIX)),
-    Case("blank", "B3", "frames of one value", each(pixels=np.zeros(MATRIX, np.uint16)), refused(Reason.CINE_CONSTANT)),
+         quarantined(Reason.CINE_MIXED_MATRIX)),
+    Case("blank", "B3", "frames of one value", each(pixels=np.zeros(MATRIX, np.uint16)), quarantined(Reason.CINE_CONSTANT)),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from eccl.errors import Reason
 from eccl.simulate.files.corruption import corrupt_ecg
-from tests.dirty.cases import Case, accepted, flagged, refused
+from tests.dirty.cases import Case, accepted, flagged, quarantined
 
 Edit = Callable[[bytes], bytes]
 CANARY = b"canary-of-a-file-that-nobody-may-read"
@@ -111,23 +111,23 @@ _MEASURED = rb"\t<RestingECGMeasurements>"
 
 CASES: tuple[Case, ...] = (
     # the file
-    Case("empty", "A5", "no bytes", lambda xml: b"", refused(Reason.EMPTY_FILE)),
-    Case("blank", "A5", "blanks only", lambda xml: b" \r\n" * 50, refused(Reason.EMPTY_FILE)),
-    Case("truncated", "A5", "the download broke off", simulated("truncated_xml"), refused(Reason.XML_MALFORMED)),
-    Case("no_end", "A5", "only the last bytes are missing", lambda xml: xml[:-12], refused(Reason.XML_MALFORMED)),
+    Case("empty", "A5", "no bytes", lambda xml: b"", quarantined(Reason.EMPTY_FILE)),
+    Case("blank", "A5", "blanks only", lambda xml: b" \r\n" * 50, quarantined(Reason.EMPTY_FILE)),
+    Case("truncated", "A5", "the download broke off", simulated("truncated_xml"), quarantined(Reason.XML_MALFORMED)),
+    Case("no_end", "A5", "only the last bytes are missing", lambda xml: xml[:-12], quarantined(Reason.XML_MALFORMED)),
     Case("html", "A5", "an error page under the file's name", lambda xml: b"<html><body>502</body></html>",
-         refused(Reason.ECG_UNKNOWN_DIALECT)),
+         quarantined(Reason.ECG_UNKNOWN_DIALECT)),
     # leads
-    Case("eleven_leads", "A5", "a lead is missing", simulated("missing_lead"), refused(Reason.ECG_LEADS_MISSING)),
+    Case("eleven_leads", "A5", "a lead is missing", simulated("missing_lead"), quarantined(Reason.ECG_LEADS_MISSING)),
     Case("one_lead", "A5", "one lead only, which some parsers turn from a list into an object",
          in_strip(sub(rb'\t\t<WaveformData lead="(?!I").*?</WaveformData>\r\n', b"")),
-         refused(Reason.ECG_LEADS_MISSING)),
+         quarantined(Reason.ECG_LEADS_MISSING)),
     Case("no_leads", "A5", "a strip without waveforms", in_strip(sub(rb"\t\t<WaveformData.*?</WaveformData>\r\n", b"")),
-         refused(Reason.ECG_NO_STRIP)),
+         quarantined(Reason.ECG_NO_STRIP)),
     Case("lead_twice", "A5", "a lead occurs twice", in_strip(swap(b'lead="V6"', b'lead="V5"')),
-         refused(Reason.ECG_LEADS_DUPLICATED)),
+         quarantined(Reason.ECG_LEADS_DUPLICATED)),
     Case("short_lead", "A5", "leads of unequal length", samples_of(b"V2", lambda samples: samples[:-1]),
-         refused(Reason.ECG_LEAD_LENGTH)),
+         quarantined(Reason.ECG_LEAD_LENGTH)),
     Case("extra_lead", "A5", "a thirteenth lead", in_strip(swap(
         b"\t\t<ArrhythmiaResults>", b'\t\t<WaveformData lead="V7">1,2</WaveformData>\r\n\t\t<ArrhythmiaResults>')),
         flagged("extra_leads")),
@@ -136,33 +136,33 @@ CASES: tuple[Case, ...] = (
     Case("lead_case_upper", "A5", "lead names in upper case", in_strip(swap(b'lead="aV', b'lead="AV')), accepted()),
     # samples
     Case("blank_sample", "A5", "nothing between two commas", simulated("blank_sample"),
-         refused(Reason.ECG_SAMPLES_NOT_INTEGER)),
+         quarantined(Reason.ECG_SAMPLES_NOT_INTEGER)),
     Case("text_sample", "A5", "text among the samples", samples_of(b"V1", lambda samples: [b"n/a", *samples[1:]]),
-         refused(Reason.ECG_SAMPLES_NOT_INTEGER)),
+         quarantined(Reason.ECG_SAMPLES_NOT_INTEGER)),
     Case("fraction_sample", "A5", "a fraction among the samples",
-         samples_of(b"V1", lambda samples: [b"1.5", *samples[1:]]), refused(Reason.ECG_SAMPLES_NOT_INTEGER)),
+         samples_of(b"V1", lambda samples: [b"1.5", *samples[1:]]), quarantined(Reason.ECG_SAMPLES_NOT_INTEGER)),
     Case("huge_sample", "A5", "a sample beyond 16 bits", samples_of(b"V1", lambda samples: [b"99999", *samples[1:]]),
-         refused(Reason.ECG_SAMPLES_OUT_OF_RANGE)),
+         quarantined(Reason.ECG_SAMPLES_OUT_OF_RANGE)),
     Case("swapped_leads", "A5", "limb leads contradict each other", simulated("lead_identity_broken"),
-         refused(Reason.ECG_LEAD_IDENTITY)),
+         quarantined(Reason.ECG_LEAD_IDENTITY)),
     Case("flat_lead", "A5", "one lead is flat, without a flag in the XML",
          samples_of(b"V4", lambda samples: [b"0"] * len(samples)), accepted(flat_leads=1)),
-    Case("all_flat", "A5", "all leads are flat", in_strip(all_flat), refused(Reason.ECG_NO_SIGNAL)),
+    Case("all_flat", "A5", "all leads are flat", in_strip(all_flat), quarantined(Reason.ECG_NO_SIGNAL)),
     Case("saturated", "A5", "a lead at the end of its range",
          samples_of(b"V4", lambda samples: [*([b"6553"] * 2500), *samples[2500:]]), accepted(saturated_fraction=0.0417)),
     # rate and resolution
     Case("sample_rate", "A5", "another sample rate", in_strip(sub(rb"(<SampleRate[^>]*>)500", rb"\g<1>1000")),
-         refused(Reason.ECG_SAMPLE_RATE)),
+         quarantined(Reason.ECG_SAMPLE_RATE)),
     Case("no_sample_rate", "A5", "no sample rate", in_strip(sub(rb"(<SampleRate[^>]*>)500", rb"\1")),
-         refused(Reason.ECG_SAMPLE_RATE)),
+         quarantined(Reason.ECG_SAMPLE_RATE)),
     Case("disclosure", "A5", "a full disclosure, which is not read", disclosure(b"500"), accepted()),
     Case("disclosure_100", "A5", "a full disclosure at 100 Hz beside a strip at 500 Hz", disclosure(b"100"), accepted()),
     Case("resolution", "A5", "another resolution than 5 uV", in_strip(sub(rb"(<Resolution[^>]*>)5<", rb"\g<1>4.88<")),
          accepted(resolution_uv=4.88)),
     Case("no_resolution", "A5", "no resolution", in_strip(sub(rb"(<Resolution[^>]*>)5<", rb"\1<")),
-         refused(Reason.ECG_RESOLUTION)),
+         quarantined(Reason.ECG_RESOLUTION)),
     Case("zero_resolution", "A5", "a resolution of 0", in_strip(sub(rb"(<Resolution[^>]*>)5<", rb"\g<1>0<")),
-         refused(Reason.ECG_RESOLUTION)),
+         quarantined(Reason.ECG_RESOLUTION)),
     Case("declared_length", "A5", "another number of samples declared than written",
          in_strip(sub(rb"(<ChannelSampleCountTotal>)5000", rb"\g<1>4999")), flagged("sample_count_differs")),
     # measurements and texts
@@ -188,16 +188,16 @@ CASES: tuple[Case, ...] = (
     Case("wrong_date", "A5", "a clock that was never set", sub(rb"<Year>\d+</Year>(?=\r\n\t</ObservationDateTime>)",
          b"<Year>1</Year>"), flagged("implausible_date", observed_at=None)),
     # dialects
-    Case("muse", "A5", "a MUSE export", simulated("muse_root"), refused(Reason.ECG_MUSE_DIALECT)),
+    Case("muse", "A5", "a MUSE export", simulated("muse_root"), quarantined(Reason.ECG_MUSE_DIALECT)),
     Case("muse_dtd", "A5", "a MUSE export with its document type",
          lambda xml: behind_declaration(b'SYSTEM "restecg.dtd">', b"RestingECG")(corrupt_ecg(xml, "muse_root")),
-         refused(Reason.ECG_MUSE_DIALECT)),
-    Case("exercise", "A5", "an exercise test", swap(b">RestECG<", b">ExerciseECG<"), refused(Reason.ECG_EXERCISE_TEST)),
+         quarantined(Reason.ECG_MUSE_DIALECT)),
+    Case("exercise", "A5", "an exercise test", swap(b">RestECG<", b">ExerciseECG<"), quarantined(Reason.ECG_EXERCISE_TEST)),
     Case("exercise_strips", "A5", "strips of an exercise test in a resting ECG",
-         swap(b"<StripData>", b"<StripData><Strip></Strip>"), refused(Reason.ECG_EXERCISE_TEST)),
-    Case("no_kind", "A5", "no ObservationType", swap(b">RestECG<", b"><"), refused(Reason.ECG_UNKNOWN_DIALECT)),
+         swap(b"<StripData>", b"<StripData><Strip></Strip>"), quarantined(Reason.ECG_EXERCISE_TEST)),
+    Case("no_kind", "A5", "no ObservationType", swap(b">RestECG<", b"><"), quarantined(Reason.ECG_UNKNOWN_DIALECT)),
     Case("namespace", "A5", "elements of a namespace", swap(b"<CardiologyXML>", b'<CardiologyXML xmlns="urn:x">'),
-         refused(Reason.ECG_UNKNOWN_DIALECT)),
+         quarantined(Reason.ECG_UNKNOWN_DIALECT)),
     # encodings
     Case("latin1", "A5", "a letter of ISO 8859-1, as declared", diagnosis(texts(b"Sinusrhythmus, gepr\xfcft")),
          accepted(diagnosis="Sinusrhythmus, geprüft")),
@@ -205,30 +205,30 @@ CASES: tuple[Case, ...] = (
         texts("Sinusrhythmus, geprüft".encode()))(xml).replace(b"ISO-8859-1", b"UTF-8"),
         accepted(diagnosis="Sinusrhythmus, geprüft")),
     Case("utf8_lie", "A5", "bytes of ISO 8859-1 declared as UTF-8", lambda xml: diagnosis(
-        texts(b"gepr\xfcft"))(xml).replace(b"ISO-8859-1", b"UTF-8"), refused(Reason.XML_MALFORMED)),
+        texts(b"gepr\xfcft"))(xml).replace(b"ISO-8859-1", b"UTF-8"), quarantined(Reason.XML_MALFORMED)),
     # hostile
     Case("utf16_lie", "hostile", "bytes of ISO 8859-1 declared as UTF-16", swap(b"ISO-8859-1", b"UTF-16"),
-         refused(Reason.XML_MALFORMED)),
+         quarantined(Reason.XML_MALFORMED)),
     Case("no_such_encoding", "hostile", "an encoding that does not exist", swap(b"ISO-8859-1", b"X-NONE-9"),
-         refused(Reason.XML_MALFORMED)),
+         quarantined(Reason.XML_MALFORMED)),
     Case("zero_bytes", "hostile", "zero bytes in the middle", swap(b"<StripData>", b"<StripData>\0\0"),
-         refused(Reason.XML_MALFORMED)),
+         quarantined(Reason.XML_MALFORMED)),
     Case("laughs", "hostile", "entities that expand to gigabytes", lambda xml: behind_declaration(_BOMB)(
-        xml.replace(b">RestECG<", b">&l9;<")), refused(Reason.XML_MALFORMED)),
+        xml.replace(b">RestECG<", b">&l9;<")), quarantined(Reason.XML_MALFORMED)),
     Case("laughs_in_muse", "hostile", "the same under the document type of another dialect",
          lambda xml: behind_declaration(_BOMB, b"RestingECG")(xml.replace(b">RestECG<", b">&l9;<")),
-         refused(Reason.ECG_MUSE_DIALECT)),
+         quarantined(Reason.ECG_MUSE_DIALECT)),
     Case("entity_of_file", "hostile", "an external entity that names a file", lambda xml: behind_declaration(
-        b'[<!ENTITY x SYSTEM "file://{canary}">]>')(diagnosis(texts(b"&x;"))(xml)), refused(Reason.XML_MALFORMED)),
+        b'[<!ENTITY x SYSTEM "file://{canary}">]>')(diagnosis(texts(b"&x;"))(xml)), quarantined(Reason.XML_MALFORMED)),
     Case("entity_of_server", "hostile", "an external entity that names a server", lambda xml: behind_declaration(
         b'[<!ENTITY x SYSTEM "http://127.0.0.1:{port}/x">]>')(diagnosis(texts(b"&x;"))(xml)),
-        refused(Reason.XML_MALFORMED)),
+        quarantined(Reason.XML_MALFORMED)),
     Case("dtd_of_server", "hostile", "a document type that is on a server",
-         behind_declaration(b'SYSTEM "http://127.0.0.1:{port}/x.dtd">'), refused(Reason.XML_MALFORMED)),
+         behind_declaration(b'SYSTEM "http://127.0.0.1:{port}/x.dtd">'), quarantined(Reason.XML_MALFORMED)),
     Case("parameter_entity", "hostile", "a parameter entity that is on a server", behind_declaration(
-        b'[<!ENTITY % p SYSTEM "http://127.0.0.1:{port}/p"> %p;]>'), refused(Reason.XML_MALFORMED)),
+        b'[<!ENTITY % p SYSTEM "http://127.0.0.1:{port}/p"> %p;]>'), quarantined(Reason.XML_MALFORMED)),
     Case("undeclared_entity", "hostile", "an entity without a declaration", swap(b">RestECG<", b">&rest;<"),
-         refused(Reason.XML_MALFORMED)),
+         quarantined(Reason.XML_MALFORMED)),
     Case("xinclude", "hostile", "an inclusion of a file, which stays text", diagnosis(texts(b"Sinus rhythm") +
          b'<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file://{canary}" parse="text"/>'),
          accepted(diagnosis="Sinus rhythm")),
@@ -236,11 +236,11 @@ CASES: tuple[Case, ...] = (
          b'<?xml-stylesheet type="text/xsl" href="http://127.0.0.1:{port}/x.xsl"?>'), accepted()),
     Case("huge_attribute", "hostile", "an attribute of 12 MB",
          lambda xml: xml.replace(b"<StripData>", b'<StripData a="' + b"x" * (12 << 20) + b'">'),
-         refused(Reason.XML_MALFORMED)),
+         quarantined(Reason.XML_MALFORMED)),
     Case("many_attributes", "hostile", "an element of 200,000 attributes", lambda xml: xml.replace(
         b"<StripData>", b"<StripData " + b" ".join(b'a%d=""' % n for n in range(200_000)) + b">"), accepted()),
     Case("huge_name", "hostile", "an element's name of 1 MB",
-         lambda xml: xml.replace(b"<Export>", b"<" + b"n" * (1 << 20) + b"/><Export>"), refused(Reason.XML_MALFORMED)),
+         lambda xml: xml.replace(b"<Export>", b"<" + b"n" * (1 << 20) + b"/><Export>"), quarantined(Reason.XML_MALFORMED)),
     Case("deep", "hostile", "100,000 elements inside each other",
          swap(b"<Export>", b"<a>" * 100_000 + b"</a>" * 100_000 + b"<Export>"), accepted()),
     Case("deep_and_long", "hostile", "200 elements of long names inside each other, and many inside these",
@@ -254,23 +254,23 @@ CASES: tuple[Case, ...] = (
          flagged("texts_cut")),
     Case("blank_lead", "hostile", "a lead of 20 MB of blanks",
          in_strip(swap(b'lead="V1">', b'lead="V1">' + b" 1\n" * 7_000_000)),
-         refused(Reason.ECG_LEAD_LENGTH)),
+         quarantined(Reason.ECG_LEAD_LENGTH)),
     Case("many_leads", "hostile", "20,000 leads", in_strip(swap(
         b"\t\t<ArrhythmiaResults>", b'<WaveformData lead="X">1</WaveformData>' * 20_000 + b"\t\t<ArrhythmiaResults>")),
-        refused(Reason.ECG_LEADS_DUPLICATED)),
+        quarantined(Reason.ECG_LEADS_DUPLICATED)),
     Case("split_lead", "hostile", "an element between the digits of a sample", in_strip(sub(
-        rb'(lead="V1">\t\t-?\d)', rb"\1<b/>", 1)), refused(Reason.ECG_LEADS_MISSING)),
+        rb'(lead="V1">\t\t-?\d)', rb"\1<b/>", 1)), quarantined(Reason.ECG_LEADS_MISSING)),
     Case("blanks_65_mb", "hostile", "65 MB of blanks behind the end", lambda xml: xml + b" " * (65 << 20),
-         refused(Reason.FILE_TOO_LARGE)),
+         quarantined(Reason.FILE_TOO_LARGE)),
     Case("huge_count", "hostile", "a number of beats that no column holds", sub(
         rb"<QRSNum>\d+", b"<QRSNum>1e308"), flagged("unreadable_measurement", qrs_count=None)),
     Case("endless_year", "hostile", "a year of 4000 digits", sub(
         rb"<Year>\d+</Year>(?=\r\n\t</ObservationDateTime>)", b"<Year>" + b"9" * 1_900 + b"</Year>"),
         flagged("implausible_date", observed_at=None)),
     Case("endless_sample", "hostile", "a sample of 100,000 digits", samples_of(
-        b"V1", lambda samples: [b"9" * 100_000, *samples[1:]]), refused(Reason.ECG_SAMPLES_OUT_OF_RANGE)),
+        b"V1", lambda samples: [b"9" * 100_000, *samples[1:]]), quarantined(Reason.ECG_SAMPLES_OUT_OF_RANGE)),
     Case("huge_resolution", "hostile", "a resolution that overflows", in_strip(sub(
-        rb"(<Resolution[^>]*>)5<", rb"\g<1>1e308<")), refused(Reason.ECG_RESOLUTION)),
+        rb"(<Resolution[^>]*>)5<", rb"\g<1>1e308<")), quarantined(Reason.ECG_RESOLUTION)),
     Case("tiny_rate", "hostile", "a heart rate of nearly nothing", sub(
         rb"(<VentricularRate[^>]*>)\d+", rb"\g<1>1e-300"), accepted(rr_source="signal")),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Zips and DICOM files that somebody made to do harm: bombs, lies about sizes, paths that lead out."""
+"""Zips and DICOM files made to do harm: bombs, false sizes, paths outside the archive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pydicom.uid import JPEG2000Lossless
 
 from eccl.errors import Reason
 from eccl.simulate.cine.dicom_zip import Member, compress_member
-from tests.dirty.cases import Case, accepted, flagged, refused, repaired
+from tests.dirty.cases import Case, accepted, flagged, quarantined, repaired
 from tests.dirty.cine_cases import Frames, dicoms, each, pack, recoded, with_files
 
 Make = Callable[[Frames], bytes]
@@ -160,7 +160,7 @@ def second_size(number: int, file: tuple[str, bytes]) -> tuple[str, bytes]:
 
 
 def large_codestream(number: int, file: tuple[str, bytes]) -> tuple[str, bytes]:
-    """A JPEG 2000 image that asks for 60,000 x 60,000 pixels under a header of 48 x 40."""
+    """A JPEG 2000 image that declares 60,000 x 60,000 pixels under a header of 48 x 40."""
     name, data = file
     packed = compress_member(Member(name, "", "", data), JPEG2000Lossless).data
     place = packed.index(b"\xff\x4f\xff\x51") + 8
@@ -168,7 +168,7 @@ def large_codestream(number: int, file: tuple[str, bytes]) -> tuple[str, bytes]:
 
 
 def deflated(number: int, file: tuple[str, bytes]) -> tuple[str, bytes]:
-    """A deflated transfer syntax, told behind 4 KB of other meta elements, that inflates to 512 MB."""
+    """A deflated transfer syntax, declared behind 4 KB of other meta elements, that inflates to 512 MB."""
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
     body = b"".join(squeeze.compress(bytes(1 << 20)) for _ in range(512 if number == 0 else 1)) + squeeze.flush()
     filler = b"".join(element(0x0002, 0x0016, b"AE", b"x" * 1000) for _ in range(4))
@@ -186,7 +186,7 @@ def sequences(depth: int) -> bytes:
 
 
 def long_element(length: int) -> bytes:
-    """An element that says it is longer than the file."""
+    """An element whose declared length exceeds the file."""
     return struct.pack("<HH2sHL", 0x0009, 0x1011, b"OB", 0, length)
 
 
@@ -215,19 +215,19 @@ def scaled(slope: str) -> Make:
 CASES: tuple[Case, ...] = (
     # the container
     Case("ratio_bomb", "hostile", "a file of 32 MB that packs to 32 KB", with_files(("a.dcm", bytes(32 << 20))),
-         refused(Reason.ZIP_LIMITS)),
+         quarantined(Reason.ZIP_LIMITS)),
     Case("large_member", "hostile", "a stated file size of 3 GB", in_directory(24, "<L", 3 << 30),
-         refused(Reason.ZIP_LIMITS)),
+         quarantined(Reason.ZIP_LIMITS)),
     Case("large_packed", "hostile", "a stated packed size of 1 GB", in_directory(20, "<L", 1 << 30),
-         refused(Reason.ZIP_LIMITS)),
+         quarantined(Reason.ZIP_LIMITS)),
     Case("many_members", "hostile", "7000 files", lambda frames: pack([(f"{n}.txt", b"") for n in range(7_000)]),
-         refused(Reason.ZIP_LIMITS)),
-    Case("huge_directory", "hostile", "a directory of 400,000 entries", huge_directory, refused(Reason.ZIP_LIMITS)),
-    Case("overlap", "hostile", "a thousand entries for the same bytes", overlapping, refused(Reason.ZIP_LIMITS)),
-    Case("nested", "hostile", "a zip in a zip in a zip, which is not opened", nested, refused(Reason.CINE_NO_DICOM)),
+         quarantined(Reason.ZIP_LIMITS)),
+    Case("huge_directory", "hostile", "a directory of 400,000 entries", huge_directory, quarantined(Reason.ZIP_LIMITS)),
+    Case("overlap", "hostile", "a thousand entries for the same bytes", overlapping, quarantined(Reason.ZIP_LIMITS)),
+    Case("nested", "hostile", "a zip in a zip in a zip, which is not opened", nested, quarantined(Reason.CINE_NO_DICOM)),
     Case("nested_beside", "hostile", "a nested zip beside the study", with_files(("inner.zip", nested([]))), accepted()),
     Case("unending", "hostile", "data that go on behind the stated size", unending(3 << 20),
-         refused(Reason.CINE_NO_DICOM)),
+         quarantined(Reason.CINE_NO_DICOM)),
     Case("paths", "hostile", "paths that lead out of the folder", with_files(
         *((name, b"x" * 400) for name in _ESCAPES)), flagged("unreadable_files")),
     Case("study_outside", "hostile", "all files of the study under such paths", lambda frames: pack(
@@ -237,12 +237,12 @@ CASES: tuple[Case, ...] = (
     Case("zero_in_name", "hostile", "a zero byte in a file's name", edited(
         lambda content: content.__setitem__(content.index(b"PK\1\2") + 50, 0)),
         repaired("frames_missing", "unreadable_files")),
-    Case("encrypted", "hostile", "encrypted files", edited(encrypted), refused(Reason.CINE_NO_DICOM)),
+    Case("encrypted", "hostile", "encrypted files", edited(encrypted), quarantined(Reason.CINE_NO_DICOM)),
     Case("method_lzma", "hostile", "files marked as LZMA, which would be unpacked without bound", method(14),
-         refused(Reason.CINE_NO_DICOM)),
+         quarantined(Reason.CINE_NO_DICOM)),
     Case("method_bzip2", "hostile", "files packed with bzip2", lambda frames: pack(dicoms(frames), zipfile.ZIP_BZIP2),
-         refused(Reason.CINE_NO_DICOM)),
-    Case("method_unknown", "hostile", "an unknown compression method", method(77), refused(Reason.CINE_NO_DICOM)),
+         quarantined(Reason.CINE_NO_DICOM)),
+    Case("method_unknown", "hostile", "an unknown compression method", method(77), quarantined(Reason.CINE_NO_DICOM)),
     Case("lzma_manifest", "hostile", "a manifest packed with LZMA", lambda frames: _with_lzma_manifest(frames),
          accepted(manifest_status="unreadable")),
     Case("offset", "hostile", "an offset beyond the file", in_directory(42, "<L", 0x7FFFFFFF),
@@ -250,33 +250,33 @@ CASES: tuple[Case, ...] = (
     Case("crc", "hostile", "a checksum that does not fit", in_directory(16, "<L", 1),
          flagged("frames_missing", "unreadable_files")),
     # DICOM files
-    Case("rows", "hostile", "65,535 rows", value_of(b"\x28\x00\x10\x00US", 0xFFFF), refused(Reason.CINE_NO_DICOM)),
+    Case("rows", "hostile", "65,535 rows", value_of(b"\x28\x00\x10\x00US", 0xFFFF), quarantined(Reason.CINE_NO_DICOM)),
     Case("bits", "hostile", "65,528 bits a pixel", value_of(b"\x28\x00\x00\x01US", 65_528),
-         refused(Reason.CINE_NO_DICOM)),
+         quarantined(Reason.CINE_NO_DICOM)),
     Case("frames_2_31", "hostile", "two thousand million frames in every file", each(extra={"NumberOfFrames": 2**31 - 1}),
-         refused(Reason.CINE_NO_DICOM)),
+         quarantined(Reason.CINE_NO_DICOM)),
     Case("cardiac_2_31", "hostile", "two thousand million frames in a cycle, no names of slices", each(
-        cardiac_images=2**31 - 1, series="CINE_segmented_SAX", position=None), refused(Reason.CINE_HEADER_INCOMPLETE)),
+        cardiac_images=2**31 - 1, series="CINE_segmented_SAX", position=None), quarantined(Reason.CINE_HEADER_INCOMPLETE)),
     Case("size_twice", "hostile", "another size behind the first one", recoded(second_size),
-         refused(Reason.CINE_PIXELS_UNDECODABLE)),
+         quarantined(Reason.CINE_PIXELS_UNDECODABLE)),
     Case("codestream", "hostile", "an image of 60,000 x 60,000 pixels in a file whose header states 48 x 40",
-         recoded(large_codestream), refused(Reason.CINE_PIXELS_UNDECODABLE)),
-    Case("deflated", "hostile", "a deflated file that unpacks to 512 MB", recoded(deflated), refused(Reason.CINE_NO_DICOM)),
+         recoded(large_codestream), quarantined(Reason.CINE_PIXELS_UNDECODABLE)),
+    Case("deflated", "hostile", "a deflated file that unpacks to 512 MB", recoded(deflated), quarantined(Reason.CINE_NO_DICOM)),
     Case("beyond", "hostile", "an element longer than the file", early(long_element(0x7FFFFFF0)),
-         refused(Reason.CINE_NO_DICOM)),
+         quarantined(Reason.CINE_NO_DICOM)),
     Case("undefined", "hostile", "a private element of undefined length", early(long_element(0xFFFFFFFF)),
-         refused(Reason.CINE_NO_DICOM)),
-    Case("deep", "hostile", "private sequences 1000 deep", early(sequences(1_000)), refused(Reason.CINE_NO_DICOM)),
+         quarantined(Reason.CINE_NO_DICOM)),
+    Case("deep", "hostile", "private sequences 1000 deep", early(sequences(1_000)), quarantined(Reason.CINE_NO_DICOM)),
     Case("sequences", "hostile", "private sequences three deep", early(sequences(3)), accepted()),
     Case("long_header", "hostile", "2 MB of private elements in front of the image", long_private,
-         refused(Reason.CINE_NO_DICOM)),
+         quarantined(Reason.CINE_NO_DICOM)),
     Case("no_meta", "hostile", "files without meta information: the encoding of their pixels is unknown",
-         recoded(without_meta), refused(Reason.CINE_PIXELS_UNDECODABLE)),
+         recoded(without_meta), quarantined(Reason.CINE_PIXELS_UNDECODABLE)),
     Case("overflow", "hostile", "positions of 1e300 mm", each(extra={"ImagePositionPatient": ["1e300", "1e300", "-1e300"]}),
          flagged("positions_unusable")),
     Case("tiny_spacing", "hostile", "pixels of 1e-300 mm", each(extra={"PixelSpacing": ["1e-300", "1e-300"]}),
-         refused(Reason.CINE_GEOMETRY)),
-    Case("slope", "hostile", "grey values that overflow", scaled("1e38"), refused(Reason.CINE_PIXELS_UNDECODABLE)),
+         quarantined(Reason.CINE_GEOMETRY)),
+    Case("slope", "hostile", "grey values that overflow", scaled("1e38"), quarantined(Reason.CINE_PIXELS_UNDECODABLE)),
     Case("same_time", "hostile", "frames 1e-9 ms apart", lambda frames: pack(dicoms(
         [replace(f, trigger=1e-9 * (f.instance or 0)) for f in frames])), accepted()),
     Case("huge_text", "hostile", "a manufacturer of 60,000 letters", each(extra={"Manufacturer": "x" * 60_000}),

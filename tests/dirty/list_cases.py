@@ -1,4 +1,4 @@
-"""Traps of withdrawal lists (section C3), of dictionaries (C4), and of what lies in a raw folder and is no file."""
+"""Traps of withdrawal lists (section C3), and of entries of a raw folder that are no files."""
 
 from __future__ import annotations
 

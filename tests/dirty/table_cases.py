@@ -56,7 +56,7 @@ def two(a: str, b: str) -> Callable[[int], Files]:
 
 
 def raw(make: Callable[[bytes], bytes], name: str = "export.csv") -> Callable[[int], Files]:
-    """One file made of the first participant's digits."""
+    """One file with the first participant's digits."""
     return lambda first: {name: make(b"%d" % first)}
 
 
@@ -141,7 +141,7 @@ CASES: tuple[TableCase, ...] = (
         "ukb99999.enc": bytes(range(256)), "ukb99999.enc_ukb": bytes(200)}, "not read"),
     TableCase("utf16", "C2", "saved by a spreadsheet program as UTF-16", one("eid,24103-2.0\n{0},55.1\n", "utf-16"),
               "quarantined", reasons(Reason.TABLE_ENCODING), absent=(0,)),
-    # C3: rows of people who left
+    # C3: rows of withdrawn participants
     TableCase("negative_eid", "C3", "negative participants", one("eid,24103-2.0\n{0},55.1\n-1,1\n-17,2\n"),
               "the rows left out and counted", rows=(ef(0, 55.1),)),
     TableCase("replaced_eid", "C3", "participants written W000001", one("eid,24103-2.0\n{0},55.1\nW000001,1\n"),

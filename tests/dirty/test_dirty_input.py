@@ -1,4 +1,4 @@
-"""Every trap ends as its table says, from the raw folder to the tables, and harms no other file."""
+"""Every trap has the outcome of its table, from the raw folder to the tables, and harms no other file."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_places(dirty: Ingested, case: PlaceCase) -> None:
 
 
 def test_visits_keep_their_instance(dirty: Ingested) -> None:
-    """A5: `_2_0`, `_3_0`, `_4_0` of one participant, told by the name; a second array index is a second copy."""
+    """A5: `_2_0`, `_3_0`, `_4_0` of one participant, distinguished by the name; a second array index is a second copy."""
     rows = [row for row in dirty.tables["recordings"] if row["eid"] == VISITS_EID]
     assert sorted(row["instance"] for row in rows) == [2, 3, 4]
     assert dirty.report.kinds[0].skipped == {"second copy": 1}

@@ -33,7 +33,7 @@ def container(data: bytes) -> None:
 
 
 def table(data: bytes) -> None:
-    # The frames that are made of a table take ten times as long as reading it.
+    # The frames made from a table take ten times as long as reading it.
     targets.table(data, with_frames=len(data) % 16 == 0)
     targets.withdrawals(data)
 

@@ -26,7 +26,7 @@ def _samples() -> dict[bytes, bytes]:
 
 
 def shrink_ecg(xml: bytes) -> bytes:
-    """Put marks where the seed's samples stand, and leave out what nobody reads."""
+    """Put marks where the seed's samples stand, and leave out what no reader uses."""
     short = _DULL.sub(b"", xml)
     for mark, samples in _samples().items():
         short = short.replace(samples, mark)

@@ -1,4 +1,4 @@
-"""What a reader promises for any bytes: a record of its documented shape, or `Rejected`; nothing else, and no warning."""
+"""What a reader promises for any bytes: a record of its documented shape, or `Rejected`, and no warning."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def sax(data: bytes) -> Outcome:
 
 
 def table(data: bytes, *, with_frames: bool = True) -> Outcome:
-    """Read a table, and the frames that are made of it; the outcome is ``ok`` or a reason."""
+    """Read a table, and the frames built from it; the outcome is ``ok`` or a reason."""
     with _file(data) as path:
         try:
             export = read_table(path, DICTIONARY)

@@ -1,4 +1,4 @@
-"""Readers on files that no test's author thought of: a record of its documented shape, or `Rejected`; nothing else.
+"""Readers on arbitrary damaged files: a record of its documented shape, or `Rejected`.
 
 `ECCL_LONG=1` draws thousands of examples instead of some dozens. Warnings are errors here as everywhere.
 """
@@ -131,7 +131,7 @@ def test_arbitrary_bytes(target: targets.Target, start: bytes) -> None:
 
 @pytest.mark.parametrize("path", sorted(FOUND.glob("*-*")), ids=lambda path: path.name)
 def test_what_fuzzing_found_stays_mended(path: Path) -> None:
-    """Inputs of found/ are in the short forms that the fuzzer works on; the name says for which target."""
+    """Inputs of found/ are in the short forms that the fuzzer works on; the name holds the target."""
     data = path.read_bytes()
     kind = path.name.partition("-")[0]
     if kind == "ecg":

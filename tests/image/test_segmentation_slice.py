@@ -1,4 +1,4 @@
-"""Segmentations at the door, and the rules that choose a slice with and without them."""
+"""Validation of segmentations, and the rules that choose a slice with and without them."""
 
 from __future__ import annotations
 

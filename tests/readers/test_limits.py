@@ -1,4 +1,4 @@
-"""Readers refuse what is too large before they read it, and say which parameter to raise."""
+"""Readers reject files above a limit before reading them, and name the parameter to raise."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_large_withdrawal_list_is_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(20)
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+def test_pipes_are_rejected_without_waiting(tmp_path: Path) -> None:
     path = tmp_path / "pipe.csv"
     os.mkfifo(path)
     readers: tuple[Callable[[], object], ...] = (
@@ -102,7 +102,7 @@ def test_directory_of_a_zip_is_not_read_where_it_is_too_large() -> None:
 
 
 def write_nifti(path: Path, shape: tuple[int, ...], code: int = 2, bits: int = 8, body: bytes = b"") -> None:
-    """A NIfTI-1 header that says what it likes."""
+    """Write a NIfTI-1 header with any shape and type."""
     header = bytearray(352)
     struct.pack_into("<i", header, 0, 348)
     struct.pack_into("<8h", header, 40, len(shape), *shape, *([1] * (7 - len(shape))))
@@ -114,7 +114,7 @@ def write_nifti(path: Path, shape: tuple[int, ...], code: int = 2, bits: int = 8
     path.write_bytes(gzip.compress(bytes(header) + body))
 
 
-def test_segmentation_that_says_it_is_huge(tmp_path: Path) -> None:
+def test_segmentation_with_a_huge_declared_shape(tmp_path: Path) -> None:
     path = tmp_path / "a.seg_sa.nii.gz"
     write_nifti(path, (8, 6, 2), body=bytes(96))
     assert read_segmentation(path, "bai").labels.shape == (2, 1, 6, 8)

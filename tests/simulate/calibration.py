@@ -1,4 +1,4 @@
-"""The people and recordings that both halves of the sanity table look at, drawn once per process."""
+"""The people and recordings that both halves of the sanity table use, drawn once per process."""
 
 from __future__ import annotations
 

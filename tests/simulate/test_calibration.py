@@ -268,7 +268,7 @@ def test_effects_of_disease(many: Columns) -> None:
 
 
 def test_later_disease_is_written_in_the_atrium(many: Columns) -> None:
-    """Hazard ratios per standard deviation come back from a logistic look at who develops fibrillation."""
+    """Hazard ratios per standard deviation are recovered by a logistic regression on new fibrillation."""
     free = ~(many["onset_I48"] < 0)
     later, male = many["onset_I48"][free] > 0, many["male"][free]
     la = np.log(many["la_max"][free])

@@ -1,4 +1,4 @@
-"""The sanity table of the simulator, second half: ECG values, and what each modality tells about the traits.
+"""The sanity table of the simulator, second half: ECG values, and how much of the traits each modality explains.
 
 Tolerances are those of the table (docs/explanation/simulator.md) unless a comment gives another and why.
 """
@@ -174,7 +174,7 @@ def test_an_ecg_shows_sex_and_age(people: People, ecg_matrix: Floats) -> None:
 
 
 def test_the_waveform_hides_no_channel(people: People, ecgs: list[Ecg]) -> None:
-    """Whatever a linear model finds in the whole median beat must not be far more than the features know.
+    """Whatever a linear model finds in the whole median beat must not be far more than in the features.
 
     A wave without noise of its own would give sex or mass away exactly; a network would find it at once.
     """

@@ -149,7 +149,7 @@ def test_studies_of_the_same_heart_differ(states: list[HeartState]) -> None:
     assert misplaced.std() > 1.5
     assert np.std([scan.signals.myocardium for scan in scans]) > 0.01
     assert all(scan.signals.rv_blood <= 0.98 for scan in scans)
-    # Headers tell the plan, as a scanner's do: not where the breath-hold put the slice.
+    # Headers hold the plan, as a scanner's do: not where the breath-hold put the slice.
     assert scans[0].offsets_mm == (-SLICE_STEP_MM, 0.0, SLICE_STEP_MM)
 
 

@@ -30,7 +30,7 @@ ED_ES = np.array([0.0, 1.0])
 
 
 def as_geometry(state: HeartState) -> HeartState:
-    """The same heart with segments that move as its volumes say, and nothing else."""
+    """The same heart with segments that move by its volumes alone."""
     return replace(
         state,
         ecc=state.geometric_ecc * ph.ECC_FACTOR,

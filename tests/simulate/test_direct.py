@@ -86,7 +86,7 @@ def from_files(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @dataclass(frozen=True)
 class Direct:
-    """One run straight into a workspace, and what it said of itself."""
+    """One run straight into a workspace, and its summary."""
 
     out: Path
     place: Workspace

@@ -78,8 +78,8 @@ def test_slices_lie_ten_mm_apart_on_their_normal(datasets: list[pydicom.Dataset]
     assert row @ column == pytest.approx(0.0, abs=1e-5)
     step = np.diff([np.array(p.ImagePositionPatient, dtype=float) for p in planes], axis=0)
     assert np.abs(step @ np.cross(row, column)) == pytest.approx(10.0, abs=1e-3)
-    assert step[0] @ np.array([1, -1, 0]) > 0, "the apex lies to the patient's left and front"
-    assert column[2] < 0, "the image's lower edge lies towards the feet"
+    assert step[0] @ np.array([1, -1, 0]) > 0, "the apex is to the patient's left and front"
+    assert column[2] < 0, "the image's lower edge is towards the feet"
 
 
 def test_results_with_overlay_are_a_series_of_their_own(datasets: list[pydicom.Dataset]) -> None:
@@ -118,11 +118,11 @@ def test_the_reader_of_this_project_does_what_is_expected(cine: Cine, kind: str,
             frames = [study.read_slice(index) for index in range(study.slice_count)]
             found = "flagged" if study.flags else "accepted"
             repeats = study.repeat_series
-    except Rejected as refused:
-        found = f"quarantined:{refused.reason.value}"
+    except Rejected as rejected:
+        found = f"quarantined:{rejected.reason.value}"
     else:
         assert repeats == (1 if kind == "repeat_series" else 0)
         wrong = [(a != b).any(axis=(1, 2)).sum() for a, b in zip(frames, cine.frames, strict=True)]
-        # A lost frame repeats its predecessor; everything else comes back as it was drawn.
+        # A lost frame repeats its predecessor; everything else is read as it was drawn.
         assert wrong == ([0, 1, 0] if kind in {"missing_frame", "truncated_member"} else [0, 0, 0])
     assert found == expected

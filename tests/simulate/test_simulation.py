@@ -176,8 +176,8 @@ def test_the_ecg_reader_does_what_is_expected(small_cohort: Cohort, kind: str, e
     assert changed != intact
     try:
         found = "flagged" if reader.read_ecg_xml(changed).flags else "accepted"
-    except reader.Rejected as refused:
-        found = f"quarantined:{refused.reason.value}"
+    except reader.Rejected as rejected:
+        found = f"quarantined:{rejected.reason.value}"
     assert found == expected
 
 

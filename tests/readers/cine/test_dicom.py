@@ -30,7 +30,7 @@ def expected(z: int, t: int, matrix: tuple[int, int] = (24, 20)) -> np.ndarray:
 
 
 def order_of(study: SaxStudy) -> list[int]:
-    """The slices as their pixels tell them."""
+    """Return the slices by the values of their pixels."""
     return [int(study.read_slice(k)[0, 0, 0]) // 100 for k in range(study.slice_count)]
 
 
@@ -100,7 +100,7 @@ def test_other_series_are_left_out_and_counted() -> None:
 
 
 def test_base_is_b1_whatever_the_geometry_says() -> None:
-    # The stack planned from the apex: b1 lies where the apex usually is.
+    # The stack planned from the apex: b1 is where the apex usually is.
     frames = [replace(frame, position=tuple(-p for p in frame.position or ())) for frame in make_stack()]
     with open_sax_zip(to_zip(frames)) as study:
         assert order_of(study) == [0, 1, 2, 3]

@@ -1,4 +1,4 @@
-"""Real DICOM files: the Sunnybrook study through the general path, and three odd files that must be refused by name."""
+"""Real DICOM files: the Sunnybrook study through the general path, and three unusual files that must be rejected with a reason."""
 
 from __future__ import annotations
 
