@@ -15,8 +15,8 @@ from eccl.data.gate_result import gate_status
 from eccl.evaluation.conventions import LONG_NAMES, SPLITS
 from eccl.evaluation.suppression import SMALLEST_GROUP, count_text, hide_small, is_score_told
 from eccl.inference.calibration import CONFIDENCE_Z
+from eccl.study.arms import format_value
 from eccl.templates import render
-from eccl.training.settings.arms import tell_value
 
 DASH = "–"
 RULES = {"mean_r": "mean R", "auc": "AUC", "mean_r_auc": "mean of mean R and mean AUC", "loss": "loss"}
@@ -34,7 +34,7 @@ class ArmNote:
     Parameters
     ----------
     description
-        See :func:`eccl.training.settings.arms.describe_variant`; None if neither the run nor the table contains it.
+        See :meth:`eccl.study.arms.Variant.describe`; None if neither the run nor the table contains it.
     is_recorded
         Whether the run itself recorded it; otherwise it is read from the present table.
     """
@@ -116,7 +116,7 @@ def _changes(arm: ArmNote | None) -> list[str]:
 
 def _value(value: Any) -> str:
     is_elsewhere = isinstance(value, Mapping) and set(value) == {"use"}
-    return f"`{tell_value(value)}`{' of the preset' if is_elsewhere else ''}"
+    return f"`{format_value(value)}`{' of the preset' if is_elsewhere else ''}"
 
 
 def _target(task: str | None) -> str:

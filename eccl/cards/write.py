@@ -15,8 +15,8 @@ from eccl.errors import ConfigError, FeatureError
 from eccl.evaluation.suppression import is_simulated
 from eccl.inference.predict import tainted_runs
 from eccl.ledger.tombstones import require_no_pending_withdrawal
+from eccl.study.arms import load_arms
 from eccl.training.runs import RECORD, load_run
-from eccl.training.settings.arms import choose_naming, describe_variant, load_arms
 from eccl.workspace import Workspace
 
 
@@ -98,12 +98,13 @@ def read_arm(record: Mapping[str, Any], arms_file: Path) -> ArmNote | None:
     if record.get("variant") is None:
         return None
     if record.get("arm"):
-        return ArmNote(record["arm"], is_recorded=True)
+        # Runs of older versions recorded the parents as `parts`.
+        return ArmNote({"parents": record["arm"].get("parts"), **record["arm"]}, is_recorded=True)
     if not arms_file.is_file():
         return ArmNote(None, is_recorded=False)
     table = load_arms(arms_file)
     try:
-        naming = choose_naming(table, record["stage"], record["variant"], int(record["seed"]))
+        variant = table.variant(record["stage"], record["variant"])
     except ConfigError:  # the arm was removed from the table, or belongs to another stage now
         return ArmNote(None, is_recorded=False)
-    return ArmNote(describe_variant(table, naming), is_recorded=False)
+    return ArmNote(variant.describe(), is_recorded=False)

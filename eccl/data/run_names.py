@@ -9,6 +9,11 @@
 from __future__ import annotations
 
 
+def run_name(stage: str, task: str | None) -> str:
+    """``pretrain_ecg``, ``align-I21``: name of one of the workspace's own runs, of its model folder and feature files."""
+    return stage if task is None else f"{stage}-{task}"
+
+
 def is_of_experiment(run: str) -> bool:
     """Whether a run is an arm's or a part's of the experiment table."""
     return "." in run

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from eccl.data.run_names import training_command
+from eccl.data.run_names import run_name, training_command
 from eccl.data.run_records import run_records
 from eccl.errors import FeatureError, VersionError
 from eccl.models.projection import Aligned
@@ -21,7 +21,7 @@ from eccl.training.inputs.teacher import vectors_of
 from eccl.training.inputs.visits import Visits
 from eccl.training.loop.runtime import RuntimeConfig
 from eccl.training.runs import RECORD, Run, load_context, load_run
-from eccl.training.settings.arms import OWN, TASKS
+from eccl.training.settings.config import TASKS
 from eccl.training.stages import align, probe
 from eccl.workspace import Workspace
 
@@ -50,14 +50,14 @@ def choose_runs(workspace: Workspace, model: str) -> list[Run]:
         There is no such run, it does not read ECGs, or `all` matches several runs.
     """
     if model == "probe":
-        missing = [run for task in TASKS if not (workspace.run_folder(run := OWN.run(model, task)) / RECORD).is_file()]
+        missing = [run for task in TASKS if not (workspace.run_folder(run := run_name(model, task)) / RECORD).is_file()]
         if missing:
             raise FeatureError(
                 f"the workspace has no run {', '.join(missing)} of its own; train the probe as an arm (`eccl table1 --arms probe "
                 "--train-only`) and name it with its seed (`--run probe.probe.s42`)"
             )
     if model in READS_ECG:
-        return [load_run(workspace, OWN.run(model, task)) for task in TASKS]
+        return [load_run(workspace, run_name(model, task)) for task in TASKS]
     finished = {str(record["run"]): record for record in run_records(workspace.models)}
     readers = sorted(name for name, record in finished.items() if record["stage"] in READS_ECG)
     if model in finished and model not in readers:
@@ -81,7 +81,7 @@ def _belongs(name: str, arm: str) -> bool:
 
 
 def _only(found: Sequence[str]) -> str:
-    own = [name for name in found if name == OWN.run("align", "all")]
+    own = [name for name in found if name == run_name("align", "all")]
     if len(own or found) != 1:
         raise FeatureError(
             "no finished run was trained on all tasks at once; train one: `eccl table1 --arms multitask --train-only`"

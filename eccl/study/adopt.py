@@ -12,9 +12,9 @@ import yaml
 
 from eccl.data.files import replace_file
 from eccl.errors import ConfigError
-from eccl.study.scheduler.pipeline import LineDumper
-from eccl.training.settings.arms import KEY, TASKS, Arm, ArmTable, choose_naming, settings_of, tell_value
+from eccl.study.arms import KEY, Arm, ArmTable, format_value
 from eccl.training.settings.config import (
+    TASKS,
     TrainingParams,
     change_preset,
     label_problems,
@@ -32,11 +32,11 @@ class Adoption:
     Parameters
     ----------
     preset, base
-        Its name, and the preset that it departs from.
+        Its name, and the name of the preset that it is a copy of.
     arm
-        The arm whose changes it has.
+        Key of the arm whose changes it contains.
     changes
-        Key from the preset's root -> value, as the experiment table says it.
+        Key from the preset's root -> value, as in the experiment table.
     block
         The preset as lines of params.yaml.
     params_text
@@ -52,9 +52,9 @@ class Adoption:
 
 
 def plan_adoption(params_file: Path, table: ArmTable, arm: str, name: str | None = None) -> Adoption:
-    """Make the chosen preset with an arm's changes into a new one; nothing is written.
+    """Copy the chosen preset, with an arm's changes, into a new one; nothing is written.
 
-    Seeds stay the preset's own. Everything else of params.yaml stays as it is, to the letter.
+    Seeds stay the preset's own. All other lines of params.yaml stay as they are.
 
     Parameters
     ----------
@@ -67,17 +67,16 @@ def plan_adoption(params_file: Path, table: ArmTable, arm: str, name: str | None
         There is no such arm, the own stages cannot be it, it changes nothing, or the name is taken.
     """
     if arm not in table.arms:
-        raise ConfigError(f"experiments/arms.yaml has no arm {arm!r}; it knows {', '.join(table.arms)}")
+        raise ConfigError(f"experiments/arms.yaml has no arm {arm!r}; it has {', '.join(table.arms)}")
     chosen = table.arms[arm]
     _require_ecg_stage(chosen)
     base = load_params(params_file).name
     content = read_params(params_file)
     new = f"{base}_{arm}" if name is None else name
     if not KEY.fullmatch(new) or new in content["presets"]:
-        why = "there already" if new in content["presets"] else "no name of a-z, 0-9 and _, beginning with a letter"
-        raise ConfigError(f"preset {new!r} is {why}; give another one with --preset NAME")
-    # The number of a seed is not taken over.
-    changes = settings_of(table, choose_naming(table, chosen.stage, arm, table.seeds[0]))
+        why = "exists already" if new in content["presets"] else "is no name of a-z, 0-9 and _, beginning with a letter"
+        raise ConfigError(f"preset {new!r} {why}; give another one with --preset NAME")
+    changes = table.variant(chosen.stage, arm).changes  # without the seed
     params, problems = resolve_params(content, changes=changes)
     problems += [] if params is None else _stage_problems(params)
     if problems:
@@ -103,7 +102,7 @@ def adopt(params_file: Path, adoption: Adoption) -> None:
 
 def _require_ecg_stage(arm: Arm) -> None:
     if arm.stage != "align":
-        why = f"it is scored by stage {arm.stage}, a preset tells how stage align is trained"
+        why = f"it is scored by stage {arm.stage}, a preset configures the training of stage align"
     elif not set(arm.tasks) <= set(TASKS):
         why = f"its tasks are {', '.join(arm.tasks)}, those of dvc.yaml are {', '.join(TASKS)}"
     else:
@@ -125,39 +124,27 @@ def _stage_problems(params: TrainingParams) -> list[str]:
 
 
 def _write_block(name: str, base: str, arm: str, changes: Mapping[str, Any], preset: Mapping[str, Any]) -> str:
-    told = "; ".join(f"{key}: {tell_value(value)}" for key, value in changes.items())
-    head = f"# Preset {base} with what arm {arm} of experiments/arms.yaml changes: {told}\n"
-    body = yaml.dump({name: preset}, Dumper=LineDumper, sort_keys=False, default_flow_style=None, width=10_000)
+    described = "; ".join(f"{key}: {format_value(value)}" for key, value in changes.items())
+    head = f"# Preset {base} with the changes of arm {arm} of experiments/arms.yaml: {described}\n"
+    body = yaml.dump({name: preset}, Dumper=_LineDumper, sort_keys=False, default_flow_style=None, width=10_000)
     return head + body
 
 
 def _insert(text: str, block: str) -> str:
-    """Text of params.yaml with a block as the last of `presets`, whose own last lines of comment stay with it."""
+    """Text of params.yaml with a block as the first of `presets`; every other line stays as it is.
+
+    A round trip through ruamel.yaml would rewrite other lines (`null`, indents) and move the comment below the last preset.
+    """
     root = yaml.compose(text)
     assert isinstance(root, yaml.MappingNode)  # a preset has been read from it
-    [*_, presets] = [value for key, value in root.value if key.value == "presets"]
+    [*_, (key, presets)] = [item for item in root.value if item[0].value == "presets"]
     if not isinstance(presets, yaml.MappingNode) or presets.flow_style or not presets.value:
         raise ConfigError(
             "presets in params.yaml is written in braces, where no preset can be added; write it as indented lines"
         )
     lines = text.splitlines(keepends=True)
-    at = _end_line(presets)
-    while at < len(lines) and lines[at].startswith(" ") and lines[at].lstrip().startswith("#"):
-        at += 1
-    before = "".join(lines[:at])
-    before += "" if before.endswith("\n") else "\n"
-    return before + textwrap.indent(block, " " * presets.value[0][0].start_mark.column) + "".join(lines[at:])
-
-
-def _end_line(node: yaml.Node) -> int:
-    """Number of the line after a node's last one; the end of a block, as YAML tells it, is where the next one begins."""
-    if isinstance(node, yaml.CollectionNode) and node.value and not node.flow_style:
-        last = node.value[-1]
-        if isinstance(node, yaml.SequenceNode):
-            return _end_line(last)
-        key, value = last
-        return max(int(key.end_mark.line) + 1, _end_line(value))  # an alias lies where its anchor does
-    return int(node.end_mark.line) + (1 if node.end_mark.column else 0)
+    lines.insert(key.end_mark.line + 1, textwrap.indent(block, " " * presets.value[0][0].start_mark.column))
+    return "".join(lines)
 
 
 def _require_only_new(text: str, before: Mapping[str, Any], name: str, preset: Any, block: str) -> None:
@@ -169,3 +156,10 @@ def _require_only_new(text: str, before: Mapping[str, Any], name: str, preset: A
         raise ConfigError(
             f"params.yaml is written in a way that a preset cannot be added to; add it to `presets` yourself:\n{block}"
         )
+
+
+class _LineDumper(yaml.SafeDumper):
+    """Writes lists and mappings of plain values on one line, and no anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from eccl.training.settings.arms import TASKS, Arm, ArmTable, scored_run
+from eccl.study.arms import Arm, ArmTable
+from eccl.study.jobs import scored_run
+from eccl.training.settings.config import TASKS
 
 DISEASES = TASKS[1:]
 TRAITS = TASKS[0]
@@ -42,7 +44,7 @@ def list_cells(table: ArmTable, seeds: Sequence[int]) -> list[Cell]:
     for arm in table.arms.values():
         for task in arm.tasks:
             for seed in seeds:
-                run = scored_run(table, arm, task, seed)
+                run = scored_run(arm, task, seed)
                 cells += [Cell(arm, column, task, seed, run) for column in (COLUMNS if task == "all" else (task,))]
     return cells
 

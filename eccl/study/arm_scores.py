@@ -13,10 +13,11 @@ from eccl.evaluation.bootstrap import Resamples, draw_resamples, resampled_auc, 
 from eccl.evaluation.disease_metrics import score_logits
 from eccl.evaluation.predictions import Truth, count_visits, none, predicted_disease, predicted_traits, vectors
 from eccl.evaluation.retrieval import DIRECTIONS, ranks_of_own, summarise
-from eccl.evaluation.test_split.selection import Selection, read_record, read_selected
+from eccl.evaluation.test_split.selection import Selection, read_selected
 from eccl.evaluation.trait_metrics import score_each
 from eccl.models.scores import mean_defined
 from eccl.study.arm_runs import TRAITS, Cell, views_of
+from eccl.training.runs import load_run
 from eccl.workspace import Workspace
 
 Float = NDArray[np.float64]
@@ -119,7 +120,7 @@ def _score_traits(truth: Truth, predicted: Float) -> Rows:
 
 def _score_retrieval(workspace: Workspace, selection: Selection, cells: Sequence[Cell], truth: Truth) -> Rows:
     rows: Rows = []
-    for cell in {cell.run: cell for cell in cells if is_contrastive(read_record(workspace, cell.run))}.values():
+    for cell in {cell.run: cell for cell in cells if is_contrastive(load_run(workspace, cell.run).record)}.values():
         sides = []
         for view in ("ecg_projection", "cmr_projection"):
             sides.append(vectors(read_selected(workspace, selection, view, cell.run, truth.split), truth))

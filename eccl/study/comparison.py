@@ -12,7 +12,7 @@ from eccl.evaluation.bootstrap import SeedSpread, difference_p, interval, mean_o
 from eccl.evaluation.predictions import none
 from eccl.study.arm_runs import COLUMNS, Cell, competes, list_cells, of_arm
 from eccl.study.arm_scores import Float, Rows, SplitScores, main_metric
-from eccl.training.settings.arms import Arm, ArmTable
+from eccl.study.arms import Arm, ArmTable
 
 SCORED, INCOMPLETE, NOT_RUN = "scored", "incomplete", "not run"
 NOT_ASKED, NOT_COVERED, UNDEFINED = "not asked for", "not covered", "undefined"

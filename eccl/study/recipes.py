@@ -8,8 +8,9 @@ from typing import Any
 
 from eccl.study.arm_runs import CANDIDATES, COLUMNS, DISEASES, TRAITS, competes
 from eccl.study.arm_scores import main_metric
+from eccl.study.arms import Arm, ArmTable, format_value
 from eccl.study.comparison import SCORED
-from eccl.training.settings.arms import TASKS, Arm, ArmTable, tell_value
+from eccl.training.settings.config import TASKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +66,17 @@ def choose_recipe(table: ArmTable, rows: Sequence[Mapping[str, Any]]) -> Recipe 
 def describe_changes(table: ArmTable, arm: Arm) -> list[str]:
     """What an arm changes against the reference, a line per key of the preset."""
     reference = table.arms[table.reference]
-    lines = [f"`{arm.stage}.{key}: {tell_value(value)}`" for key, value in arm.changes.items()]
-    for stage, part in arm.parts.items():
-        if reference.parts.get(stage) == part:
+    lines = [f"`{arm.stage}.{key}: {format_value(value)}`" for key, value in arm.changes.items()]
+    for stage, part in arm.parents.items():
+        if reference.parents.get(stage) == part:
             continue
-        own = table.parts.get(stage, {}).get(part, {})
-        lines += [f"`{stage}.{key}: {tell_value(value)}`" for key, value in own.items()] or [
+        own = table.pretraining.get(stage, {}).get(part, {})
+        lines += [f"`{stage}.{key}: {format_value(value)}`" for key, value in own.items()] or [
             f"`{stage}` trained as `{part}`"
         ]
-    lines += [f"no `{stage}`" for stage in reference.parts if stage not in arm.parts and arm.stage == reference.stage]
+    lines += [
+        f"no `{stage}`" for stage in reference.parents if stage not in arm.parents and arm.stage == reference.stage
+    ]
     if arm.stage != reference.stage:
         lines.append(f"stage `{arm.stage}` in place of `{reference.stage}`")
     if arm.tasks == ("all",):
@@ -84,7 +87,7 @@ def describe_changes(table: ArmTable, arm: Arm) -> list[str]:
 def can_be_adopted(arm: Arm) -> bool:
     """Whether the workspace's own stages can be the arm: ``eccl adopt`` makes it a preset."""
     is_whole = arm.group in CANDIDATES and set(arm.tasks) == set(TASKS)
-    return arm.stage == "align" and "pretrain_cmr" in arm.parts and is_whole
+    return arm.stage == "align" and "pretrain_cmr" in arm.parents and is_whole
 
 
 def _validation(table: ArmTable, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], float]:

@@ -24,13 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--task", choices=(*TASKS, ALL), help=f"which task; {' and '.join(TASKLESS)} have none")
-    parser.add_argument("--variant", help="arm or part of experiments/arms.yaml; needs --seed")
-    parser.add_argument("--seed", type=int, help="seed of the variant")
     parser.add_argument("--workspace", help="folder of the workspace; default: the one around the current folder")
     _add_runtime(parser)
     options = parser.parse_args(arguments)
-    if (options.variant is None) != (options.seed is None):
-        parser.error("--variant and --seed go together")
     try:
         workspace = find_workspace(options.workspace)
         # Imported after the arguments are checked: torch and timm cost seconds.
@@ -38,8 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from eccl.training.session import open_session
 
         flags = {name: getattr(options, name) for name in ("devices", "precision", "compile", "arrays")}
-        variant = None if options.variant is None else (options.variant, options.seed)
-        session = open_session(workspace, options.stage, options.task, runtime_from_environment(**flags), variant)
+        session = open_session(workspace, options.stage, options.task, runtime_from_environment(**flags))
         session.runtime.launch()
         stage = importlib.import_module(f"eccl.training.stages.{options.stage}")
         saved = stage.run(session)

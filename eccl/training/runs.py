@@ -21,12 +21,12 @@ from typing import Any, Generic, TypeVar
 from torch import Tensor, nn
 
 from eccl.data.files import aside, sha256_file
+from eccl.data.run_names import run_name as run_name
 from eccl.data.run_names import training_command
-from eccl.errors import VersionError, WorkspaceError
+from eccl.errors import ConfigError, VersionError, WorkspaceError
 from eccl.sections import RENAMED, Model, read_section
 from eccl.training.inputs.targets import TraitScaler, codes_of
 from eccl.training.loop.runtime import Runtime, RuntimeConfig
-from eccl.training.settings.arms import OWN, Naming
 from eccl.versioning.gate import GateStatus
 from eccl.workspace import Workspace
 
@@ -37,16 +37,51 @@ RECORD = "run.json"
 
 
 @dataclass(frozen=True, slots=True)
+class RunNames:
+    """Name of a run, names of the runs that it builds on, and the arm of the experiment table that it is trained as.
+
+    Parameters
+    ----------
+    run
+        ``align-I21``, or ``align-I21.triplet.s43`` for an arm.
+    parents
+        Stage -> name of the run that is read from that stage.
+    variant, seed
+        Arm or pre-training of the experiment table, and its seed; None for the workspace's own runs.
+    arm
+        Description of the arm for run.json, see :meth:`eccl.study.arms.Variant.describe`; None for the workspace's own runs.
+    """
+
+    run: str
+    parents: Mapping[str, str]
+    variant: str | None = None
+    seed: int | None = None
+    arm: Mapping[str, Any] | None = None
+
+    def parent(self, stage: str) -> str:
+        """Name of the run that is read from a stage.
+
+        Raises
+        ------
+        ConfigError
+            The run has no parent of that stage.
+        """
+        if stage not in self.parents:
+            raise ConfigError(
+                f"{self.run} requires a run of stage {stage}, found parents {', '.join(self.parents) or 'none'}; "
+                f"add {stage} to the arm's `parents` in experiments/arms.yaml"
+            )
+        return self.parents[stage]
+
+
+@dataclass(frozen=True, slots=True)
 class RunIdentity:
     """Everything that determines a run's numbers, and the names that follow from it.
 
     Parameters
     ----------
-    variant, seed
-        Arm or part and seed within an experiment; None for the workspace's own stages.
-    arm
-        The arm or part as it was when it was trained, see :func:`eccl.training.settings.arms.describe_variant`; None for
-        the workspace's own stages, absent from older records. It is no part of the run id.
+    variant, seed, arm
+        See :class:`RunNames`. Older records have no `arm`. None of them is part of the run id.
     """
 
     run: str
@@ -170,9 +205,10 @@ def count_targets(run: Run) -> int:
     return (0 if scaler is None else len(scaler.field_ids)) + len(codes_of(run.record["task"]))
 
 
-def run_name(stage: str, task: str | None) -> str:
-    """``pretrain_ecg``, ``align-I21``: name of the model folder and of the feature files."""
-    return OWN.run(stage, task)
+def own_names(stage: str, task: str | None) -> RunNames:
+    """Names of one of the workspace's own runs."""
+    parents = {"pretrain_ecg": "pretrain_ecg", "pretrain_cmae": "pretrain_cmae", "align": "align-traits"}
+    return RunNames(run_name(stage, task), {**parents, "pretrain_cmr": run_name("pretrain_cmr", task)})
 
 
 def identify(
@@ -182,9 +218,10 @@ def identify(
     params: Mapping[str, Any],
     data_version: str,
     parents: Sequence[Run] = (),
-    naming: Naming = OWN,
+    names: RunNames | None = None,
 ) -> RunIdentity:
-    """Compute the identity of a run before it is trained."""
+    """Compute the identity of a run before it is trained; without `names` it is one of the workspace's own."""
+    names = names or own_names(stage, task)
     resolved = json.loads(_canonical(params))
     params_sha256 = hashlib.sha256(_canonical(resolved).encode()).hexdigest()
     content = {
@@ -194,13 +231,22 @@ def identify(
         "params_sha256": params_sha256,
         "parents": sorted(parent.record["weights_sha256"] for parent in parents),
     }
-    run = naming.run(stage, task)
-    run_id = f"{run}-{hashlib.sha256(_canonical(content).encode()).hexdigest()[:12]}"
+    run_id = f"{names.run}-{hashlib.sha256(_canonical(content).encode()).hexdigest()[:12]}"
     described = tuple({name: parent.record[name] for name in ("run", "run_id", "weights_sha256")} for parent in parents)
-    variant, seed = (naming.variant, naming.seed) if naming.variant else (None, None)
-    arm = json.loads(_canonical(naming.description)) if naming.description else None  # before training, not after it
+    arm = json.loads(_canonical(names.arm)) if names.arm else None  # before training, not after it
     return RunIdentity(
-        run, run_id, stage, task, preset, data_version, resolved, params_sha256, described, variant, seed, arm
+        run=names.run,
+        run_id=run_id,
+        stage=stage,
+        task=task,
+        preset=preset,
+        data_version=data_version,
+        params=resolved,
+        params_sha256=params_sha256,
+        parents=described,
+        variant=names.variant,
+        seed=names.seed,
+        arm=arm,
     )
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from eccl.errors import ConfigError
 from eccl.training.loop.runtime import Runtime, RuntimeConfig
-from eccl.training.runs import Run, RunIdentity, identify
-from eccl.training.settings.arms import OWN, Naming, changes_of, choose_naming, describe_variant, load_arms
+from eccl.training.runs import Run, RunIdentity, RunNames, identify, own_names
 from eccl.training.settings.config import (
     ALL,
     TASKLESS,
@@ -34,7 +33,7 @@ class Session:
     gate: GateStatus
     runtime: Runtime
     task: str | None
-    naming: Naming = OWN
+    names: RunNames
 
     @property
     def data_version(self) -> str:
@@ -62,7 +61,7 @@ class Session:
             Parameters outside this section that the run depends on.
         """
         content = {"config": config.model_dump(), **params}
-        identity = identify(stage, task, self.params.name, content, self.data_version, parents, self.naming)
+        identity = identify(stage, task, self.params.name, content, self.data_version, parents, self.names)
         self.runtime.seed(config.seed)
         return identity
 
@@ -72,14 +71,15 @@ def open_session(
     stage: str,
     task: str | None,
     runtime: RuntimeConfig | None = None,
-    variant: tuple[str, int] | None = None,
+    params: TrainingParams | None = None,
+    names: RunNames | None = None,
 ) -> Session:
     """Check configuration and gate, and take the devices.
 
     Parameters
     ----------
-    variant
-        Arm or part of experiments/arms.yaml, and the seed to train it with; None is the workspace's own stage.
+    params, names
+        Configuration and names of an arm; by default those of the workspace's own stage.
 
     Raises
     ------
@@ -93,19 +93,8 @@ def open_session(
         raise ConfigError(f"{stage} has no task, found {task!r}; leave --task out")
     if stage not in TASKLESS and task not in known:
         raise ConfigError(f"{stage} needs --task, one of {', '.join(known)}; found {task!r}")
-    naming, changes = _choose_variant(workspace, stage, variant)
-    params = load_params(workspace.params_file, changes=changes)
+    params = params or load_params(workspace.params_file)
     config = runtime or RuntimeConfig()
     check_devices(params.preset, config.devices)
     gate = require_passed_gate(workspace)
-    return Session(workspace, params, gate, Runtime(config), task, naming)
-
-
-def _choose_variant(
-    workspace: Workspace, stage: str, variant: tuple[str, int] | None
-) -> tuple[Naming, Mapping[str, Any]]:
-    if variant is None:
-        return OWN, {}
-    table = load_arms(workspace.arms_file)
-    naming = choose_naming(table, stage, *variant)
-    return replace(naming, description=describe_variant(table, naming)), changes_of(table, naming)
+    return Session(workspace, params, gate, Runtime(config), task, names or own_names(stage, task))

@@ -10,7 +10,7 @@ import yaml
 
 from eccl.cards.write import read_arm
 from eccl.errors import ConfigError
-from eccl.training.settings.arms import choose_naming, describe_variant, load_arms
+from eccl.study.arms import load_arms
 from eccl.workspace import shipped
 from tests.cards.records import card_of, record_of, section
 
@@ -29,7 +29,7 @@ def arm_record(stage: str, variant: str | None, **more: Any) -> dict[str, Any]:
 def trained(stage: str, variant: str, arms_file: Path) -> dict[str, Any]:
     """A record as training writes it with this table."""
     table = load_arms(arms_file)
-    return arm_record(stage, variant, arm=describe_variant(table, choose_naming(table, stage, variant, SEED)))
+    return arm_record(stage, variant, arm=table.variant(stage, variant).describe())
 
 
 def card_section(record: dict[str, Any], arms_file: Path) -> str:
@@ -92,7 +92,7 @@ def test_a_needed_table_with_problems_is_an_error(arms_file: Path) -> None:
 
 def test_parts_values_from_elsewhere_and_arms_that_change_nothing(arms_file: Path) -> None:
     part = card_section(trained("pretrain_cmr", "resnet50", arms_file), arms_file)
-    assert "`resnet50`, seed 42: a part that several arms share." in part
+    assert "`resnet50`, seed 42: a pre-training that several arms share." in part
     assert "- `pretrain_cmr.encoder`: `alternatives.cmr.resnet50` of the preset" in part
     reference = card_section(trained("align", "eccl", arms_file), arms_file)
     assert "It changes nothing but the seed against preset `cpu`." in reference

@@ -1,4 +1,4 @@
-"""``eccl table1`` as a user meets it."""
+"""``eccl table1`` on the command line."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from eccl.errors import ConfigError, LockedError, SplitError
-from eccl.study.scheduler.run import hold
+from eccl.study.train import hold
 from eccl.workspace import Workspace
-from tests.study.scheduler.workspace import versioned_workspace
-from tests.support.cli import run_cli
+from tests.study.workspace import versioned_workspace
+from tests.support.cli import Outcome, run_cli
 
 
 @pytest.fixture(scope="module")
@@ -20,26 +20,29 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return versioned_workspace(tmp_path_factory.mktemp("table1") / "workspace")
 
 
-def call(place: Workspace, *arguments: str) -> str:
-    done = run_cli("table1", *arguments, cwd=place.root)
+def call(place: Workspace, *arguments: str) -> Outcome:
+    return run_cli("table1", *arguments, cwd=place.root)
+
+
+def output(place: Workspace, *arguments: str) -> str:
+    done = call(place, *arguments)
     if done.error is not None:
         raise done.error
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_a_dry_run_tells_jobs_and_writes_nothing(place: Workspace) -> None:
-    told = call(place, "--arms", "eccl", "--tasks", "I50", "--seeds", "43", "--dry-run", "--verbose")
-    lines = told.splitlines()
+def test_a_dry_run_lists_jobs_and_writes_nothing(place: Workspace) -> None:
+    done = output(place, "--arms", "eccl", "--tasks", "I50", "--seeds", "43", "--dry-run", "--verbose")
+    lines = done.splitlines()
     assert [line.split()[0] for line in lines[:-1]] == [
         "pretrain_ecg.mae.s43",
         "pretrain_cmr-I50.swin.s43",
         "align-I50.eccl.s43",
     ]
-    assert lines[-1].startswith("3 jobs, 3 to run: their time is not known yet")
+    assert lines[-1].startswith("3 jobs, 3 to run: no time was measured yet")
     assert not place.models.exists()
-    assert not list(place.arms_file.parent.glob("*/dvc.yaml"))
-    answer = json.loads(call(place, "--group", "table", "--dry-run", "--json"))
+    answer = json.loads(output(place, "--group", "table", "--dry-run", "--json"))
     assert answer["to_run"] == len(answer["jobs"]) == 12
     assert answer["seconds"] is None
     assert answer["jobs"][1] == {
@@ -49,8 +52,8 @@ def test_a_dry_run_tells_jobs_and_writes_nothing(place: Workspace) -> None:
 
 
 def test_a_dry_run_sums_up_by_arm(place: Workspace) -> None:
-    head, *lines, total = call(place, "--dry-run").splitlines()
-    assert head.split() == ["part", "or", "arm", "jobs", "to", "run", "time"]
+    head, *lines, total = output(place, "--dry-run").splitlines()
+    assert head.split() == ["pre-training", "or", "arm", "jobs", "to", "run", "time"]
     assert [line.split() for line in lines] == [
         ["pretrain_ecg", "mae", "2", "2", "?"],
         ["pretrain_cmr", "swin", "4", "4", "?", "CMR"],
@@ -58,14 +61,14 @@ def test_a_dry_run_sums_up_by_arm(place: Workspace) -> None:
         ["align", "eccl", "4", "4", "?", "ECCL"],
     ]
     assert total.startswith("12 jobs, 12 to run")
-    answer = json.loads(call(place, "--dry-run", "--json"))
+    answer = json.loads(output(place, "--dry-run", "--json"))
     assert [(one["variant"], one["jobs"]) for one in answer["variants"]] == [
         ("mae", 2), ("swin", 4), ("ssl_only", 2), ("eccl", 4),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("more", [["--dry-run"], ["--train-only"]])
-def test_arms_that_cannot_be_trained_are_told_before_anything_is(place: Workspace, more: list[str]) -> None:
+def test_arms_that_cannot_be_trained_are_reported_before_the_first_job(place: Workspace, more: list[str]) -> None:
     before = place.arms_file.read_text()
     try:
         place.arms_file.write_text(
@@ -74,25 +77,24 @@ def test_arms_that_cannot_be_trained_are_told_before_anything_is(place: Workspac
         with pytest.raises(
             ConfigError, match=r"1 problems together.*\n  arms\.eccl: align\.poling: there is no such key"
         ):
-            call(place, *more)
+            output(place, *more)
     finally:
         place.arms_file.write_text(before)
     assert not place.models.exists()
-    assert not list(place.arms_file.parent.glob("*/dvc.yaml"))
 
 
 def test_it_trains_what_is_missing_and_writes_the_table_once(place: Workspace) -> None:
     chosen = ("--arms", "ssl_only", "--seeds", "42")
-    trained = run_cli("table1", *chosen, "--train-only", cwd=place.root)
+    trained = call(place, *chosen, "--train-only")
     assert trained.returncode == 0, trained.stderr
     assert trained.stdout == "2 jobs: 2 trained, 0 were up to date; no table was written\n"
     assert "[1/2] pretrain_ecg.mae.s42 finished" in trained.stderr
     assert "[2/2] align-traits.ssl_only.s42 finished  left 0:00:00" in trained.stderr
     assert not (place.reports / "table1.md").exists()
-    answer = json.loads(call(place, *chosen, "--json"))
+    answer = json.loads(output(place, *chosen, "--json"))
     assert (answer["trained"], len(answer["unchanged"])) == ([], 2)
     assert (place.reports / "table1.md").read_text().strip() == answer["table"].strip()
-    assert json.loads(call(place, *chosen, "--dry-run", "--json"))["to_run"] == 0
+    assert json.loads(output(place, *chosen, "--dry-run", "--json"))["to_run"] == 0
     selection = json.loads((place.reports / "table1" / "selection.json").read_text())
     scores = {run: (entry["rule"], entry["validation_score"]) for run, entry in selection["runs"].items()}
     assert {run: rule for run, (rule, _) in scores.items()} == {
@@ -101,66 +103,54 @@ def test_it_trains_what_is_missing_and_writes_the_table_once(place: Workspace) -
     assert scores["pretrain_ecg.mae.s42"][1] < 0 < 1 > abs(scores["align-traits.ssl_only.s42"][1])
     command = ["git", "ls-tree", "-r", "--name-only", "HEAD"]
     committed = subprocess.run(command, cwd=place.root, capture_output=True, text=True, check=True).stdout.split()
-    names = (".dvcignore", "arms.yaml", "looks.json", "s42/dvc.lock", "s42/dvc.yaml", "s43/dvc.yaml")
-    assert committed == [f"experiments/{name}" for name in names]
+    assert committed == ["experiments/arms.yaml", "experiments/test_access.json"]
 
 
-def test_a_part_alone_opens_no_test_split(place: Workspace) -> None:
-    told = run_cli("table1", "--arms", "swin", "--tasks", "I50", "--seeds", "43", cwd=place.root)
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.endswith("no table was written\n")
-    assert len(json.loads((place.arms_file.parent / "looks.json").read_text())) == 1
+def test_a_pretraining_alone_does_not_read_the_test_split(place: Workspace) -> None:
+    done = call(place, "--arms", "swin", "--tasks", "I50", "--seeds", "43")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("no table was written\n")
+    assert len(json.loads((place.arms_file.parent / "test_access.json").read_text())) == 1
 
 
-def test_another_look_without_a_reason_is_refused_before_anything_is_trained(place: Workspace) -> None:
+def test_another_access_without_a_reason_is_refused_before_the_training(place: Workspace) -> None:
     before = {path.name for path in place.models.iterdir()}
-    with pytest.raises(
-        SplitError, match=r"of the 3 runs that were asked for are to be trained.*nothing was trained.*--again"
-    ):
-        call(place, "--arms", "eccl", "--tasks", "I50", "--seeds", "42")
+    with pytest.raises(SplitError, match=r"of the 3 chosen runs are to be trained.*nothing was trained.*--rescore"):
+        output(place, "--arms", "eccl", "--tasks", "I50", "--seeds", "42")
     assert {path.name for path in place.models.iterdir()} == before
-    assert len(json.loads((place.arms_file.parent / "looks.json").read_text())) == 1
+    assert len(json.loads((place.arms_file.parent / "test_access.json").read_text())) == 1
 
 
-def test_a_call_that_is_refused_leaves_the_stages_of_the_one_that_runs(place: Workspace) -> None:
-    files = {path: path.read_bytes() for path in place.arms_file.parent.glob("*/dvc.yaml")}
-    before = place.arms_file.read_text()
-    try:
-        place.arms_file.write_text(before.replace("seeds: [42, 43]", "seeds: [42]"))
-        with hold(place), pytest.raises(LockedError, match="busy with `eccl table1"):
-            call(place, "--arms", "ssl_only")
-        assert {path: path.read_bytes() for path in place.arms_file.parent.glob("*/dvc.yaml")} == files
-        # A dry run asks nobody, and writes nothing.
-        with hold(place):
-            call(place, "--arms", "ssl_only", "--dry-run")
-        assert {path: path.read_bytes() for path in place.arms_file.parent.glob("*/dvc.yaml")} == files
-    finally:
-        place.arms_file.write_text(before)
+def test_two_calls_at_once_are_refused_and_a_dry_run_is_not(place: Workspace) -> None:
+    with hold(place):
+        with pytest.raises(LockedError, match="busy with `eccl table1"):
+            output(place, "--arms", "ssl_only")
+        output(place, "--arms", "ssl_only", "--dry-run")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--arms", "tripplet"], "no tripplet"),
-        (["--seeds", "7"], "no 7; it knows 42, 43"),
+        (["--seeds", "7"], "no 7; it has 42, 43"),
         (["--group", "tables"], "no tables"),
     ],
 )
-def test_what_is_not_in_the_table_is_refused(place: Workspace, arguments: list[str], message: str) -> None:
+def test_a_choice_outside_of_the_table_is_refused(place: Workspace, arguments: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        call(place, *arguments)
+        output(place, *arguments)
 
 
 def test_seeds_are_numbers(place: Workspace) -> None:
-    done = run_cli("table1", "--seeds", "4x", cwd=place.root)
+    done = call(place, "--seeds", "4x")
     assert done.returncode == 2
     assert "whole numbers" in done.stderr
-    done = run_cli("table1", "--arms", " ,", cwd=place.root)
+    done = call(place, "--arms", " ,")
     assert done.returncode == 2
     assert "names nothing" in done.stderr
 
 
-def test_a_workspace_of_an_older_version_is_told(tmp_path: Path) -> None:
+def test_a_workspace_of_an_older_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("preset: demo\n")
     with pytest.raises(ConfigError, match="made by an older version"):
-        call(Workspace(tmp_path), "--dry-run")
+        output(Workspace(tmp_path), "--dry-run")

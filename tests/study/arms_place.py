@@ -15,8 +15,8 @@ import yaml
 from eccl.data import database
 from eccl.data.parts import data_version
 from eccl.features.files import write_features
-from eccl.study.scheduler.jobs import Job, list_jobs
-from eccl.training.settings.arms import ArmTable, load_arms
+from eccl.study.arms import ArmTable, load_arms
+from eccl.study.jobs import Job, list_jobs
 from eccl.workspace import Workspace, shipped
 
 FIRST_EID = 9_000_000
@@ -36,27 +36,27 @@ def small_table() -> dict[str, Any]:
     both = {"pretrain_ecg": "mae", "pretrain_cmr": "swin"}
 
     def arm(title: str, group: str, stage: str = "align", **more: Any) -> dict[str, Any]:
-        return {"title": title, "group": group, "stage": stage, "parts": both, "changes": {}, **more}
+        return {"title": title, "group": group, "stage": stage, "parents": both, "changes": {}, **more}
 
     paper = {"I21": 0.7, "I42": 0.8, "I48": 0.7, "I50": 0.8, "traits": 0.4}
     return {
         "reference": "eccl",
         "seeds": [42, 43],
-        "parts": {
+        "pretraining": {
             "pretrain_ecg": {"mae": {}, "mae_few": {"encoder": {"use": "alternatives.ecg.few_patches"}}},
             "pretrain_cmr": {"swin": {}},
             "pretrain_cmae": {},
         },
         "arms": {
             "triplet": arm("Triplet", "table", changes={"alignment.loss": "triplet"}, paper=paper),
-            "ssl_only": arm("W/ SSL; W/O CL", "table", parts={"pretrain_ecg": "mae"}, changes={"contrastive_weight": 0.0}),
+            "ssl_only": arm("W/ SSL; W/O CL", "table", parents={"pretrain_ecg": "mae"}, changes={"contrastive_weight": 0.0}),
             "eccl": arm("ECCL", "table", paper=paper),
-            "cmr_sup": arm("CMR_Sup", "table", "pretrain_cmr", parts={"pretrain_cmr": "swin"}, paper=paper),
+            "cmr_sup": arm("CMR_Sup", "table", "pretrain_cmr", parents={"pretrain_cmr": "swin"}, paper=paper),
             "label_aware": arm("Label-aware", "beyond", changes={"alignment.loss": "label_aware"}, tasks=list(CODES)),
             "multitask": arm("One encoder", "beyond", tasks=["all"]),
             "mean_pooling": arm("Mean pooling", "beyond", changes={"pooling": "mean"}),
-            "probe": arm("Linear probe", "beyond", "probe", parts={"align": "eccl"}),
-            "few_patches": arm("fewer patches", "figure_2b", parts={**both, "pretrain_ecg": "mae_few"}, tasks=["traits"]),
+            "probe": arm("Linear probe", "beyond", "probe", parents={"align": "eccl"}),
+            "few_patches": arm("fewer patches", "figure_2b", parents={**both, "pretrain_ecg": "mae_few"}, tasks=["traits"]),
         },
     }  # fmt: skip
 
@@ -83,6 +83,9 @@ class Place:
 
     def jobs(self, **chosen: Any) -> list[Job]:
         return list_jobs(self.table, **chosen)
+
+    def runs(self, **chosen: Any) -> list[str]:
+        return [job.run for job in self.jobs(**chosen)]
 
     def is_case(self, code: str) -> np.ndarray:
         return self.hidden > 0.2 + 0.25 * CODES.index(code)

@@ -1,4 +1,4 @@
-"""An arm becomes a preset, and nothing else of params.yaml changes."""
+"""An arm becomes a preset, and no other line of params.yaml changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import yaml
 
 from eccl.errors import ConfigError
 from eccl.study.adopt import adopt, plan_adoption
-from eccl.training.settings.arms import choose_naming, load_arms, settings_of
+from eccl.study.arms import load_arms
 from eccl.training.settings.config import load_params
 from eccl.workspace import shipped
 from tests.support.tiny_workspace import tiny_params
@@ -27,8 +27,8 @@ def params(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("arm", ["resnet50", "cl_only", "millivolt", "attention_pooling", "few_patches"])
-def test_the_preset_is_what_the_arm_is_trained_with_but_for_seeds(params: Path, arm: str) -> None:
-    changes = settings_of(TABLE, choose_naming(TABLE, "align", arm, 42))
+def test_the_preset_is_the_configuration_of_the_arm_without_its_seed(params: Path, arm: str) -> None:
+    changes = TABLE.variant("align", arm).settings(42)
     expected = load_params(params, changes=changes).preset
     adopt(params, plan_adoption(params, TABLE, arm))
     found = load_params(params, f"cpu_{arm}")
@@ -36,17 +36,15 @@ def test_the_preset_is_what_the_arm_is_trained_with_but_for_seeds(params: Path, 
     assert found.preset != load_params(params, "cpu").preset
 
 
-def test_the_rest_of_the_file_stays_to_the_letter(params: Path) -> None:
+def test_every_other_line_of_the_file_stays(params: Path) -> None:
     adoption = plan_adoption(params, TABLE, "triplet", "recipe")
     assert params.read_text() == SHIPPED  # planned only
     adopt(params, adoption)
     lines, before = params.read_text().splitlines(), SHIPPED.splitlines()
     [first] = [number for number, line in enumerate(lines) if line == "  recipe:"]
     count = len(adoption.block.splitlines())
-    assert (
-        lines[first - 1]
-        == "  # Preset cpu with what arm triplet of experiments/arms.yaml changes: align.alignment.loss: triplet"
-    )
+    comment = "  # Preset cpu with the changes of arm triplet of experiments/arms.yaml: align.alignment.loss: triplet"
+    assert lines[first - 2 : first] == ["presets:", comment]
     assert [*lines[: first - 1], *lines[first - 1 + count :]] == before
     assert load_params(params).name == "cpu"
 
@@ -74,11 +72,9 @@ def test_presets_may_be_anywhere_and_end_in_any_way(tmp_path: Path, text: str) -
     assert after == before
     written = path.read_text().splitlines()
     assert [line for line in written if line in lines] == lines
-    if "# last words on tiny" in text:
-        assert written.index("  # last words on tiny") < written.index("  tiny_mean_pooling:")
 
 
-def test_an_adopted_preset_can_be_departed_from_again(params: Path) -> None:
+def test_an_adopted_preset_can_be_the_base_of_another(params: Path) -> None:
     adopt(params, plan_adoption(params, TABLE, "triplet", "one"))
     params.write_text(params.read_text().replace("preset: cpu", "preset: one", 1))
     adopt(params, plan_adoption(params, TABLE, "mean_pooling"))
@@ -96,8 +92,8 @@ def test_an_adopted_preset_can_be_departed_from_again(params: Path) -> None:
         ("ssl_only", None, "no projections"),
         ("label_aware", None, "found task traits"),
         ("eccl", None, "changes nothing in preset cpu"),
-        ("tripplet", None, "no arm 'tripplet'; it knows .*triplet"),
-        ("triplet", "paper", "'paper' is there already"),
+        ("tripplet", None, "no arm 'tripplet'; it has .*triplet"),
+        ("triplet", "paper", "'paper' exists already"),
         ("triplet", "my-recipe", "'my-recipe' is no name"),
     ],
 )

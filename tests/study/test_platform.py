@@ -21,7 +21,6 @@ from eccl.publishing.publish import publish
 from eccl.quality.product.features import check_features
 from eccl.quality.product.models import check_models
 from eccl.quality.results import CRITICAL, WARNING
-from eccl.study.scheduler.pipeline import open_table, write_pipeline
 from eccl.versioning.initialise import init_workspace
 from eccl.withdrawal.features import DRAWINGS
 from eccl.withdrawal.run import withdraw
@@ -174,13 +173,6 @@ def test_hints_name_the_command_that_trains_the_run(place: Workspace) -> None:
         read_features(place.features, "ecg_embedding", "align-I21.triplet.s43")
 
 
-def test_a_new_workspace_has_the_table_and_its_stages(tmp_path: Path) -> None:
+def test_a_new_workspace_has_the_table(tmp_path: Path) -> None:
     place = init_workspace(tmp_path / "study")
     assert place.arms_file.read_text() == shipped("experiments/arms.yaml").read_text()
-    write_pipeline(place, open_table(place))
-    (place.root / "experiments" / "s42" / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
-    from eccl.versioning.repository import run_git
-
-    found = run_git(place.root, "status", "--porcelain", "--untracked-files=all")
-    assert "experiments/s42/dvc.lock" in found
-    assert "experiments/s42/dvc.yaml" in found

@@ -9,9 +9,9 @@ import pytest
 from eccl.errors import ConfigError
 from eccl.study.adopt import plan_adoption
 from eccl.study.arm_runs import CANDIDATES, COLUMNS, list_cells
+from eccl.study.arms import ArmTable, load_arms
+from eccl.study.jobs import list_jobs
 from eccl.study.recipes import best_by_column, can_be_adopted, choose_recipe, describe_changes
-from eccl.study.scheduler.jobs import list_jobs
-from eccl.training.settings.arms import ArmTable, load_arms
 from eccl.workspace import shipped
 
 

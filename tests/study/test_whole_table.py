@@ -1,7 +1,4 @@
-"""Every arm of the shipped table on a simulated cohort, and every figure: that it all fits together, not that it learns.
-
-The stages run in this process, where torch is loaded once; that DVC runs and resumes them is shown in test_run.py.
-"""
+"""Every arm of the shipped table on a simulated cohort, and every figure: that all of it fits together, not that it learns."""
 
 from __future__ import annotations
 
@@ -14,11 +11,11 @@ import yaml
 from benchmarks.learning import prepare
 from eccl.features.store import FeatureStore
 from eccl.publishing.publish import publish
+from eccl.study.arms import ArmTable, load_arms
 from eccl.study.figures.write import make_figures
-from eccl.study.scheduler.jobs import Job, list_jobs
+from eccl.study.jobs import Job, list_jobs
 from eccl.study.table1.report import write_table1
-from eccl.training.__main__ import main as train
-from eccl.training.settings.arms import ArmTable, load_arms
+from eccl.study.train import run_jobs
 from eccl.workspace import Workspace
 
 SEEDS, TASKS = [42], ["traits", "I48", "all"]
@@ -44,10 +41,7 @@ def table(place: Workspace) -> ArmTable:
 @pytest.fixture(scope="module")
 def jobs(place: Workspace, table: ArmTable) -> list[Job]:
     jobs = list_jobs(table, tasks=TASKS, seeds=SEEDS)
-    for job in jobs:
-        task = [] if job.task is None else ["--task", job.task]
-        variant = ["--variant", job.variant, "--seed", str(job.seed), "--workspace", str(place.root)]
-        assert train([job.stage, *task, *variant]) == 0, job.run
+    assert len(run_jobs(place, table, jobs, "demo").trained) == len(jobs)
     return jobs
 
 

@@ -13,6 +13,7 @@ from eccl.simulate import SimulationConfig
 from eccl.simulate.cohort import plan_cohort
 from eccl.simulate.direct import simulate_into
 from eccl.simulate.files.cohort_files import raw_bytes
+from eccl.study.__main__ import main as train_arm
 from eccl.training.__main__ import main
 from eccl.workspace import Workspace
 from tests.support.cache import shared_folder
@@ -24,7 +25,6 @@ TRAINED = (
     "pretrain_ecg",
     *(f"{stage} --task {task}" for task in ("traits", *DISEASES, "all") for stage in ("pretrain_cmr", "align")),
     *(f"probe --task {task}" for task in ("traits", "I50")),
-    "align --task I50 --variant neither --seed 42",
 )
 CONFIG = SimulationConfig(
     participants=60,
@@ -58,6 +58,7 @@ def _build(folder: Path) -> None:
     write_gate(place)
     for stage in TRAINED:  # as on the command line
         assert main([*stage.split(), "--workspace", str(place.root)]) == 0, stage
+    assert train_arm(["align-I50.neither.s42", "--workspace", str(place.root)]) == 0
 
 
 def write_files(place: Workspace, folder: Path) -> pl.DataFrame:

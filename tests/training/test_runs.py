@@ -11,8 +11,17 @@ import torch
 from torch import nn
 
 from eccl.errors import VersionError, WorkspaceError
-from eccl.training.runs import Run, identify, load_parent, load_run, load_weights, run_name, save_run, select_prefix
-from eccl.training.settings.arms import Naming
+from eccl.training.runs import (
+    Run,
+    RunNames,
+    identify,
+    load_parent,
+    load_run,
+    load_weights,
+    run_name,
+    save_run,
+    select_prefix,
+)
 from eccl.versioning.gate import GateStatus
 from eccl.workspace import Workspace
 
@@ -48,16 +57,15 @@ def test_a_run_id_is_decided_by_its_content(tmp_path: Path) -> None:
 
 def test_what_an_arm_was_is_recorded_and_decides_nothing(tmp_path: Path) -> None:
     told = [{"key": "triplet", "title": title, "changes": {"align.pooling": "mean"}} for title in ("Triplet", "Other")]
-    namings = [Naming("align", "triplet", 42, description=one) for one in told]
-    one, other = (identify("align", "I21", "tiny", {"rate": 0.1}, "abc", naming=naming) for naming in namings)
+    names = [RunNames("align-I21.triplet.s42", {}, "triplet", 42, one) for one in told]
+    one, other = (identify("align", "I21", "tiny", {"rate": 0.1}, "abc", names=name) for name in names)
     assert one.run_id == other.run_id
     assert (
         one.run_id.rpartition("-")[2]
-        == identify(
-            "align", "I21", "tiny", {"rate": 0.1}, "abc", naming=replace(namings[0], description={})
-        ).run_id.rpartition("-")[2]
+        == identify("align", "I21", "tiny", {"rate": 0.1}, "abc", names=replace(names[0], arm=None)).run_id.rpartition(
+            "-"
+        )[2]
     )
-    assert namings[0] == namings[1]
     records = []
     for _ in range(2):
         torch.manual_seed(0)
@@ -67,7 +75,7 @@ def test_what_an_arm_was_is_recorded_and_decides_nothing(tmp_path: Path) -> None
     assert load_run(Workspace(tmp_path), one.run).record["arm"] == told[0]
     assert saved(tmp_path).record["arm"] is None
     with pytest.raises(TypeError, match="not JSON serializable"):  # before anything is trained
-        identify("align", "I21", "tiny", {}, "abc", naming=replace(namings[0], description={"key": object()}))
+        identify("align", "I21", "tiny", {}, "abc", names=replace(names[0], arm={"key": object()}))
 
 
 def test_weights_come_back_and_are_readable_by_others(tmp_path: Path) -> None:

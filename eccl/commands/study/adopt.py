@@ -27,7 +27,7 @@ def adopt(
     """
     from eccl.study.adopt import adopt as write_adoption
     from eccl.study.adopt import plan_adoption
-    from eccl.study.scheduler.pipeline import open_table
+    from eccl.study.arms import open_table
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
@@ -35,13 +35,13 @@ def adopt(
     if not dry_run:
         write_adoption(place.params_file, adoption)
     if as_json:
-        told = {field: getattr(adoption, field) for field in ("preset", "base", "arm", "changes")}
-        typer.echo(json.dumps({**told, "is_written": not dry_run}, indent=1))
+        fields = {name: getattr(adoption, name) for name in ("preset", "base", "arm", "changes")}
+        typer.echo(json.dumps({**fields, "is_written": not dry_run}, indent=1))
         return
     if dry_run:
         typer.echo(f"{adoption.block}\nNothing was written")
         return
     typer.echo(
-        f"params.yaml has preset {adoption.preset} now: {adoption.base} with {len(adoption.changes)} changes of arm {arm}; "
+        f"added preset {adoption.preset} to params.yaml: {adoption.base} with {len(adoption.changes)} changes of arm {arm}; "
         f"train it with `eccl train --preset {adoption.preset}`"
     )

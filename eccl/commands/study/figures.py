@@ -10,7 +10,7 @@ import typer
 from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
-    from eccl.training.settings.arms import ArmTable
+    from eccl.study.arms import ArmTable
     from eccl.workspace import Workspace
 
 
@@ -26,8 +26,8 @@ def figures(
 
     Example: eccl figures
     """
+    from eccl.study.arms import load_arms
     from eccl.study.figures.write import make_figures
-    from eccl.training.settings.arms import load_arms
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)

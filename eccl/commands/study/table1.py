@@ -1,4 +1,4 @@
-"""``eccl table1``: train what the experiment table still lacks, then write the table."""
+"""``eccl table1``: train the missing runs of the experiment table, then write the table."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ import typer
 from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
-    from eccl.study.scheduler.jobs import Job
-    from eccl.study.scheduler.run import Outcome, Progress
-    from eccl.study.scheduler.summary import VariantPlan
-    from eccl.training.settings.arms import ArmTable
+    from eccl.study.arms import ArmTable
+    from eccl.study.jobs import Job
+    from eccl.study.plan import VariantPlan
+    from eccl.study.train import Outcome, Progress
     from eccl.workspace import Workspace
 
 
 def table1(
     arms: Annotated[
-        str | None, typer.Option(help="Arms of experiments/arms.yaml, separated by commas; default is all.")
+        str | None,
+        typer.Option(
+            help="Arms of experiments/arms.yaml, or pre-trainings alone, separated by commas; default is all arms."
+        ),
     ] = None,
     group: Annotated[
         str | None, typer.Option(help="Groups of arms, separated by commas: table, beyond, figure_2b; default is all.")
@@ -32,8 +35,11 @@ def table1(
     train_only: Annotated[
         bool, typer.Option("--train-only", help="Train only: do not score the test split or write the table.")
     ] = False,
-    again: Annotated[
-        str | None, typer.Option(help="Reason for scoring the test split once more, for another selection of runs.")
+    rescore: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REASON", help="Reason for scoring the test split once more, for another selection of runs."
+        ),
     ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="With --dry-run: print every job and why it would run.")
@@ -53,82 +59,79 @@ def table1(
 
     Example: eccl table1 --arms eccl,triplet --tasks traits,I21 --dry-run
     """
-    from eccl.study.scheduler.jobs import list_jobs
-    from eccl.study.scheduler.pipeline import open_table
-    from eccl.study.scheduler.resolve import check_jobs
-    from eccl.training.settings.equal_arms import find_twins
+    from eccl.study.arms import open_table
+    from eccl.study.checks import check_jobs, find_equal_arms
+    from eccl.study.jobs import list_jobs
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     table = open_table(place)
     jobs = list_jobs(table, _names(arms), _names(group), _names(tasks), _numbers(seeds))
     preset = check_jobs(place.params_file, table, jobs)
-    twins = find_twins(place.params_file, table, {job.variant for job in jobs})
+    equal = find_equal_arms(place.params_file, table, {job.variant for job in jobs})
+    note = (
+        f"under preset {preset}, arm {' and '.join(equal)} changes nothing: its runs are those of {table.reference}"
+        if equal
+        else ""
+    )
     if dry_run:
-        plan = _plan(place, table, jobs, preset, twins)
-        typer.echo(
-            json.dumps(_plan_dict(plan), indent=1)
-            if as_json
-            else _plan_text(plan, verbose, _twins_text(table, twins, preset))
-        )
+        plan = _plan(place, table, jobs, preset)
+        document = {**plan.as_dict(), "same_as_reference": equal}
+        typer.echo(json.dumps(document, indent=1) if as_json else plan.as_text(verbose, note))
         return
-    if twins:
-        _warn(_twins_text(table, twins, preset))
-    are_parts_alone = not set(_names(arms) or table.arms) & set(table.arms)
-    outcome, text = _carry_out(place, table, jobs, preset, again, is_scored=not (train_only or are_parts_alone))
-    typer.echo(json.dumps(_as_dict(outcome, text), indent=1) if as_json else _told(outcome, text))
+    if note:
+        _warn(note)
+    is_pretraining_only = not set(_names(arms) or table.arms) & set(table.arms)
+    outcome, text = _run(place, table, jobs, preset, rescore, is_scored=not (train_only or is_pretraining_only))
+    typer.echo(json.dumps(_as_dict(outcome, text), indent=1) if as_json else _as_text(outcome, text))
 
 
-def _carry_out(
-    place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str, again: str | None, is_scored: bool
+def _run(
+    place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str, rescore: str | None, is_scored: bool
 ) -> tuple[Outcome, str | None]:
-    """Train what is missing and, where it `is_scored`, write the table: what was done, and the table as Markdown."""
-    from eccl.study.scheduler.run import hold, run_jobs
+    """Train what is missing and, where it `is_scored`, write the table; return the outcome and the table as Markdown."""
+    from eccl.training.__main__ import prepare_cpu
 
-    # Held to the end: nobody trains a run again, or looks at the test split, while its selection is scored.
-    with hold(place) as lock:
-        if is_scored and not (again or "").strip():
+    prepare_cpu()
+    from eccl.study.record import record, why_not_recorded
+    from eccl.study.table1.report import write_table1
+    from eccl.study.train import hold, run_jobs
+
+    # Held to the end: no run is trained again while its selection is scored.
+    with hold(place):
+        if is_scored and not (rescore or "").strip():
             _require_reason(place, table, jobs)
-        with _shown(len(jobs)) as show:
-            outcome = run_jobs(place, table, jobs, preset, lock, show, _warn)
-        return outcome, _write_table(place, table, jobs, again) if is_scored else None
+        if warning := why_not_recorded(place):
+            _warn(warning)
+        try:
+            with _shown(len(jobs)) as show:
+                outcome = run_jobs(place, table, jobs, preset, show)
+            return outcome, write_table1(place, table, jobs, rescore) if is_scored else None
+        finally:
+            # Also after an error: an access to the test split that was begun counts.
+            if warning := record(place, "Table 1" if is_scored else "Experiments"):
+                _warn(warning)
 
 
 def _require_reason(place: Workspace, table: ArmTable, jobs: Sequence[Job]) -> None:
-    """Refuse before the training what would be refused after it: another look at the test split without a reason.
+    """Refuse before the training what would be refused after it: another access to the test split without a reason.
 
     Raises
     ------
     SplitError
-        The split was scored already, and runs that were asked for are still to be trained.
+        The split was scored already, and some of the chosen runs are to be trained.
     """
     from eccl.errors import SplitError
-    from eccl.evaluation.test_split.access_log import read_looks
-    from eccl.study.scheduler.run import find_stale
+    from eccl.evaluation.test_split.access_log import read_accesses
+    from eccl.study.train import find_outdated
 
-    looks = read_looks(place)
-    if looks and (stale := find_stale(place, table, jobs)):
+    accesses = read_accesses(place)
+    if accesses and (outdated := find_outdated(place, table, jobs)):
         raise SplitError(
-            f"{len(stale)} of the {len(jobs)} runs that were asked for are to be trained, first {stale[0][0].run} ({stale[0][1]}), and the "
-            f"test split was scored already for {len(looks)} selections of runs; nothing was trained. Train them with `--train-only`, "
-            'which leaves the split alone, or say why it is scored once more (`--again "REASON"`)'
+            f"{len(outdated)} of the {len(jobs)} chosen runs are to be trained, first {outdated[0][0].run} ({outdated[0][1]}), and the "
+            f"test split was scored already for {len(accesses)} selections of runs; nothing was trained. Train them with `--train-only`, "
+            'which does not read the split, or give the reason why it is scored once more (`--rescore "REASON"`)'
         )
-
-
-def _twins_text(table: ArmTable, twins: Sequence[str], preset: str) -> str:
-    return f"under preset {preset}, arm {' and '.join(twins)} changes nothing: its runs are those of {table.reference}"
-
-
-def _write_table(place: Workspace, table: ArmTable, jobs: Sequence[Job], again: str | None) -> str:
-    from eccl.study.scheduler.record import record
-    from eccl.study.table1.report import write_table1
-
-    try:
-        return write_table1(place, table, jobs, again)
-    finally:
-        # Also where it failed on its way: a look at the test split that was begun is a look.
-        if warning := record(place, "Table 1"):
-            _warn(warning)
 
 
 def _warn(text: str) -> None:
@@ -137,54 +140,47 @@ def _warn(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What a call would do: jobs, reasons by run of those that would run, the same by arm, and arms that change nothing."""
+    """What a call would train: all jobs, reasons by run of those that would run, and sums by arm."""
 
     jobs: Sequence[Job]
     reasons: Mapping[str, str]
     variants: Sequence[VariantPlan]
     seconds: float | None
-    twins: Sequence[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "jobs": [
+                {**asdict(job), "parents": [*job.parents.values()], "reason": self.reasons.get(job.run)}
+                for job in self.jobs
+            ],
+            "variants": [asdict(variant) for variant in self.variants],
+            "to_run": len(self.reasons),
+            "seconds": self.seconds,
+        }
+
+    def as_text(self, is_verbose: bool, note: str) -> str:
+        if is_verbose:
+            lines = [f"{job.run:<42} {self.reasons.get(job.run, 'up to date')}" for job in self.jobs]
+        else:
+            lines = [f"{'pre-training or arm':<32}{'jobs':>6}{'to run':>8}{'time':>10}"]
+            lines += [
+                f"{f'{one.stage} {one.variant}':<32}{one.jobs:>6}{one.to_run:>8}{_clock(one.seconds):>10}  {one.title}".rstrip()
+                for one in self.variants
+            ]
+        time = "no time was measured yet" if self.seconds is None else f"about {_clock(self.seconds)}"
+        lines += [note] if note else []
+        return "\n".join([*lines, f"{len(self.jobs)} jobs, {len(self.reasons)} to run: {time}; nothing was trained"])
 
 
-def _plan(place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str, twins: Sequence[str]) -> _Plan:
-    from eccl.study.scheduler.durations import open_durations
-    from eccl.study.scheduler.run import find_stale
-    from eccl.study.scheduler.summary import summarise
+def _plan(place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str) -> _Plan:
+    from eccl.study.plan import open_durations, summarise
+    from eccl.study.train import find_outdated
 
-    stale = find_stale(place, table, jobs)
-    reasons = {job.run: reason for job, reason in stale}
+    outdated = find_outdated(place, table, jobs)
+    reasons = {job.run: reason for job, reason in outdated}
     durations = open_durations(place, preset)
     variants = summarise(table, jobs, reasons, durations)
-    left = durations.left([job for job, _ in stale])
-    return _Plan(jobs, reasons, variants, left, twins)
-
-
-def _plan_dict(plan: _Plan) -> dict[str, Any]:
-    return {
-        "jobs": [{**asdict(job), "reason": plan.reasons.get(job.run)} for job in plan.jobs],
-        "variants": [asdict(variant) for variant in plan.variants],
-        "to_run": len(plan.reasons),
-        "seconds": plan.seconds,
-        "same_as_reference": list(plan.twins),
-    }
-
-
-def _plan_text(plan: _Plan, is_verbose: bool, twins_text: str) -> str:
-    if is_verbose:
-        lines = [f"{job.run:<42} {plan.reasons.get(job.run, 'up to date')}" for job in plan.jobs]
-    else:
-        lines = [f"{'part or arm':<32}{'jobs':>6}{'to run':>8}{'time':>10}"]
-        lines += [
-            f"{f'{one.stage} {one.variant}':<32}{one.jobs:>6}{one.to_run:>8}{_about(one.seconds):>10}  {one.title}".rstrip()
-            for one in plan.variants
-        ]
-    time = "their time is not known yet" if plan.seconds is None else f"about {_clock(plan.seconds)}"
-    lines += [twins_text] if plan.twins else []
-    return "\n".join([*lines, f"{len(plan.jobs)} jobs, {len(plan.reasons)} to run: {time}; nothing was trained"])
-
-
-def _about(seconds: float | None) -> str:
-    return "?" if seconds is None else _clock(seconds)
+    return _Plan(jobs, reasons, variants, durations.remaining([job for job, _ in outdated]))
 
 
 @contextmanager
@@ -196,16 +192,19 @@ def _shown(total: int) -> Iterator[Callable[[Progress], None]]:
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bar(*columns, TextColumn("{task.fields[left]}"), console=console, disable=not console.is_terminal) as bar:
+    left_column = TextColumn("{task.fields[left]}")
+    is_terminal = console.is_terminal
+    # Standard output belongs to the caller: a job's lines are redirected, and --json prints one document.
+    with Bar(*columns, left_column, console=console, disable=not is_terminal, redirect_stdout=False) as bar:
         task = bar.add_task("table1", total=total, left="")
 
-        def show(told: Progress) -> None:
-            left = "" if told.left_s is None else f"left {_clock(told.left_s)}"
-            note = f"  {told.note}" if told.note else ""
-            bar.update(task, completed=told.done, description=f"{told.job.run}{note}", left=left)
-            if told.what in {"finished", "failed"}:
+        def show(progress: Progress) -> None:
+            left = "" if progress.left_s is None else f"left {_clock(progress.left_s)}"
+            name = f"{progress.line or progress.job.run}"[: max(20, console.width - 60)]
+            bar.update(task, completed=progress.done, description=name, left=left)
+            if progress.event in {"finished", "failed"}:
                 console.print(
-                    f"[{told.done}/{told.total}] {told.job.run} {told.what}  {left}".rstrip(),
+                    f"[{progress.done}/{progress.total}] {progress.job.run} {progress.event}  {left}".rstrip(),
                     markup=False,
                     highlight=False,
                     soft_wrap=True,
@@ -218,12 +217,12 @@ def _as_dict(outcome: Outcome, text: str | None) -> dict[str, Any]:
     return {"trained": list(outcome.trained), "unchanged": list(outcome.unchanged), "table": text}
 
 
-def _told(outcome: Outcome, text: str | None) -> str:
+def _as_text(outcome: Outcome, text: str | None) -> str:
     trained, unchanged = len(outcome.trained), len(outcome.unchanged)
     line = f"{trained + unchanged} jobs: {trained} trained, {unchanged} were up to date"
     if text is None:
         return f"{line}; no table was written"
-    return f"{text.rstrip()}\n\n{line}; the table is in reports/table1, `eccl publish` brings it into the store"
+    return f"{text.rstrip()}\n\n{line}; the table is in reports/table1, `eccl publish` adds it to the store"
 
 
 def _names(text: str | None) -> list[str] | None:
@@ -244,7 +243,9 @@ def _numbers(text: str | None) -> list[int] | None:
         ) from None
 
 
-def _clock(seconds: float) -> str:
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}"

@@ -1,11 +1,12 @@
-"""The history of looks at the test split: every selection of runs that was scored on it, of whatever data version.
+"""The test-access log: every selection of runs that was scored on the test split, of whatever data version.
 
 ::
 
-    experiments/looks.json     [{"data_version", "preset", "selection", "runs", "reason"}, ...]   oldest first
+    experiments/test_access.json     [{"data_version", "preset", "selection", "runs", "reason"}, ...]   oldest first
 
-The file lies beside the experiment table, not below reports/: git keeps it, and neither a new data version nor a deleted
-report makes a look undone. It holds no time: equal looks give equal bytes.
+The file is beside the experiment table, not below reports/: git keeps it, and neither a new data version nor a deleted report
+removes an access. It contains no time: equal accesses give equal bytes. Older versions called it ``looks.json``; it is
+renamed when the log is read.
 """
 
 from __future__ import annotations
@@ -19,80 +20,84 @@ from eccl.data.files import replace_file
 from eccl.errors import SplitError
 from eccl.workspace import Workspace
 
-FILE = "looks.json"
-Look = Mapping[str, Any]
+FILE = "test_access.json"
+OLDER_FILE = "looks.json"
+Access = Mapping[str, Any]
 
 
-def looks_file(workspace: Workspace) -> Path:
-    """Where the history lies."""
+def access_file(workspace: Workspace) -> Path:
+    """Path of the log."""
     return workspace.arms_file.parent / FILE
 
 
-def read_looks(workspace: Workspace) -> list[Look]:
-    """Every look, oldest first; none before the first table.
+def read_accesses(workspace: Workspace) -> list[Access]:
+    """Every access, oldest first; none before the first table.
 
     Raises
     ------
     SplitError
-        The file cannot be read: a lost history would make every look the first.
+        The file cannot be read: without the log every access would count as the first.
     """
-    file = looks_file(workspace)
+    file = access_file(workspace)
+    older = file.with_name(OLDER_FILE)
+    if older.is_file() and not file.is_file():
+        older.rename(file)
     if not file.is_file():
         return []
     try:
-        looks: list[Look] = json.loads(file.read_text())
-        if isinstance(looks, list) and all(
-            {"data_version", "selection", "runs", "reason"} <= set(look) for look in looks
+        accesses: list[Access] = json.loads(file.read_text())
+        if isinstance(accesses, list) and all(
+            {"data_version", "selection", "runs", "reason"} <= set(one) for one in accesses
         ):
-            return looks
+            return accesses
     except (ValueError, TypeError):
         pass
     raise SplitError(
-        f"experiments/{FILE}, the history of looks at the test split, is no list of looks; bring it back from git "
-        f"(`git checkout -- experiments/{FILE}`): without it nobody can say how often the split was scored"
+        f"experiments/{FILE}, the test-access log, is no list of accesses; restore it from git "
+        f"(`git checkout -- experiments/{FILE}`): without it the number of accesses to the test split is unknown"
     )
 
 
-def add_look(
-    workspace: Workspace, data_version: str, preset: str, selection: str, runs: Sequence[str], again: str | None
+def log_access(
+    workspace: Workspace, data_version: str, preset: str, selection: str, runs: Sequence[str], reason: str | None
 ) -> None:
-    """Write down that a selection is about to be scored on the test split; one that was scored before adds nothing.
+    """Log that a selection is about to be scored on the test split; one that is in the log already adds nothing.
 
     Parameters
     ----------
     selection
         SHA-256 of the selection.
-    again
-        Why another selection is scored, in words.
+    reason
+        Why another selection than before is scored, in words.
 
     Raises
     ------
     SplitError
         Another selection was scored before, of this or of another data version, and no reason is given.
     """
-    looks = read_looks(workspace)
-    if any(look["selection"] == selection for look in looks):
+    accesses = read_accesses(workspace)
+    if any(one["selection"] == selection for one in accesses):
         return
-    reason = (again or "").strip() or None
-    if looks and reason is None:
-        raise SplitError(_refusal(looks, data_version, set(runs)))
-    look = {
+    reason = (reason or "").strip() or None
+    if accesses and reason is None:
+        raise SplitError(_refusal(accesses, data_version, set(runs)))
+    access = {
         "data_version": data_version,
         "preset": preset,
         "selection": selection,
         "runs": sorted(runs),
-        "reason": reason if looks else None,
+        "reason": reason if accesses else None,
     }
-    text = json.dumps([*looks, look], indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    replace_file(looks_file(workspace), text.encode())
+    text = json.dumps([*accesses, access], indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    replace_file(access_file(workspace), text.encode())
 
 
-def _refusal(looks: Sequence[Look], data_version: str, runs: set[str]) -> str:
-    last = looks[-1]
+def _refusal(accesses: Sequence[Access], data_version: str, runs: set[str]) -> str:
+    last = accesses[-1]
     known = set(last["runs"])
     of = "this data version" if last["data_version"] == data_version else f"data version {last['data_version']}"
     return (
         f"the test split was scored already, last for another selection of {of} ({len(known)} runs; {len(runs - known)} of these "
-        f"{len(runs)} are new, {len(known - runs)} are gone, others were trained again or are scored by another label or on other data); "
-        f'say why it is scored once more (`eccl table1 --again "REASON"`): the reason is kept in experiments/{FILE}'
+        f"{len(runs)} are new, {len(known - runs)} are no longer in it, others were trained again or are scored by another label or on "
+        f'other data); give the reason why it is scored once more (`eccl table1 --rescore "REASON"`), which is kept in experiments/{FILE}'
     )

@@ -4,13 +4,13 @@
 
     reports/table1/selection.json
       data_version, preset, label_definition, instances
-      selection    sha-256 over what follows from the runs: their ids and weights, on this data
-      runs         run -> stage, task, variant, seed, run_id, weights_sha256, best_epoch, rule, and validation_score: what
-                   the rule gave the best epoch, to be high (minus the loss where that is the rule)
+      selection    sha-256 over what decides the scores: ids and weights of the runs, on this data
+      runs         run -> stage, task, variant, seed, run_id, weights_sha256, best_epoch, rule, and validation_score: the
+                   rule's score of the best epoch, higher is better (minus the loss where that is the rule)
 
-A selection is scored once. Scoring another one, be it of other data, is another look at the test split: it needs a reason,
-and the reason stays in the history of looks (:mod:`eccl.evaluation.test_split.access_log`). The file holds no time: equal runs give equal
-bytes.
+A selection is scored once. Scoring another one, also one of other data, is another access to the test split: it requires a
+reason, which stays in the test-access log (:mod:`eccl.evaluation.test_split.access_log`). The file contains no time: equal runs
+give equal bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 
@@ -28,33 +28,18 @@ from eccl.data.files import replace_file
 from eccl.data.run_names import training_command
 from eccl.errors import SplitError, VersionError
 from eccl.evaluation.predictions import read_predictions
-from eccl.evaluation.test_split.access_log import add_look
+from eccl.evaluation.test_split.access_log import log_access
 from eccl.features.files import read_features
 from eccl.features.materialized import is_covered
-from eccl.training.runs import RECORD
+from eccl.training.runs import RECORD, load_run
 from eccl.workspace import Workspace
 
 FILE = "selection.json"
 
 
-class Job(Protocol):
-    """One run of the experiment table."""
-
-    @property
-    def stage(self) -> str: ...
-    @property
-    def task(self) -> str | None: ...
-    @property
-    def variant(self) -> str: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def run(self) -> str: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a selection is scored on.
+    """Data, labels and visits that a selection is scored on.
 
     Parameters
     ----------
@@ -74,13 +59,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A frozen selection.
-
-    Parameters
-    ----------
-    runs
-        Run -> what selection.json says of it.
-    """
+    """A frozen selection; `runs` maps each run to its entry in selection.json."""
 
     scope: Scope
     sha256: str
@@ -88,16 +67,18 @@ class Selection:
 
 
 def selection_file(workspace: Workspace) -> Path:
-    """Where the frozen selection lies."""
+    """Path of the frozen selection."""
     return workspace.reports / "table1" / FILE
 
 
-def freeze(workspace: Workspace, jobs: Iterable[Job], scope: Scope, again: str | None = None) -> Selection:
-    """Write down every finished run of the jobs, before anything of the test split is read.
+def freeze(workspace: Workspace, runs: Iterable[str], scope: Scope, reason: str | None = None) -> Selection:
+    """Write the selection of finished runs, before any row of the test split is read.
 
     Parameters
     ----------
-    again
+    runs
+        Names of finished runs of the experiment table.
+    reason
         Why another selection than before is scored, in words.
 
     Raises
@@ -107,27 +88,27 @@ def freeze(workspace: Workspace, jobs: Iterable[Job], scope: Scope, again: str |
     VersionError
         A run was trained on other data than the workspace holds.
     """
-    runs = {job.run: _entry(workspace, job, scope) for job in jobs if is_finished(workspace, job.run)}
+    entries = {run: _entry(workspace, run, scope) for run in runs}
     content = {
         "scope": [scope.data_version, scope.label_definition, list(scope.instances)],
-        "runs": {run: [entry["run_id"], entry["weights_sha256"]] for run, entry in runs.items()},
+        "runs": {run: [entry["run_id"], entry["weights_sha256"]] for run, entry in entries.items()},
     }
     sha256 = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    add_look(workspace, scope.data_version, scope.preset, sha256, list(runs), again)
+    log_access(workspace, scope.data_version, scope.preset, sha256, list(entries), reason)
     document = {
         "data_version": scope.data_version,
         "preset": scope.preset,
         "label_definition": scope.label_definition,
         "instances": list(scope.instances),
         "selection": sha256,
-        "runs": runs,
+        "runs": entries,
     }
     replace_file(selection_file(workspace), (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
-    return Selection(scope, sha256, runs)
+    return Selection(scope, sha256, entries)
 
 
 def read_selection(workspace: Workspace) -> Selection | None:
-    """The selection that was frozen last; None where there is none. Whether it is of the data as they are, its scope tells."""
+    """The selection that was frozen last; None if there is none. Its scope may be of other data than the workspace holds."""
     file = selection_file(workspace)
     if not file.is_file():
         return None
@@ -140,12 +121,6 @@ def read_selection(workspace: Workspace) -> Selection | None:
 def is_finished(workspace: Workspace, run: str) -> bool:
     """Whether a run was trained to its end."""
     return (workspace.run_folder(run) / RECORD).is_file()
-
-
-def read_record(workspace: Workspace, run: str) -> dict[str, Any]:
-    """What a finished run says of itself."""
-    record: dict[str, Any] = json.loads((workspace.run_folder(run) / RECORD).read_text())
-    return record
 
 
 def read_selected(
@@ -166,10 +141,10 @@ def read_selected(
     if entry is None:
         raise SplitError(
             f"{run} is not in the frozen selection ({len(selection.runs)} runs); rows are read for runs that were frozen "
-            f"before the split was opened: `{training_command(run)}`"
+            f"before the split was read: `{training_command(run)}`"
         )
     found = read_features(workspace.features, view, run, ["run_id"]).column("run_id").unique().to_pylist()
-    weights = read_record(workspace, run)["weights_sha256"]
+    weights = load_run(workspace, run).record["weights_sha256"]
     if found != [entry["run_id"]] or weights != entry["weights_sha256"]:
         raise VersionError(
             f"{run} was trained again since its selection was frozen (weights {weights[:12]}, frozen {entry['weights_sha256'][:12]}); "
@@ -179,19 +154,17 @@ def read_selected(
     return read_predictions(workspace, view, run, split, scope.instances, code, scope.data_version)
 
 
-def _entry(workspace: Workspace, job: Job, scope: Scope) -> dict[str, Any]:
-    record = read_record(workspace, job.run)
+def _entry(workspace: Workspace, run: str, scope: Scope) -> dict[str, Any]:
+    record = load_run(workspace, run).record
     trained_on = record["data_version"]
-    if not is_covered(workspace.features, job.run, record["run_id"], trained_on, scope.data_version):
+    if not is_covered(workspace.features, run, record["run_id"], trained_on, scope.data_version):
         raise VersionError(
-            f"{job.run} was trained on data version {trained_on}, the workspace holds {scope.data_version}; run "
-            f"`{training_command(job.run)}`"
+            f"{run} was trained on data version {trained_on}, the workspace holds {scope.data_version}; run "
+            f"`{training_command(run)}`"
         )
     metrics = record.get("metrics", {})
     return {
-        **{name: getattr(job, name) for name in ("stage", "task", "variant", "seed")},
-        "run_id": record["run_id"],
-        "weights_sha256": record["weights_sha256"],
+        **{name: record[name] for name in ("stage", "task", "variant", "seed", "run_id", "weights_sha256")},
         "best_epoch": record.get("best_epoch"),
         "rule": metrics.get("selection"),
         "validation_score": metrics.get("best", {}).get("val_score"),

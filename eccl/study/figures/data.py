@@ -18,9 +18,10 @@ from eccl.evaluation.predictions import Truth, predicted_traits, read_prediction
 from eccl.evaluation.test_split.selection import Selection, read_selected, read_selection
 from eccl.features.materialized import is_covered
 from eccl.models.scores import pearson_per_trait
+from eccl.study.arms import Arm, ArmTable
+from eccl.study.jobs import scored_run
 from eccl.training.inputs.targets import TRAITS
 from eccl.training.runs import RECORD, Run, load_run, run_name
-from eccl.training.settings.arms import Arm, ArmTable, scored_run
 from eccl.workspace import Workspace
 
 MISSING = (FeatureError, SplitError, VersionError, WorkspaceError)
@@ -71,7 +72,7 @@ def set_scene(workspace: Workspace, table: ArmTable) -> Scene:
         selection = None
     arm = table.arms[table.reference]
     frozen = {} if selection is None else selection.runs
-    if not any(scored_run(table, arm, TRAITS, seed) in frozen for seed in table.seeds):
+    if not any(scored_run(arm, TRAITS, seed) in frozen for seed in table.seeds):
         selection = None
     definition: str = params.cohort.label_definition
     if selection is None:
@@ -114,9 +115,9 @@ def find_runs(scene: Scene, arm: Arm, task: str, view: str) -> list[Run]:
         There is none; says which one is expected and how to train it.
     """
     table = scene.table
-    names = [scored_run(table, arm, task, seed) for seed in table.seeds]
+    names = [scored_run(arm, task, seed) for seed in table.seeds]
     # What the workspace trains for itself is what an unchanged arm is: the preset as it stands.
-    is_plain = not arm.changes and not any(table.parts[s][part] for s, part in arm.parts.items() if s in table.parts)
+    is_plain = not table.variant(arm.stage, arm.variant).changes
     for some in (names, [run_name(arm.stage, task)] if is_plain and scene.selection is None else []):
         found = [load_run(scene.workspace, name) for name in some if _is_usable(scene, name, view)]
         if found:

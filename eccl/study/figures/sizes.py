@@ -15,10 +15,10 @@ from eccl.evaluation.style import BLUE, GREY, SMALL, drawing, letter, save, say
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.scores import mean_defined
 from eccl.models.specs import EcgEncoderSpec
+from eccl.study.arms import Arm
 from eccl.study.figures.data import MISSING, Scene, find_runs, how_to_train, trait_r
 from eccl.training.inputs.targets import TRAITS
 from eccl.training.runs import Run, load_run
-from eccl.training.settings.arms import Arm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

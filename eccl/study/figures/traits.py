@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from eccl.evaluation.panels import Panel, empty_panel, make_points
 from eccl.evaluation.trait_figure import GROUPS
+from eccl.study.arms import Arm
 from eccl.study.figures.data import MISSING, Scene, find_runs, trait_r
 from eccl.study.figures.maps import FEWEST
 from eccl.training.inputs.targets import TRAITS
-from eccl.training.settings.arms import Arm
 
 NAME = "2c"
 CMR_ARM = "cmr_sup"

@@ -19,13 +19,13 @@ from eccl.data.parts import write_parquet
 from eccl.errors import FeatureError
 from eccl.evaluation import trait_figure
 from eccl.evaluation.panels import Panel
+from eccl.study.arms import ArmTable
 from eccl.study.figures import diseases as figure_diseases
 from eccl.study.figures import sizes as figure_sizes
 from eccl.study.figures import space as figure_space
 from eccl.study.figures import traits as figure_traits
 from eccl.study.figures.data import MISSING, Scene, find_runs, set_scene
 from eccl.training.inputs.targets import TRAITS
-from eccl.training.settings.arms import ArmTable
 from eccl.versioning.gate import require_passed_gate
 from eccl.workspace import Workspace
 

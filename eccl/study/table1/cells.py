@@ -10,8 +10,8 @@ from eccl.evaluation.conventions import NAMES, SIGNIFICANT
 from eccl.evaluation.suppression import count_text, is_score_told, is_small
 from eccl.study.arm_runs import COLUMNS, TRAITS
 from eccl.study.arm_scores import main_metric
+from eccl.study.arms import Arm, ArmTable
 from eccl.study.comparison import INCOMPLETE, NOT_COVERED, NOTHING_SCORED, TOO_FEW, UNDEFINED
-from eccl.training.settings.arms import Arm, ArmTable
 
 Row = Mapping[str, Any]
 Cells = Mapping[tuple[str, str, str], Row]

@@ -10,9 +10,9 @@ from eccl.evaluation import style
 from eccl.evaluation.conventions import NAMES
 from eccl.study.arm_runs import COLUMNS, TRAITS, reads_ecg
 from eccl.study.arm_scores import main_metric
+from eccl.study.arms import Arm, ArmTable
 from eccl.study.comparison import NOT_ASKED, NOT_COVERED, NOT_RUN, TOO_FEW, UNDEFINED
 from eccl.study.table1.cells import BLOCKS, Cells, Counts, index
-from eccl.training.settings.arms import Arm, ArmTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,10 +10,11 @@ import numpy as np
 
 from eccl.evaluation.conventions import LONG_NAMES, NAMES, SIGNIFICANT
 from eccl.evaluation.retrieval import CUTOFFS, DIRECTIONS
-from eccl.evaluation.test_split.access_log import Look
+from eccl.evaluation.test_split.access_log import Access
 from eccl.evaluation.test_split.selection import Selection
 from eccl.study.arm_runs import COLUMNS, DISEASES, TRAITS, reads_ecg
 from eccl.study.arm_scores import main_metric
+from eccl.study.arms import Arm, ArmTable
 from eccl.study.comparison import NOT_ASKED, NOT_COVERED, NOTHING_SCORED
 from eccl.study.recipes import best_by_column, can_be_adopted, choose_recipe, describe_changes
 from eccl.study.table1.cells import (
@@ -30,7 +31,6 @@ from eccl.study.table1.cells import (
     number,
     score_cell,
 )
-from eccl.training.settings.arms import Arm, ArmTable
 
 DIGITS = {"calibration_intercept": 2, "calibration_slope": 2}
 
@@ -38,7 +38,7 @@ DIGITS = {"calibration_intercept": 2, "calibration_slope": 2}
 def to_markdown(
     table: ArmTable,
     selection: Selection,
-    looks: Sequence[Look],
+    looks: Sequence[Access],
     rows: Sequence[Row],
     retrieval: Sequence[Row],
     seeds: Sequence[int],
@@ -254,7 +254,7 @@ _ADOPT = "\nTo train it as the workspace's own runs, make it a preset: `eccl ado
 _NOT_ADOPTED = "\nThe workspace's own stages cannot be this arm, so it stays in `eccl table1`."
 
 
-def _selection(table: ArmTable, selection: Selection, looks: Sequence[Look], rows: Sequence[Row]) -> str:
+def _selection(table: ArmTable, selection: Selection, looks: Sequence[Access], rows: Sequence[Row]) -> str:
     rules = Counter(entry["rule"] or "none" for entry in selection.runs.values())
     lines = [
         f"Selection `{selection.sha256[:16]}`: {_plural(len(selection.runs), 'finished run')}, shared pre-trainings included. "
@@ -275,7 +275,7 @@ def _selection(table: ArmTable, selection: Selection, looks: Sequence[Look], row
         told = (f"- {title}: {', '.join(columns)} seeds" for title, columns in missing.items())
         lines.append("\nNot trained, and so not scored, or scored over fewer seeds:\n\n" + "\n".join(told))
     lines.append(
-        f"\nThe test split has been scored for {_plural(len(looks), 'selection')} of runs, oldest first (`experiments/looks.json`); "
+        f"\nThe test split has been scored for {_plural(len(looks), 'selection')} of runs, oldest first (`experiments/test_access.json`); "
         "whoever had seen one chose the next:\n"
     )
     for one in looks:

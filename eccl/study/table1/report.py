@@ -24,17 +24,18 @@ from eccl.evaluation.bootstrap import RESAMPLES
 from eccl.evaluation.conventions import SCORED_SPLITS
 from eccl.evaluation.predictions import read_truth
 from eccl.evaluation.suppression import is_simulated
-from eccl.evaluation.test_split.access_log import read_looks
-from eccl.evaluation.test_split.selection import Job, Scope, freeze, is_finished
+from eccl.evaluation.test_split.access_log import read_accesses
+from eccl.evaluation.test_split.selection import Scope, freeze, is_finished
 from eccl.study.arm_runs import DISEASES, Cell, list_cells
 from eccl.study.arm_scores import SplitScores, main_metric, score_split
+from eccl.study.arms import ArmTable
+from eccl.study.checks import find_equal_arms
 from eccl.study.comparison import compare
+from eccl.study.jobs import Job
 from eccl.study.recipes import best_by_column
 from eccl.study.table1.cells import tell_counts, tell_pairs
 from eccl.study.table1.figure import draw_table
 from eccl.study.table1.markdown import flat, to_markdown
-from eccl.training.settings.arms import ArmTable
-from eccl.training.settings.equal_arms import find_twins
 from eccl.versioning.gate import require_passed_gate
 from eccl.workspace import Workspace
 
@@ -43,7 +44,7 @@ TABLES = {"scores": "table1_scores", "traits": "table1_traits", "rows": "table1_
 
 
 def write_table1(
-    workspace: Workspace, table: ArmTable, jobs: Iterable[Job], again: str | None = None, resamples: int = RESAMPLES
+    workspace: Workspace, table: ArmTable, jobs: Iterable[Job], rescore: str | None = None, resamples: int = RESAMPLES
 ) -> str:
     """Freeze the finished runs of the jobs, score them on validation and once on test, and write the reports.
 
@@ -53,7 +54,7 @@ def write_table1(
         The experiment table.
     jobs
         What was asked for; a job without a finished run is shown as not run, a run that is in no job as not asked for.
-    again
+    rescore
         Why the test split is scored for another selection than before, in words.
     resamples
         Resamples of the bootstrap.
@@ -77,18 +78,18 @@ def write_table1(
     done = {job.run for job in asked if is_finished(workspace, job.run)}
     cells = _finished_cells(table, seeds, done, len(asked))
     scope = _scope(workspace)
-    selection = freeze(workspace, asked, scope, again)
+    selection = freeze(workspace, [job.run for job in asked if job.run in done], scope, rescore)
     truths = [
         read_truth(workspace, split, scope.instances, DISEASES, scope.label_definition) for split in SCORED_SPLITS
     ]
     splits = [score_split(workspace, selection, cells, truth, resamples) for truth in truths]
-    twins = find_twins(workspace.params_file, table, {cell.arm.key for cell in cells})
-    compared = compare(table, seeds, {job.run for job in asked}, set(selection.runs), splits, twins)
+    equal = find_equal_arms(workspace.params_file, table, {cell.arm.key for cell in cells})
+    compared = compare(table, seeds, {job.run for job in asked}, set(selection.runs), splits, equal)
     rows = _mark(table, compared, scope)
     retrieval = [row for split in splits for row in split.retrieval]
     are_small_told = is_simulated(workspace)
     told, pairs = tell_counts(rows, are_small_told), tell_pairs(retrieval, are_small_told)
-    text = to_markdown(table, selection, read_looks(workspace), told, pairs, seeds, truths[0].fields.height, twins)
+    text = to_markdown(table, selection, read_accesses(workspace), told, pairs, seeds, truths[0].fields.height, equal)
     _write(workspace, splits, rows, retrieval)
     _publish(workspace, table, told, [row for split in splits for row in split.scores], text)
     return text
@@ -96,7 +97,7 @@ def write_table1(
 
 def _finished_cells(table: ArmTable, seeds: Sequence[int], done: set[str], asked: int) -> list[Cell]:
     cells = [cell for cell in list_cells(table, seeds) if cell.run in done]
-    if not cells:  # before anything is frozen: an empty selection would count as a look at the test split
+    if not cells:  # before anything is frozen: an empty selection would count as an access to the test split
         raise WorkspaceError(
             f"of the {asked} runs that were asked for, {len(done)} are trained and none of these predicts what the table holds; "
             "train the runs of an arm with `eccl table1 --arms eccl`"

@@ -166,13 +166,14 @@ class TaskTargets:
             return {**counts, **{f"cases_{code}": int((labels[:, i] == 1).sum()) for i, code in enumerate(DISEASES)}}
         return counts if self.scaler is not None else {**counts, "cases": int((values == 1).sum())}
 
-    def params(self) -> dict[str, Any]:
-        """Parameters outside the stage's section that the targets depend on."""
-        return {} if self.task == TRAITS else {"label_definition": self.definition}
-
     def record(self) -> dict[str, Any]:
         """Entry of run.json with which predictions are converted to units."""
         return {} if self.scaler is None else {"trait_scaler": self.scaler.to_json()}
+
+
+def target_params(task: str, definition: str) -> dict[str, Any]:
+    """Parameters outside the stage's section that the targets of a task depend on."""
+    return {} if task == TRAITS else {"label_definition": definition}
 
 
 def read_targets(data: Path, visits: Visits, task: str, definition: str, instances: tuple[int, ...]) -> TaskTargets:

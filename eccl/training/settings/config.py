@@ -15,7 +15,6 @@ import yaml
 from eccl.data.files import replace_file
 from eccl.errors import ConfigError
 from eccl.sections import RENAMED, check_section
-from eccl.training.settings.arms import TASKS as TASKS
 from eccl.training.settings.sections import AlignConfig as AlignConfig
 from eccl.training.settings.sections import Alternatives as Alternatives
 from eccl.training.settings.sections import CineConfig as CineConfig
@@ -29,6 +28,7 @@ from eccl.training.settings.sections import PretrainEcgConfig as PretrainEcgConf
 from eccl.training.settings.sections import ProbeConfig as ProbeConfig
 from eccl.yaml_text import parse_yaml
 
+TASKS = ("traits", "I21", "I42", "I48", "I50")
 ALL = "all"
 """Task of one network for the traits and every disease."""
 DISEASES = TASKS[1:]
@@ -55,7 +55,7 @@ def load_params(
     Parameters
     ----------
     changes
-        Key from the preset's root -> value, see :func:`eccl.training.settings.arms.changes_of`.
+        Key from the preset's root -> value, see :meth:`eccl.study.arms.Variant.settings`.
 
     Raises
     ------

@@ -24,13 +24,13 @@ from eccl.training.compute_features import cine_projections, recording_features,
 from eccl.training.inputs.augment import augment_ecg, scale_ecg
 from eccl.training.inputs.sampling import Positions, chunks, epoch_batches
 from eccl.training.inputs.sources import GuardedSource, Source, open_source
-from eccl.training.inputs.targets import TRAITS, TaskTargets, read_targets
+from eccl.training.inputs.targets import TRAITS, TaskTargets, read_targets, target_params
 from eccl.training.inputs.teacher import Teacher, open_teacher
 from eccl.training.inputs.visits import Visits, cine_visits, paired_visits, recording_visits
 from eccl.training.loop.execution import train_run
 from eccl.training.loop.tasks import AlignTask, score_task, selection_rule
 from eccl.training.loop.trainer import TrainingPlan
-from eccl.training.runs import Run, RunContext, count_targets, load_parent, load_weights, select_prefix
+from eccl.training.runs import Run, RunContext, RunIdentity, count_targets, load_parent, load_weights, select_prefix
 from eccl.training.session import Session
 from eccl.training.settings.config import AlignConfig, label_problems
 
@@ -60,16 +60,15 @@ def run(session: Session) -> Run | None:
     problems = label_problems(config, [task])
     if problems:
         raise ConfigError("; ".join(problems))
-    initial, cmr = load_parents(session, config, task)
+    initial, cmr = load_parents(session, config)
     recordings = recording_visits(data)
     targets = read_targets(data, recordings, task, session.params.label_definition, config.instances)
     teacher = None if cmr is None else open_teacher(session, cmr, config.teacher)
     cines = cine_visits(data)[0] if teacher is None else teacher.visits
     pairs, train, val = select_pairs(session, recordings, cines, targets, config.instances)
 
-    spec = session.params.preset.pretrain_ecg.encoder if initial is None else encoder_spec(initial)
-    parents = [parent for parent in (initial, cmr) if parent is not None]
-    identity = session.identify(STAGE, task, config, parents, encoder=spec.model_dump(), **targets.params())
+    spec = _choose_spec(session, initial)
+    identity = identify_run(session)
     teacher_dim = None if teacher is None else teacher.feature_dim
     network = build(spec, config, teacher_dim, targets.width)
     if initial is not None:
@@ -95,13 +94,27 @@ def run(session: Session) -> Run | None:
     return train_run(session, context, plan, record, write_features)
 
 
-def load_parents(session: Session, config: AlignConfig, task: str) -> tuple[Run | None, Run | None]:
+def identify_run(session: Session) -> RunIdentity:
+    """Compute the identity of the run, with its parents' records; no array is read."""
+    config, task = session.params.preset.align, session.task or TRAITS
+    initial, cmr = load_parents(session, config)
+    parents = [parent for parent in (initial, cmr) if parent is not None]
+    params = target_params(task, session.params.label_definition)
+    encoder = _choose_spec(session, initial).model_dump()
+    return session.identify(STAGE, task, config, parents, encoder=encoder, **params)
+
+
+def _choose_spec(session: Session, initial: Run | None) -> EcgEncoderSpec:
+    return session.params.preset.pretrain_ecg.encoder if initial is None else encoder_spec(initial)
+
+
+def load_parents(session: Session, config: AlignConfig) -> tuple[Run | None, Run | None]:
     """Load the run whose encoder weights are used, and the CMR encoder to align with; None for what is not used."""
     initial = cmr = None
     if config.init_from != "nothing":
-        initial = load_parent(session.workspace, session.naming.run(config.init_from, None), session.data_version)
+        initial = load_parent(session.workspace, session.names.parent(config.init_from), session.data_version)
     if config.contrastive_weight > 0:
-        cmr = load_parent(session.workspace, session.naming.run("pretrain_cmr", task), session.data_version)
+        cmr = load_parent(session.workspace, session.names.parent("pretrain_cmr"), session.data_version)
     return initial, cmr
 
 

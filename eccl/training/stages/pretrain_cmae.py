@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from eccl.training.inputs.visits import cine_visits, paired_visits, recording_vi
 from eccl.training.loop.execution import train_run
 from eccl.training.loop.tasks import CrossModalTask
 from eccl.training.loop.trainer import TrainingPlan
-from eccl.training.runs import Run, RunContext
+from eccl.training.runs import Run, RunContext, RunIdentity
 from eccl.training.session import Session
 from eccl.training.settings.config import PretrainCmaeConfig
 
@@ -48,9 +49,7 @@ def run(session: Session) -> Run | None:
     train, val = (np.flatnonzero(is_used & (split == name)) for name in ("train", "val"))
     if len(train) < 2:
         raise ConfigError(f"the train split has {len(train)} pairs at `instances`; expected at least 2; ingest more")
-    identity = session.identify(
-        STAGE, None, config, ecg_encoder=ecg_spec.model_dump(), cmr_encoder=cmr_spec.model_dump()
-    )
+    identity = identify_run(session)
     # Both modalities in the order of the pairs, training pairs first: one position is one visit in either.
     held = np.concatenate([train, val])
     paired = recordings.take(of_ecg[held])
@@ -64,6 +63,14 @@ def run(session: Session) -> Run | None:
     }
     context = RunContext(network, config, identity, None, session.runtime)
     return train_run(session, context, _Autoencoding(context, ecg, frames, len(train)).plan(), record)
+
+
+def identify_run(session: Session) -> RunIdentity:
+    """Compute the identity of the run; no array is read."""
+    preset = session.params.preset
+    encoders = {"ecg_encoder": preset.pretrain_ecg.encoder, "cmr_encoder": preset.pretrain_cmr.encoder}
+    params: dict[str, Any] = {name: spec.model_dump() for name, spec in encoders.items()}
+    return session.identify(STAGE, None, preset.pretrain_cmae, **params)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,13 @@ from eccl.models.projection import Supervised
 from eccl.training.compute_features import cine_features, teacher_features, vector_rows, write_tables
 from eccl.training.inputs.augment import clean_view, draw_views
 from eccl.training.inputs.sampling import Positions, chunks, epoch_batches
-from eccl.training.inputs.targets import TRAITS, TaskTargets, read_targets
+from eccl.training.inputs.targets import TRAITS, TaskTargets, read_targets, target_params
 from eccl.training.inputs.teacher import Cines, load_cines, reusable_views, teacher_key
 from eccl.training.inputs.visits import cine_visits
 from eccl.training.loop.execution import train_run
 from eccl.training.loop.tasks import SupervisedTask, score_task, selection_rule
 from eccl.training.loop.trainer import TrainingPlan
-from eccl.training.runs import Run, RunContext, count_targets, load_weights
+from eccl.training.runs import Run, RunContext, RunIdentity, count_targets, load_weights
 from eccl.training.session import Session
 from eccl.training.settings.config import PretrainCmrConfig
 
@@ -43,7 +43,7 @@ def run(session: Session) -> Run | None:
     train, val = targets.train, visits.select("val", config.instances)
     if not len(train):
         raise ConfigError(f"no cine of the train split has a known target for {task}; ingest more visits")
-    identity = session.identify(STAGE, task, config, **targets.params())
+    identity = identify_run(session)
     cines = load_cines(data, session.runtime, config)
     network = Supervised(CmrEncoder(config.encoder), targets.width).to(session.device)
     context = RunContext(network, config, identity, targets.scaler, session.runtime)
@@ -55,6 +55,13 @@ def run(session: Session) -> Run | None:
     }
     plan = _plan(context, cines.guarded(), targets, val, rule)
     return train_run(session, context, plan, record, lambda saved: write_views(session, context, saved, cines))
+
+
+def identify_run(session: Session) -> RunIdentity:
+    """Compute the identity of the run; no array is read."""
+    task = session.task or TRAITS
+    params = target_params(task, session.params.label_definition)
+    return session.identify(STAGE, task, session.params.preset.pretrain_cmr, **params)
 
 
 def rebuild(finished: Run) -> tuple[Supervised, PretrainCmrConfig]:

@@ -17,7 +17,7 @@ from eccl.training.inputs.sources import GuardedSource, Source, open_source
 from eccl.training.inputs.visits import recording_visits
 from eccl.training.loop.execution import train_run
 from eccl.training.loop.trainer import TrainingPlan
-from eccl.training.runs import Run, RunContext
+from eccl.training.runs import Run, RunContext, RunIdentity
 from eccl.training.session import Session
 from eccl.training.settings.config import PretrainEcgConfig
 
@@ -38,7 +38,7 @@ def run(session: Session) -> Run | None:
     train, val = visits.select("train", config.instances), visits.select("val", config.instances)
     if not len(train):
         raise ConfigError("the train split has no recording at `instances`; ingest more visits or change `instances`")
-    identity = session.identify(STAGE, None, config)
+    identity = identify_run(session)
     held = visits.take(np.concatenate([train, val]))
     ecg = GuardedSource(open_source(data, ECG.model_array, held.row, session.runtime), held.split)
     network = MaskedAutoencoder(config.encoder, config.masking).to(session.device)
@@ -48,6 +48,11 @@ def run(session: Session) -> Run | None:
         "split_counts": {"train": {"visits": len(train)}, "val": {"visits": len(val)}},
     }
     return train_run(session, context, _plan(context, ecg, len(train)), record)
+
+
+def identify_run(session: Session) -> RunIdentity:
+    """Compute the identity of the run; no array is read."""
+    return session.identify(STAGE, None, session.params.preset.pretrain_ecg)
 
 
 def _plan(context: RunContext[MaskedAutoencoder, PretrainEcgConfig], ecg: Source, train_count: int) -> TrainingPlan:

@@ -14,13 +14,13 @@ from eccl.features.files import read_features
 from eccl.ledger.tombstones import tombstones_mark
 from eccl.models.probe import LinearProbe, fit_probe
 from eccl.training.compute_features import prediction_rows, write_tables
-from eccl.training.inputs.targets import TRAITS, TaskTargets, read_targets
+from eccl.training.inputs.targets import TRAITS, TaskTargets, read_targets, target_params
 from eccl.training.inputs.teacher import order_vectors
 from eccl.training.inputs.visits import Visits, cine_visits, recording_visits
 from eccl.training.loop.execution import require_no_withdrawal
 from eccl.training.loop.tasks import score_task, selection_rule
 from eccl.training.loop.trainer import to_json
-from eccl.training.runs import Run, RunContext, count_targets, load_parent, load_weights, save_run
+from eccl.training.runs import Run, RunContext, RunIdentity, count_targets, load_parent, load_weights, save_run
 from eccl.training.session import Session
 from eccl.training.settings.config import ProbeConfig
 from eccl.training.stages.align import select_pairs
@@ -41,13 +41,13 @@ def run(session: Session) -> Run | None:
     if not session.runtime.is_first:
         return None
     config, task, data = session.params.preset.probe, session.task or TRAITS, session.workspace.data
-    aligned = load_parent(session.workspace, session.naming.run("align", TRAITS), session.data_version)
+    aligned = _load_aligned(session)
     recordings, (cines, _) = recording_visits(data), cine_visits(data)
     targets = read_targets(data, recordings, task, session.params.label_definition, config.instances)
     features = _embeddings(session, aligned, recordings)
     pairs, train, val = select_pairs(session, recordings, cines, targets, config.instances)
     train, val = pairs.ecg[train], pairs.ecg[val]
-    identity = session.identify(STAGE, task, config, [aligned], **targets.params())
+    identity = identify_run(session)
     before = tombstones_mark(session.workspace)
     rule = selection_rule(task, targets.values[val])
     probe, chosen, history = _choose(features, targets, train, val, rule, config)
@@ -72,6 +72,17 @@ def run(session: Session) -> Run | None:
     tables = prediction_rows(context, recordings, probe.predict(features))
     write_tables(session.workspace.features, identity.run, tables)
     return saved
+
+
+def identify_run(session: Session) -> RunIdentity:
+    """Compute the identity of the run, with its parent's record; no array is read."""
+    task = session.task or TRAITS
+    params = target_params(task, session.params.label_definition)
+    return session.identify(STAGE, task, session.params.preset.probe, [_load_aligned(session)], **params)
+
+
+def _load_aligned(session: Session) -> Run:
+    return load_parent(session.workspace, session.names.parent("align"), session.data_version)
 
 
 def rebuild(finished: Run) -> tuple[LinearProbe, ProbeConfig]:

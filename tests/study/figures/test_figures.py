@@ -6,7 +6,6 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from typer.testing import CliRunner
 
 from eccl.data.database import empty_table
 from eccl.data.parts import data_version
+from eccl.data.run_names import run_name
 from eccl.errors import FeatureError, VersionError
 from eccl.evaluation import trait_figure
 from eccl.evaluation.panels import make_points
@@ -26,6 +26,8 @@ from eccl.evaluation.test_split.selection import Scope, freeze
 from eccl.evaluation.trait_figure import GROUPS, draw_traits
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.specs import EcgEncoderSpec
+from eccl.study.__main__ import main
+from eccl.study.arms import ArmTable, load_arms
 from eccl.study.figures import diseases as figure_diseases
 from eccl.study.figures import sizes as figure_sizes
 from eccl.study.figures import space as figure_space
@@ -35,11 +37,8 @@ from eccl.study.figures.maps import map_tsne, map_umap
 from eccl.study.figures.projection_before import look_before, rebuild_start
 from eccl.study.figures.sizes import count_parameters, count_patches
 from eccl.study.figures.write import FIGURES, Drawn, list_runs, make_figures
-from eccl.training.__main__ import main
 from eccl.training.loop.runtime import Runtime
 from eccl.training.runs import load_run
-from eccl.training.session import open_session
-from eccl.training.settings.arms import ArmTable, load_arms
 from eccl.training.stages import align
 from eccl.workspace import Workspace
 from tests.support.tiny_workspace import FIRST_EID, build_workspace
@@ -49,7 +48,7 @@ pytestmark = pytest.mark.slow
 ARMS = """
 reference: eccl
 seeds: [42, 43]
-parts:
+pretraining:
   pretrain_ecg:
     mae: {}
     mae_few_patches: {encoder: {use: alternatives.ecg.few_patches}}
@@ -57,12 +56,14 @@ parts:
   pretrain_cmr: {swin: {}}
   pretrain_cmae: {cmae: {}}
 arms:
-  eccl: {title: ECCL, group: table, stage: align, parts: {pretrain_ecg: mae, pretrain_cmr: swin}, changes: {}}
-  cmr_sup: {title: CMR_Sup, group: table, stage: pretrain_cmr, parts: {pretrain_cmr: swin}, changes: {}}
+  eccl: {title: ECCL, group: table, stage: align, parents: {pretrain_ecg: mae, pretrain_cmr: swin}, changes: {}}
+  cmr_sup: {title: CMR_Sup, group: table, stage: pretrain_cmr, parents: {pretrain_cmr: swin}, changes: {}}
   few_patches:
-    {title: fewer, group: figure_2b, stage: align, parts: {pretrain_ecg: mae_few_patches, pretrain_cmr: swin}, changes: {}, tasks: [traits]}
+    {title: fewer, group: figure_2b, stage: align, tasks: [traits], changes: {},
+     parents: {pretrain_ecg: mae_few_patches, pretrain_cmr: swin}}
   large_vit:
-    {title: larger, group: figure_2b, stage: align, parts: {pretrain_ecg: mae_large_vit, pretrain_cmr: swin}, changes: {}, tasks: [traits]}
+    {title: larger, group: figure_2b, stage: align, tasks: [traits], changes: {},
+     parents: {pretrain_ecg: mae_large_vit, pretrain_cmr: swin}}
 """
 TRAINED = (
     ("pretrain_ecg", None, "mae", 42),
@@ -80,9 +81,7 @@ TRAINED = (
 
 def train(place: Workspace, *stages: tuple[str, str | None, str, int]) -> None:
     for stage, task, variant, seed in stages:
-        chosen = [] if task is None else ["--task", task]
-        arguments = [stage, *chosen, "--variant", variant, "--seed", str(seed), "--workspace", str(place.root)]
-        assert main(arguments) == 0
+        assert main([f"{run_name(stage, task)}.{variant}.s{seed}", "--workspace", str(place.root)]) == 0
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +193,7 @@ def test_before_is_what_the_stage_starts_from(place: Workspace, monkeypatch: pyt
         started.update({name: value.clone() for name, value in plan.network.state_dict().items()})
 
     monkeypatch.setattr(align, "train_run", keep)
-    align.run(open_session(place, "align", "traits", variant=("eccl", 43)))
+    assert main(["align-traits.eccl.s43", "--workspace", str(place.root)]) == 0
     network, _ = rebuild_start(place, load_run(place, "align-traits.eccl.s43"), Runtime())
     own = network.state_dict()
     assert set(own) == set(started)
@@ -216,24 +215,20 @@ def test_a_parent_that_was_trained_again_is_refused_and_the_other_panel_is_drawn
 
 
 def test_a_frozen_selection_shows_the_test_split_of_its_runs_only(copy: Workspace) -> None:
-    jobs = [
-        SimpleNamespace(stage=stage, task=task, variant=variant, seed=seed, run=f"{stage}-{task}.{variant}.s{seed}")
-        for stage, task, variant, seed in (("align", "traits", "eccl", 42), ("pretrain_cmr", "traits", "swin", 42))
-    ]
-    freeze(copy, jobs, Scope(data_version(copy.data), "tiny", "ever", (2, 3)))
+    runs = ["align-traits.eccl.s42", "pretrain_cmr-traits.swin.s42"]
+    freeze(copy, runs, Scope(data_version(copy.data), "tiny", "ever", (2, 3)))
     scene = set_scene(copy, table_of(copy))
     assert scene.truth.split == "test"
     panels = [*figure_space.collect(scene), *figure_traits.collect(scene)]
     shown = pl.concat(panel.points for panel in panels)
     assert shown["split"].unique().to_list() == ["test"]
-    assert set(shown["run"]) == {"align-traits.eccl.s42", "pretrain_cmr-traits.swin.s42"}
+    assert set(shown["run"]) == set(runs)
     assert all("frozen selection" in panel.missing for panel in figure_diseases.collect(scene))
     assert shown.filter(pl.col("eid").is_not_null())["eid"].is_in(pairs_of(copy, "test")["eid"].to_list()).all()
 
 
 def test_a_frozen_selection_keeps_its_visits_and_labels(copy: Workspace) -> None:
-    job = SimpleNamespace(stage="align", task="traits", variant="eccl", seed=42, run="align-traits.eccl.s42")
-    freeze(copy, [job], Scope(data_version(copy.data), "tiny", "prevalent", (2,)))
+    freeze(copy, ["align-traits.eccl.s42"], Scope(data_version(copy.data), "tiny", "prevalent", (2,)))
     scene = set_scene(copy, table_of(copy))
     expected = pairs_of(copy, "test").filter(pl.col("instance") == 2)
     assert scene.truth.visits.select("eid", "instance").equals(expected.select("eid", "instance"))

@@ -16,12 +16,12 @@ from eccl.data import database
 from eccl.errors import SplitError, WorkspaceError
 from eccl.evaluation.bootstrap import draw_resamples
 from eccl.evaluation.suppression import is_simulated
-from eccl.evaluation.test_split.access_log import read_looks
+from eccl.evaluation.test_split.access_log import read_accesses
 from eccl.evaluation.test_split.selection import selection_file
 from eccl.models.scores import roc_auc
+from eccl.study.arms import load_arms
 from eccl.study.table1.cells import Counts, score_cell, tell_counts, tell_pairs
 from eccl.study.table1.report import write_table1
-from eccl.training.settings.arms import load_arms
 from eccl.workspace import shipped
 from tests.id_guard import PATTERN
 from tests.study.arms_place import CODES, FIELDS, FIRST_EID, Place, rows_of
@@ -398,12 +398,12 @@ def test_another_selection_is_refused_and_a_reason_is_printed(tmp_path: Path) ->
     with pytest.raises(SplitError, match="scored already"):
         write_table1(place.workspace, place.table, second, resamples=20)
     assert {file: file.read_bytes() for file in place.workspace.reports.rglob("*") if file.is_file()} == before
-    text = write_table1(place.workspace, place.table, second, again="a second seed", resamples=20)
+    text = write_table1(place.workspace, place.table, second, rescore="a second seed", resamples=20)
     assert "scored for 2 selections" in text
-    looks = read_looks(place.workspace)
-    for look, reason in zip(looks, ("the first", "a second seed"), strict=True):
-        runs = f"{len(look['runs'])} run{'' if len(look['runs']) == 1 else 's'}"
-        told = f"- `{look['selection'][:16]}`, data version `{look['data_version']}`, {runs}: {reason}"
+    accesses = read_accesses(place.workspace)
+    for access, reason in zip(accesses, ("the first", "a second seed"), strict=True):
+        runs = f"{len(access['runs'])} run{'' if len(access['runs']) == 1 else 's'}"
+        told = f"- `{access['selection'][:16]}`, data version `{access['data_version']}`, {runs}: {reason}"
         assert told in text
 
 

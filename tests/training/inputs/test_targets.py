@@ -9,7 +9,7 @@ import torch
 
 from eccl.data.parts import read_table, write_parquet
 from eccl.errors import SchemaError
-from eccl.training.inputs.targets import TRAITS, TraitScaler, fit_scaler, read_targets
+from eccl.training.inputs.targets import TRAITS, TraitScaler, fit_scaler, read_targets, target_params
 from eccl.training.inputs.visits import cine_visits, paired_visits, recording_visits
 from eccl.training.loop.tasks import score_task, selection_rule, task_loss
 from eccl.training.settings.config import ALL, DISEASES
@@ -147,7 +147,7 @@ def test_all_has_the_traits_then_the_diseases_and_hides_the_test_split(untrained
     assert together.scaler == traits.scaler
     assert together.width == len(FIELDS) + 4
     assert together.train_labels() is None
-    assert together.params() == {"label_definition": "ever"}
+    assert target_params("all", together.definition) == {"label_definition": "ever"}
     assert np.isnan(together.values[visits.split == "test"]).all()
     counts = together.count(together.train)
     assert counts["cases_I21"] == labels[0].count(together.train)["cases"] > 0

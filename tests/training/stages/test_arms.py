@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 import torch
 
+from eccl.data.run_names import run_name
 from eccl.errors import VersionError
 from eccl.features.files import read_features, runs_of
 from eccl.models.ecg_vit import POOLING_WEIGHTS
+from eccl.study.__main__ import main
+from eccl.study.arms import load_arms
+from eccl.study.jobs import list_jobs
+from eccl.study.train import names_of
 from eccl.training.backfill.missing_rows import views_of
 from eccl.training.inputs.teacher import vectors_of
 from eccl.training.runs import RECORD, Run, load_run, select_prefix
 from eccl.training.session import open_session
-from eccl.training.settings.arms import load_arms
-from eccl.training.settings.config import DISEASES
+from eccl.training.settings.config import DISEASES, load_params
 from eccl.training.stages import align, probe
 from eccl.workspace import Workspace, shipped
 from tests.support.tiny_workspace import FIELDS, Copy, build_workspace, change_params, train
@@ -64,13 +68,12 @@ WITHOUT_CONTRAST = ("align-I21.neither.s43", "align-I21.ssl_only.s43", "align-I2
 
 
 def train_variant(workspace: Workspace, stage: str, task: str | None, variant: str, seed: int = SEED) -> int:
-    tasks = [] if task is None else ["--task", task]
-    return train(workspace, stage, *tasks, "--variant", variant, "--seed", str(seed))
+    return main([f"{run_name(stage, task)}.{variant}.s{seed}", "--workspace", str(workspace.root)])
 
 
 @pytest.fixture(scope="module")
 def arms(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """One arm of each kind, with the parts it needs, each trained when only those are there."""
+    """One arm of each kind, with the pre-trainings it needs, each trained when only those are there."""
     workspace = build_workspace(tmp_path_factory.mktemp("arms") / "workspace")
     workspace.arms_file.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(shipped("experiments") / "arms.yaml", workspace.arms_file)
@@ -94,16 +97,16 @@ def test_a_run_records_what_its_arm_was(arms: Workspace) -> None:
     triplet = load_run(arms, "align-I21.triplet.s43").record["arm"]
     assert triplet == {
         "key": "triplet", "title": table.arms["triplet"].title, "stage": "align",
-        "parts": {"pretrain_ecg": "mae", "pretrain_cmr": "swin"}, "changes": {"align.alignment.loss": "triplet"},
+        "parents": {"pretrain_ecg": "mae", "pretrain_cmr": "swin"}, "changes": {"align.alignment.loss": "triplet"},
     }  # fmt: skip
-    part = load_run(arms, "pretrain_cmr-I21.resnet50.s43").record["arm"]
-    assert (part["title"], part["parts"]) == (None, {})
-    assert part["changes"] == {"pretrain_cmr.encoder": {"use": "alternatives.cmr.resnet50"}}
+    shared = load_run(arms, "pretrain_cmr-I21.resnet50.s43").record["arm"]
+    assert (shared["title"], shared["parents"]) == (None, {})
+    assert shared["changes"] == {"pretrain_cmr.encoder": {"use": "alternatives.cmr.resnet50"}}
     probe = load_run(arms, "probe-I21.probe.s43").record["arm"]
-    assert probe["parts"] == {"pretrain_ecg": "mae", "pretrain_cmr": "swin", "align": "eccl"}
+    assert probe["parents"] == {"pretrain_ecg": "mae", "pretrain_cmr": "swin", "align": "eccl"}
 
 
-def test_a_run_builds_on_its_own_parts_and_on_nothing_else(arms: Workspace) -> None:
+def test_the_parents_of_each_run(arms: Workspace) -> None:
     found = {run: [parent["run"] for parent in load_run(arms, run).record["parents"]] for run in PARENTS}
     assert found == PARENTS
 
@@ -153,9 +156,12 @@ def test_an_arm_again_has_the_same_weights_and_another_seed_has_others(arms: Wor
 
 def started(arms: Workspace, variant: str) -> tuple[dict[str, torch.Tensor], Run, bool]:
     """Weights of an arm's encoder before training, the run it starts from, and whether all of it is trained."""
-    session = open_session(arms, "align", "I21", variant=(variant, SEED))
+    table = load_arms(arms.arms_file)
+    [job] = [job for job in list_jobs(table) if job.run == f"align-I21.{variant}.s{SEED}"]
+    params = load_params(arms.params_file, changes=table.variant("align", variant).settings(SEED))
+    session = open_session(arms, "align", "I21", params=params, names=names_of(table, job))
     config = session.params.preset.align
-    start, _ = align.load_parents(session, config, "I21")
+    start, _ = align.load_parents(session, config)
     assert start is not None
     torch.manual_seed(0)
     module = align.build(align.encoder_spec(start), config, None, 1)
@@ -191,25 +197,20 @@ def test_attention_pooling_is_new_and_the_rest_is_loaded_strictly(
 def test_a_label_aware_contrast_of_the_traits_is_refused(
     arms: Workspace, copy_of: Copy, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    workspace = copy_of(arms)
+    change_params(workspace, **{"align.alignment.loss": "label_aware"})
     for task in ("traits", "all"):
-        assert train_variant(arms, "align", task, "label_aware") == 1
+        assert train(workspace, "align", "--task", task) == 1
         assert "label_aware needs the labels of one disease" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["pretrain_cmae", "--task", "I21", "--variant", "cmae", "--seed", "43"], "pretrain_cmae has no task"),
-        (["probe", "--task", "all", "--variant", "probe", "--seed", "43"], "probe needs --task, one of traits"),
-        (["align", "--task", "I21", "--variant", "swin", "--seed", "43"], "align has no variant 'swin'"),
-        (["align", "--task", "I42", "--variant", "cmae", "--seed", "44"], "models/pretrain_cmae.cmae.s44 holds no"),
-    ],
-)
-def test_what_does_not_fit_is_refused_in_words(
-    arms: Workspace, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+def test_a_run_without_its_parent_or_outside_of_the_table_is_refused(
+    arms: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train(arms, *arguments) == 1
-    assert words in capsys.readouterr().err
+    assert train_variant(arms, "align", "I42", "cmae", 44) == 1
+    assert "models/pretrain_cmae.cmae.s44 holds no" in capsys.readouterr().err
+    assert train_variant(arms, "align", "I21", "swin") == 1
+    assert "experiments/arms.yaml has no run align-I21.swin.s43" in capsys.readouterr().err
 
 
 def test_the_predictions_of_all_are_those_of_one_network(arms: Workspace) -> None:

@@ -1,4 +1,4 @@
-"""Arms of the experiment table: two differ in exactly what experiments/arms.yaml says, for every preset."""
+"""Arms of the experiment table: two differ in exactly the changes of experiments/arms.yaml, for every preset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from eccl.training.settings.arms import ArmTable, changes_of, choose_naming, load_arms
+from eccl.study.arms import ArmTable, load_arms
 from eccl.training.settings.config import load_params
 from eccl.workspace import shipped
 from eccl.yaml_text import parse_yaml
@@ -55,23 +55,23 @@ def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @functools.cache
 def resolved(slim: Path, preset: str, stage: str, variant: str, seed: int = SEED) -> dict[str, Any]:
     """Every value that a variant is trained with, through what the stages themselves use."""
-    changes = changes_of(TABLE, choose_naming(TABLE, stage, variant, seed))
+    changes = TABLE.variant(stage, variant).settings(seed)
     return flat(load_params(slim / f"{preset}.yaml", changes=changes).preset.model_dump())
 
 
 @functools.cache
-def said(preset: str, stage: str, variant: str) -> dict[str, Any]:
-    """What experiments/arms.yaml says of a variant, read once more and without the code under test."""
+def expected_values(preset: str, stage: str, variant: str) -> dict[str, Any]:
+    """Changes of a variant from experiments/arms.yaml, read without the code under test."""
     content = shipped_yaml("experiments/arms.yaml")
     arm = content["arms"].get(variant)
-    if arm is None or stage in content["parts"]:
-        arm = {"parts": {stage: variant}, "changes": {}}
+    if arm is None or stage in content["pretraining"]:
+        arm = {"parents": {stage: variant}, "changes": {}}
     changes: dict[str, Any] = {}
-    parts = dict(arm["parts"])
-    if "align" in parts:
-        changes |= said(preset, "align", parts.pop("align"))
-    for section, part in parts.items():
-        changes |= {f"{section}.{key}": value for key, value in content["parts"][section][part].items()}
+    parents = dict(arm["parents"])
+    if "align" in parents:
+        changes |= expected_values(preset, "align", parents.pop("align"))
+    for section, parent in parents.items():
+        changes |= {f"{section}.{key}": value for key, value in content["pretraining"][section][parent].items()}
     changes |= {f"{stage}.{key}": value for key, value in arm["changes"].items()}
     values: dict[str, Any] = {}
     for key, value in changes.items():
@@ -82,32 +82,35 @@ def said(preset: str, stage: str, variant: str) -> dict[str, Any]:
 
 
 def variants() -> list[tuple[str, str]]:
-    parts = [(stage, part) for stage, some in TABLE.parts.items() for part in some]
-    return [*parts, *((arm.stage, key) for key, arm in TABLE.arms.items() if arm.stage not in TABLE.parts)]
+    shared = [(stage, key) for stage, some in TABLE.pretraining.items() for key in some]
+    return [*shared, *((arm.stage, key) for key, arm in TABLE.arms.items() if arm.stage not in TABLE.pretraining)]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_variant_is_the_preset_with_what_the_table_says_and_nothing_else(slim: Path, preset: str) -> None:
+def test_a_variant_is_the_preset_with_the_changes_of_the_table(slim: Path, preset: str) -> None:
     base = flat(raw_preset(preset))
     seeds = {key for key in base if key.endswith(".seed")}
     for stage, variant in variants():
         found = resolved(slim, preset, stage, variant)
-        expected = {**base, **said(preset, stage, variant), **dict.fromkeys(seeds, SEED)}
+        expected = {**base, **expected_values(preset, stage, variant), **dict.fromkeys(seeds, SEED)}
         assert found == expected, variant
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_two_arms_differ_in_exactly_what_the_table_says(slim: Path, preset: str) -> None:
+def test_two_arms_differ_in_exactly_the_changes_of_the_table(slim: Path, preset: str) -> None:
     base = flat(raw_preset(preset))
-    names = [(arm.stage, key) for key, arm in TABLE.arms.items() if arm.stage not in TABLE.parts]
+    names = [(arm.stage, key) for key, arm in TABLE.arms.items() if arm.stage not in TABLE.pretraining]
     for (one_stage, one), (other_stage, other) in itertools.combinations(names, 2):
         mine, theirs = resolved(slim, preset, one_stage, one), resolved(slim, preset, other_stage, other)
         differing = {key for key in mine if mine[key] != theirs[key]}
-        sides = {**base, **said(preset, one_stage, one)}, {**base, **said(preset, other_stage, other)}
+        sides = (
+            {**base, **expected_values(preset, one_stage, one)},
+            {**base, **expected_values(preset, other_stage, other)},
+        )
         assert differing == {key for key in base if sides[0][key] != sides[1][key]}, (one, other)
-        parts = TABLE.arms[one].parts == TABLE.arms[other].parts
+        is_alike = TABLE.arms[one].parents == TABLE.arms[other].parents
         # `demo` keeps amplitudes anyhow; the arms of task `all` and of the reference differ in their task.
-        if parts and (one, other) != ("eccl", "multitask") and preset != "demo":
+        if is_alike and (one, other) != ("eccl", "multitask") and preset != "demo":
             assert differing, (one, other)
 
 

@@ -1,1 +1,0 @@
-"""Trains the runs of the experiment table that are missing."""
