@@ -115,7 +115,7 @@ def test_only_what_changed_is_trained_again(copy: Workspace) -> None:
     assert outdated(copy) == []
     copy.arms_file.write_text(before.replace("{contrastive_weight: 0.0}", "{contrastive_weight: 0.0, dropout: 0.2}"))
     assert outdated(copy) == [(ALIGNED, "its parameters changed")]
-    copy.arms_file.write_text(before.replace("mae: {}", "mae: {optimiser.epochs: 1}"))
+    copy.arms_file.write_text(before.replace("mae: {}", "mae: {optimiser.learning_rate: 0.002}"))
     assert outdated(copy) == [(MAE, "its parameters changed"), (ALIGNED, f"builds on {MAE}")]
     train(copy, list_jobs(open_table(copy), ["mae"], seeds=[42]))
     assert outdated(copy) == [(ALIGNED, "a parent changed")]

@@ -138,7 +138,7 @@ def how_to_train(scene: Scene, arms: Sequence[str], task: str, seeds: Sequence[i
     known = {str(entry["variant"]) for entry in entries} | set(arms)
     whole = ",".join(key for key in scene.table.arms if key in known)
     all_seeds = ",".join(map(str, sorted({int(entry["seed"]) for entry in entries} | set(seeds))))
-    return f'train it (`{chosen}`), then score it with the others (`eccl table1 --arms {whole} --seeds {all_seeds} --again "REASON"`)'
+    return f'train it (`{chosen}`), then score it with the others (`eccl table1 --arms {whole} --seeds {all_seeds} --rescore "REASON"`)'
 
 
 def read_rows(scene: Scene, run: str, view: str, code: str | None = None) -> pl.DataFrame:
