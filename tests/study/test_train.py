@@ -20,8 +20,7 @@ from eccl.study.record import record, why_not_recorded
 from eccl.study.train import Progress, find_outdated, hold
 from eccl.workspace import Workspace
 from tests.study.workspace import train, versioned_workspace
-from tests.support.synthetic import write_gate
-from tests.support.tiny_workspace import change_params
+from tests.support.tiny_workspace import change_params, write_gate
 
 KILLED = """
 import os, signal, sys
