@@ -21,6 +21,8 @@ from eccl.publishing.publish import publish
 from eccl.workspace import Workspace
 from tests.support.runs import finish_every_run, view_rows
 
+pytestmark = pytest.mark.slow
+
 READERS, RELEASES = 16, 5
 SECONDS = float(os.environ.get("ECCL_CONCURRENCY_SECONDS", "0"))
 
@@ -30,8 +32,6 @@ import json, sys, time
 from pathlib import Path
 import duckdb
 from eccl.features.store import FeatureStore, open_store
-
-pytestmark = pytest.mark.slow
 root, way, stop = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 seen, rounds = {}, 0
 while not stop.exists() or not rounds:
