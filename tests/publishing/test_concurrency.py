@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
 from eccl.features.files import write_features
 from eccl.ledger.releases import read_ledger
