@@ -1,4 +1,4 @@
-"""The feature store in a notebook: open it, ask, draw.
+"""The feature store in a notebook: open it, query it, plot.
 
 marimo edit docs/notebooks/feature_store.py        in a workspace with a published store (or with $ECCL_WORKSPACE)
 """

@@ -1,1 +1,1 @@
-"""What is on disk: arrays, Parquet tables, atomic writes, the write lock. Knows no format and no model."""
+"""Storage: arrays, Parquet tables, atomic writes and the write lock; independent of raw formats and models."""

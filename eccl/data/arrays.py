@@ -1,7 +1,7 @@
 """Zarr v3 arrays: whole shards are written, single records are read. An inner chunk is one record, a shard one batch of work.
 
 zarr-python writes (its bytes are deterministic), tensorstore reads (16 times zarr-python's rate on the same files). A
-shard does not depend on where it stands in the array, so it is written alone, aside, and renamed into place.
+shard does not depend on its position in the array, so it is written to a temporary path and renamed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eccl.data.files import aside, replace_file, temporary_prefix
+from eccl.data.files import atomic_path, replace_file, temporary_prefix
 from eccl.errors import ChecksumError, ConfigError
 
 
 @dataclass(frozen=True, slots=True)
 class ArraySpec:
-    """One array: where it lies and what one record of it looks like.
+    """Path, record shape and type of one array.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def prepare_array(data: Path, spec: ArraySpec, shards: int) -> None:
 
 
 def mend_metadata(data: Path, spec: ArraySpec, shards: int) -> bool:
-    """Write an array's metadata anew if it is missing or no JSON; return whether it was. Records are left alone."""
+    """Rewrite an array's metadata if it is missing or not valid JSON; return whether it was rewritten. Records stay unchanged."""
     target = data / spec.name / "zarr.json"
     try:
         _read_metadata(target, spec.name)
@@ -91,12 +91,12 @@ def mend_metadata(data: Path, spec: ArraySpec, shards: int) -> bool:
 
 
 def write_shard(data: Path, spec: ArraySpec, shard: int, records: Mapping[int, NDArray[Any]]) -> None:
-    """Write one whole shard, aside and renamed.
+    """Write one whole shard atomically.
 
     Parameters
     ----------
     records
-        Record by slot; every slot must lie in this shard. Slots without a record stay empty.
+        Record by slot; every slot must be in this shard. Slots without a record stay empty.
     """
     first = shard * spec.shard_rows
     block = np.zeros((spec.shard_rows, *spec.record_shape), dtype=spec.dtype)
@@ -113,7 +113,7 @@ def write_shard(data: Path, spec: ArraySpec, shard: int, records: Mapping[int, N
         _create(scratch, spec, 1)[:] = block
         written = scratch.joinpath("c", "0", *("0" for _ in spec.record_shape))
         if written.is_file():
-            with aside(target) as temporary:
+            with atomic_path(target) as temporary:
                 os.replace(written, temporary)
         else:  # zarr stores nothing for a shard of fill values
             target.unlink(missing_ok=True)
@@ -220,9 +220,9 @@ def verify_rows(data: Path, name: str, rows: Sequence[int], checksums: Sequence[
 
 
 def find_damaged(data: Path, name: str, rows: Sequence[int], checksums: Sequence[str], *, batch: int = 64) -> list[int]:
-    """Tell which slots do not read back to their recorded checksum, or not at all.
+    """Find the slots that cannot be read, or differ from their recorded checksum.
 
-    Where a batch cannot be read, its slots are tried one by one: one broken record does not condemn its shard.
+    If a batch cannot be read, its slots are read one by one, so that one damaged record does not affect its shard.
     """
     damaged: list[int] = []
     for start in range(0, len(rows), batch):
@@ -245,7 +245,7 @@ def _read_metadata(path: Path, name: str) -> dict[str, Any]:
     except ValueError:
         pass
     raise ChecksumError(
-        f"{name}/zarr.json cannot be read; write it anew with `eccl ingest RAW --repair`, or bring it back with "
+        f"{name}/zarr.json cannot be read; rewrite it with `eccl ingest RAW --repair`, or restore it with "
         "`dvc checkout data.dvc`"
     )
 

@@ -1,6 +1,6 @@
 """The one place that opens DuckDB.
 
-Library code asks an in-memory connection over the Parquet parts (:func:`connect_data`); analysts open the published
+Library code queries an in-memory connection over the Parquet parts (:func:`connect_data`); analysts open the published
 file, read-only (:mod:`eccl.features.store`).
 """
 
@@ -55,7 +55,7 @@ def schema_sql(*names: str) -> str:
 
 
 def memory() -> duckdb.DuckDBPyConnection:
-    """Open an empty in-memory database that answers in a fixed order."""
+    """Open an empty in-memory database that preserves the order of rows."""
     return duckdb.connect(":memory:", config={"preserve_insertion_order": "true"})
 
 
@@ -122,7 +122,7 @@ def write_table(data: Path, table: str, rows: pa.Table) -> bool:
 
 
 def write_if_changed(rows: pa.Table, path: Path) -> bool:
-    """Write Parquet aside and rename it only when its content differs from what is there."""
+    """Write a Parquet file if its content differs from the existing file; return whether it was written."""
     before = path.read_bytes() if path.is_file() else None
     candidate = path.with_name(f".tmp-candidate-{path.name}")
     write_parquet(rows, candidate)
@@ -138,7 +138,7 @@ def write_if_changed(rows: pa.Table, path: Path) -> bool:
 def connect_data(workspace: Workspace, tables: Iterable[str] = COHORT_TABLES) -> duckdb.DuckDBPyConnection:
     """Open an in-memory database with the cohort's tables, in their schemas.
 
-    A table without a file is there, empty. The caller closes the connection.
+    A table without a file is empty. The caller closes the connection.
     """
     connection = memory()
     create_tables(connection, tables)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes: a file or folder exists completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from eccl.errors import DiskFullError
 
 TEMPORARY_PREFIX = ".tmp-"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What the system says where there is no room: disk, quota, size of one file."""
+"""Error numbers of a full disk, an exceeded quota, and a file above the size limit."""
 
 
 def temporary_prefix() -> str:
-    """Beginning of a name that no other writer uses: threads share a process, and machines may share its number."""
+    """Return a unique prefix of a temporary name; process ids would not do, because threads and machines share them."""
     return f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}"
 
 
 @contextmanager
-def aside(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `path` and rename it onto `path` on success.
 
-    The caller writes a file or makes a folder at the yielded path. On an error nothing is left behind; on a kill the
-    previous version stays whole and the leftover is removed by :func:`sweep`.
+    The caller writes a file or creates a folder at the yielded path. After an error nothing remains; after a kill the
+    previous version is intact, and :func:`sweep` removes the temporary file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{temporary_prefix()}-{path.name}")
@@ -44,8 +44,8 @@ def aside(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def told_when_full(folder: Path) -> Iterator[None]:
-    """Turn whatever a library says about a full disk into one error that says what to do.
+def disk_full_error(folder: Path) -> Iterator[None]:
+    """Convert the errors of libraries for a full disk into one error with a remedy.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def told_when_full(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        # DuckDB and pyarrow pass the system's words on, not always its number.
+        # DuckDB and pyarrow pass on the message of the system, not always its error number.
         words = next((os.strerror(code) for code in FULL if code == getattr(error, "errno", None)), None) or next(
             (os.strerror(code) for code in FULL if os.strerror(code) in str(error)), None
         )
@@ -71,13 +71,13 @@ def replace_file(path: Path, content: bytes) -> bool:
     """Write `content` to `path` by rename; return whether the file changed."""
     if path.is_file() and path.read_bytes() == content:
         return False
-    with aside(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return True
 
 
 def sweep(folder: Path) -> int:
-    """Remove what killed writers left below `folder`; return how many leftovers there were."""
+    """Remove the temporary files of killed writers below `folder`; return their number."""
     leftovers = list(folder.rglob(f"{TEMPORARY_PREFIX}*"))
     for leftover in leftovers:
         _remove(leftover)

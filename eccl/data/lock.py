@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from eccl.data.files import told_when_full
+from eccl.data.files import disk_full_error
 from eccl.errors import LockedError
 
 
@@ -26,7 +26,7 @@ def writing(state: Path, what: str) -> Iterator[None]:
     Raises
     ------
     LockedError
-        Somebody else holds it; the message names the holder and its age.
+        Another process holds it; the message names the holder and its age.
     """
     state.mkdir(parents=True, exist_ok=True)
     path = state / "write.lock"
@@ -38,7 +38,7 @@ def writing(state: Path, what: str) -> Iterator[None]:
         stream.flush()
         _await_orphans(state)
         try:
-            with told_when_full(state.parent):
+            with disk_full_error(state.parent):
                 yield
         finally:
             stream.seek(0)
@@ -53,7 +53,7 @@ def _acquire(stream: IO[str], path: Path) -> None:
         except BlockingIOError:
             if attempt == 2:
                 raise LockedError(_holder(path)) from None
-            time.sleep(0.1)  # somebody may only have looked who holds it
+            time.sleep(0.1)  # another process may be reading the note of the holder
 
 
 def _await_orphans(state: Path) -> None:
@@ -68,7 +68,7 @@ def _await_orphans(state: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a holder of the write lock says of itself."""
+    """Note of the holder in the lock file."""
 
     what: str
     pid: int
@@ -77,7 +77,7 @@ class Note:
 
 
 def read_note(path: Path) -> Note | None:
-    """Read the note in a lock file; None where nobody says anything that can be read."""
+    """Read the note in a lock file; None if there is no readable note."""
     try:
         found = json.loads(path.read_text())
         return Note(str(found["what"]), int(found["pid"]), str(found["host"]), int(time.time() - found["since"]))

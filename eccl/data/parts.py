@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from eccl.data.files import TEMPORARY_PREFIX, aside, sha256_file
+from eccl.data.files import TEMPORARY_PREFIX, atomic_path, sha256_file
 from eccl.errors import ChecksumError, WorkspaceError
 from eccl.modalities import MODALITIES, SLOT_TABLES
 
@@ -121,8 +121,8 @@ def open_quarantine(data: Path, quarantined: pa.Table) -> pa.Table:
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write a table with deterministic bytes, aside and renamed."""
-    with aside(path) as temporary:
+    """Write a table atomically, with deterministic bytes."""
+    with atomic_path(path) as temporary:
         pq.write_table(
             table.replace_schema_metadata(None), temporary, compression="zstd", row_group_size=65536, store_schema=True
         )

@@ -1,4 +1,4 @@
-"""What the name of a run says: of the workspace's own pipeline, or of an experiment, and how it is trained again.
+"""Names of runs: of the workspace's own pipeline or of the experiment table, and the command that trains a run.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What finished runs say of themselves: models/<run>/run.json."""
+"""Records of finished runs: models/<run>/run.json."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def run_records(models: Path) -> Iterator[dict[str, Any]]:
-    """Records of every finished run, by name; what a killed writer left beside them is none."""
+    """Yield the record of every finished run, sorted by name; temporary files of killed writers are skipped."""
     for file in sorted(models.glob("*/run.json")):
         if not file.parent.name.startswith("."):
             yield json.loads(file.read_text())

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from eccl.config import Params, load_params
-from eccl.data.files import aside, replace_file
+from eccl.data.files import atomic_path, replace_file
 from eccl.evaluation.conventions import SCORED_SPLITS
 from eccl.evaluation.own_table import build_table, to_markdown
 from eccl.evaluation.predictions import read_truth
@@ -57,7 +57,7 @@ def evaluate(workspace: Workspace) -> str:
     ]
     table = build_table(diseases, rows)
     text = to_markdown(table, definition, is_simulated(workspace))
-    with aside(workspace.reports / "evaluation") as folder:
+    with atomic_path(workspace.reports / "evaluation") as folder:
         folder.mkdir()
         table.write_csv(folder / "table1.csv")
         (folder / "table1.md").write_text(text)

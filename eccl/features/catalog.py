@@ -1,4 +1,4 @@
-"""What a store holds of every feature view: keys, runs, lengths of vectors. A store does not change, so it is asked once."""
+"""Contents of a store by feature view: keys, runs, lengths of vectors; cached, because a store does not change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RunRows:
 
 
 class Catalog:
-    """Looks things up in a store and remembers them."""
+    """Cached queries on the feature views of a store."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection

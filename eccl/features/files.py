@@ -1,4 +1,4 @@
-"""Feature files: what a run says of every visit, written once by a stage and never edited.
+"""Feature files: the values of a run for every visit, written once by a stage and never edited.
 
 ::
 

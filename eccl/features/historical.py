@@ -1,8 +1,8 @@
-"""Features as they were known: the point-in-time join, and how much of what was asked for there is.
+"""Point-in-time features, and the coverage of every column.
 
-Every view asked for becomes one join. At a visit (``as_of="visit"``) that is the visit's own row; at a date it is the
-latest row that was known by then. A row whose model was not brought up to the store's data version is stale: it is
-refused, or returned with its state where that was asked for.
+Every requested view becomes one join. At a visit (``as_of="visit"``) that is the visit's own row; at a date it is the
+latest row that was known by then. A row whose run does not cover the data version of the store is stale: it is an
+error, or returned with its state if the caller includes stale rows.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def get_historical_features(
     wanted = [parse_label(reference, catalog.codes()) for reference in labels]
     at_visit = as_of == "visit"
     if wanted and not at_visit:
-        raise FeatureError("labels belong to visits; ask for them with as_of='visit'")
+        raise FeatureError("labels belong to visits; use them with as_of='visit'")
     groups = group_columns(
         catalog, parsed, at_visit=at_visit and max_age_days is None, include_stale=stale == "include"
     )
@@ -167,7 +167,7 @@ def _check_runs(catalog: Catalog, group: Group, *, refuse_stale: bool) -> None:
             raise FeatureError(
                 f"{known[run].stale} rows of {view}@{run} were computed on data version {known[run].stale_version} and not brought up "
                 f"to the one this store shows; run `eccl materialize {run}` and `eccl publish`, open a version in which they are current "
-                "(`eccl versions`), or ask for stale rows to get them marked (stale='include', --include-stale)"
+                "(`eccl versions`), or include stale rows, which are then marked (stale='include', --include-stale)"
             )
 
 
@@ -217,5 +217,5 @@ def _refuse_doubles(names: Iterable[str]) -> None:
     doubles = sorted({name for name in names if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
     if doubles:
         raise FeatureError(
-            f"{', '.join(doubles)} would be in the answer twice; ask for each once, or rename the entities' columns"
+            f"{', '.join(doubles)} would be in the answer twice; name each once, or rename the entities' columns"
         )

@@ -1,4 +1,4 @@
-"""The joins behind point-in-time features: one per view asked for, as SQL."""
+"""The joins behind point-in-time features: one per requested view, as SQL."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def group_columns(
     at_visit
         Join rows of the entity's own visit only; otherwise the latest one known.
     include_stale
-        Take rows of runs that were not brought up to the store's data version, too.
+        Include rows of runs that do not cover the data version of the store.
     """
 
     def place(column: FeatureColumn) -> tuple[Any, ...]:

@@ -1,8 +1,8 @@
-"""Data versions a finished run was brought up to without training: one folder each, written whole or not at all.
+"""Data versions for which the features of a finished run were backfilled: one folder each, written atomically.
 
 ::
 
-    features/materialized/<run>/<data_version>/record.json        what was added, behind which gate, for which run id
+    features/materialized/<run>/<data_version>/record.json        rows added, gate result, run id
     features/materialized/<run>/<data_version>/<view>.parquet     the added rows, as in features/<view>/<run>.parquet
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from eccl.data.files import TEMPORARY_PREFIX, aside
+from eccl.data.files import TEMPORARY_PREFIX, atomic_path
 from eccl.data.gate_result import gate_status
 from eccl.data.parts import write_parquet
 from eccl.errors import SchemaError
@@ -32,12 +32,12 @@ WITHDRAWAL = "withdrawal"
 
 @dataclass(frozen=True, slots=True)
 class Materialization:
-    """One data version that a run covers beside the one it was trained on.
+    """One data version that a run covers in addition to the one it was trained on.
 
     Parameters
     ----------
     reason
-        ``materialized``, or ``withdrawal``: rows were taken away and the others stay valid.
+        ``materialized``, or ``withdrawal``: rows were removed and the others stay valid.
     added
         Rows by view.
     weights_sha256
@@ -57,14 +57,14 @@ class Materialization:
 
 
 def list_materializations(features: Path, run: str, run_id: str) -> list[Materialization]:
-    """Data versions that this very run was brought up to; those of an earlier training under its name are left out."""
+    """List the backfilled data versions of a run id; those of an earlier training under the same name are excluded."""
     records = sorted((features / FOLDER / run).glob(f"*/{RECORD}"))
     found = [_read(file) for file in records if not file.parent.name.startswith(TEMPORARY_PREFIX)]
     return [one for one in found if one.run_id == run_id]
 
 
 def write_materialization(features: Path, record: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Materialization:
-    """Write one folder of rows, aside and renamed; rows get the columns, types and order of the stage's own.
+    """Write one folder of rows atomically, with the columns, types and order of the file that the stage wrote.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def write_materialization(features: Path, record: Mapping[str, Any], tables: Map
         The columns are not those of the view.
     """
     folder = features / FOLDER / record["run"] / record["data_version"]
-    with aside(folder) as temporary:
+    with atomic_path(folder) as temporary:
         temporary.mkdir()
         for view, table in tables.items():
             write_parquet(_fit(features, view, record["run"], table), temporary / f"{view}.parquet")
@@ -90,7 +90,7 @@ def remove_leftovers(features: Path, run: str, run_id: str) -> int:
 def remove_other_weights(features: Path, run: str, run_id: str, weights_sha256: str) -> int:
     """Remove rows that other weights computed under the same run id; return how many folders that were.
 
-    A run id does not know the device: trained once more on another one, a run has the same id and other weights.
+    A run id does not depend on the device: trained again on another device, a run has the same id and other weights.
     """
     known = list_materializations(features, run, run_id)
     return _remove([one.folder for one in known if one.weights_sha256 not in {None, weights_sha256}])
@@ -117,7 +117,7 @@ def read_all_features(features: Path, view: str, run: str, columns: list[str] | 
 
 
 def is_covered(features: Path, run: str, run_id: str, trained_on: str, data_version: str) -> bool:
-    """Whether a run's rows hold for a data version: it was trained on it, or brought up to it later."""
+    """Return whether a run covers a data version: it was trained on it, or backfilled for it later."""
     later = {one.data_version for one in list_materializations(features, run, run_id)}
     return data_version in {trained_on, *later}
 

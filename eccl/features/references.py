@@ -35,7 +35,7 @@ class FeatureColumn:
 
 @dataclass(frozen=True, slots=True)
 class LabelColumn:
-    """A label asked for: ``I50:prevalent``."""
+    """A label reference: ``I50:prevalent``."""
 
     name: str
     code: str
@@ -48,7 +48,7 @@ def parse_feature(reference: str, keys_of: KeysOf) -> list[FeatureColumn]:
     Parameters
     ----------
     keys_of
-        Looks up the keys that a view has in the store at hand.
+        Returns the keys of a view in the store.
 
     Raises
     ------

@@ -79,7 +79,7 @@ class FeatureStore:
         return str(self._connection.execute("SELECT data_version FROM release").fetchall()[0][0])
 
     def sql(self, query: str, parameters: Any = None) -> duckdb.DuckDBPyRelation:
-        """Ask the store; the relation has ``.pl()``, ``.df()``, ``.to_arrow_table()`` and ``.fetchall()``."""
+        """Run a query; the relation has ``.pl()``, ``.df()``, ``.to_arrow_table()`` and ``.fetchall()``."""
         return self._connection.sql(query, params=parameters)
 
     def get_historical_features(
@@ -110,7 +110,7 @@ class FeatureStore:
         max_age_days
             Oldest that may be returned. With ``as_of="visit"`` it allows an earlier visit's row where the visit has none.
         stale
-            ``refuse`` features of runs that were not brought up to the store's data version, or ``include`` them with a column
+            ``refuse`` features of runs that do not cover the data version of the store, or ``include`` them with a column
             ``<view>_state``.
 
         Returns
@@ -155,8 +155,8 @@ class FeatureStore:
         eid, instance
             Visit to start from; it is left out of the answer where both sides are one view.
         view, among
-            View of the visit's vector, and view to search (default: the same). ``ecg_projection`` among ``cmr_projection`` looks for
-            the cine that an ECG points at.
+            View of the visit's vector, and view to search (default: the same). ``ecg_projection`` among ``cmr_projection``
+            finds the cines nearest to an ECG.
         vector
             (d,) instead of a visit.
         run
@@ -184,8 +184,8 @@ class FeatureStore:
         if vector is None:
             if eid is None or instance is None:
                 raise FeatureError("give a visit (eid and instance) or a vector to search from")
-            asked, own = self._position(eid, instance, view, run or chosen)
-            vector = asked.vectors[own]
+            matrix, own = self._position(eid, instance, view, run or chosen)
+            vector = matrix.vectors[own]
         allowed = nearest.allowed_rows(self._connection, searched, where)
         if own is not None and among in {None, view}:
             allowed = np.ones(len(searched.eid), dtype=bool) if allowed is None else allowed
@@ -216,15 +216,15 @@ class FeatureStore:
         self.close()
 
     def _position(self, eid: int, instance: int, view: str, run: str) -> tuple[Matrix, int]:
-        asked, _ = self._matrix(view, run)
-        position = asked.position(eid, instance)
+        matrix, _ = self._matrix(view, run)
+        position = matrix.position(eid, instance)
         if position is None and not self.has_participant(eid):
-            raise FeatureError('no such participant in this release; look the id up with `eccl sql "FROM pairs"`')
+            raise FeatureError('no such participant in this release; list the ids with `eccl sql "FROM pairs"`')
         if position is None:
             raise FeatureError(
-                f"the visit has no current vector in {view}@{run}; `eccl features show {view}` tells its coverage"
+                f"the visit has no current vector in {view}@{run}; `eccl features show {view}` prints its coverage"
             )
-        return asked, position
+        return matrix, position
 
     def _matrix(self, view: str, run: str | None) -> tuple[Matrix, str]:
         if (view, run) not in self._matrices:

@@ -1,7 +1,7 @@
 """Feature views as declared in schemas/features/<view>.yaml: what a view holds, who makes it, and its table in the store.
 
 A *computed* view is written by a training stage, one Parquet file per run. A *source* view shows columns of the cohort's
-own tables, so that measurements and predictions are asked for in the same way.
+own tables, so that measurements and predictions are queried in the same way.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _KEY_COLUMNS = {
     "array_row": ("BIGINT NOT NULL", "Slot of the array the row was computed from"),
     "state": (
         "VARCHAR NOT NULL",
-        "current; superseded: a later file of the visit got another slot; stale: the run was not brought up to this "
-        "store's data version (eccl materialize RUN)",
+        "current; superseded: a later file of the visit got another slot; stale: the run does not cover the data "
+        "version of this store (eccl materialize RUN)",
     ),
 }
 
@@ -72,7 +72,7 @@ class FeatureView:
     stage
         Stage of dvc.yaml that writes the view; ``ingest`` for source views.
     key, value
-        Of a view with several rows per visit: the column that tells them apart and the one a bare reference means.
+        Of a view with several rows per visit: the column that distinguishes them, and the one that a reference without a field means.
     default_run
         Run that ``view`` without ``@run`` means; ``{key}`` stands for the key's value.
     source, time
@@ -102,7 +102,7 @@ class FeatureView:
 
     @property
     def fields(self) -> tuple[Column, ...]:
-        """Columns that can be asked for: all but the key."""
+        """Columns that a reference can name: all except the key."""
         return tuple(column for column in self.columns if column.name != self.key)
 
     @property

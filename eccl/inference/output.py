@@ -24,7 +24,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from eccl.data.files import aside, told_when_full
+from eccl.data.files import atomic_path, disk_full_error
 from eccl.errors import ReconcileError, WorkspaceError
 from eccl.inference.notes import note_on_power, shown_count
 from eccl.inference.predict import DISEASE, EMBEDDING, RECORDING, TRAIT, Predictions, Predictor
@@ -110,7 +110,7 @@ def predict_folder(
     entries, ignored = reader.entries()
     predicted, quarantined = 0, list[Quarantined]()
     verdicts, rows = Counter[str](), Counter[str]()
-    with told_when_full(out.parent), aside(out) as temporary, ExitStack() as open_files:
+    with disk_full_error(out.parent), atomic_path(out) as temporary, ExitStack() as open_files:
         temporary.mkdir()
         files = _Files(temporary, open_files)
         for recordings, rejected in reader.read_all(entries, workers, block):

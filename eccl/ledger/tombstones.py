@@ -1,4 +1,4 @@
-"""Tombstones: who must never come back, told by a keyed hash, so that the ledger names nobody.
+"""Tombstones: permanent markers of withdrawn participants, stored as keyed hashes so that no id is recorded.
 
 ::
 
@@ -6,7 +6,7 @@
     .tombstone-key             32 random bytes, hexadecimal; never in git. $ECCL_TOMBSTONE_KEY goes before it
 
 Ids have few digits: without a key, hashing all of them would take a second and undo the hash. Needs the standard library
-only, because a training node asks whether a withdrawal was interrupted.
+only, because training nodes check for an interrupted withdrawal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from eccl.data.files import aside, replace_file
+from eccl.data.files import atomic_path, replace_file
 from eccl.errors import WithdrawalError
 from eccl.workspace import Workspace
 
@@ -61,7 +61,7 @@ class Tombstones:
             raise WithdrawalError(
                 f"{path.relative_to(workspace.root)} lists {len(content['withdrawn'])} withdrawn participants and was made with key "
                 f"{content['key_id']}; found {found}. Put that key into {KEY_NAME} beside params.yaml or into ${KEY_VARIABLE}: "
-                "without it, participants who left could come back"
+                "without it, withdrawn participants could be ingested again"
             )
         entries = {
             entry["digest"]: (date.fromisoformat(entry["since"]), entry["certificate"])
@@ -70,7 +70,7 @@ class Tombstones:
         return cls(entries, key)
 
     def since(self, eid: int) -> date | None:
-        """Date on which a participant withdrew; None for everybody else."""
+        """Date on which a participant withdrew; None for all others."""
         found = self.entries.get(_digest(self._key, eid)) if self.entries else None
         return found[0] if found else None
 
@@ -149,7 +149,7 @@ def _make_key(workspace: Workspace) -> bytes:
     if ignored.is_file() and f"/{KEY_NAME}" not in (lines := ignored.read_text().splitlines()):
         replace_file(ignored, ("\n".join([*lines, f"/{KEY_NAME}"]) + "\n").encode())
     key = secrets.token_bytes(_KEY_BYTES)
-    with aside(workspace.root / KEY_NAME) as temporary:
+    with atomic_path(workspace.root / KEY_NAME) as temporary:
         temporary.touch(mode=0o600)
         temporary.write_text(key.hex() + "\n")
     return key

@@ -1,4 +1,4 @@
-"""Nobody who withdrew may come back with an older version of data/: ``git checkout`` and ``dvc pull`` know no tombstones."""
+"""Check that data/ holds no withdrawn participant, because ``git checkout`` and ``dvc pull`` do not check tombstones."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from eccl.modalities import SLOT_TABLES
 from eccl.workspace import Workspace
 
 
-def require_nobody_returned(workspace: Workspace) -> None:
-    """Refuse to validate, train on or publish data that hold somebody with a tombstone.
+def require_none_withdrawn(workspace: Workspace) -> None:
+    """Check that data/ holds no withdrawn participant, before it is validated, trained on or published.
 
     Raises
     ------
     WithdrawalError
-        They do, or the tombstones' key is missing.
+        It holds one, or the key of the tombstones is missing.
     """
     if not tombstones_path(workspace).is_file():
         return
@@ -24,6 +24,6 @@ def require_nobody_returned(workspace: Workspace) -> None:
     back = len(Tombstones.load(workspace).select(eids))
     if back:
         raise WithdrawalError(
-            f"data/ holds {back} participants who withdrew: an older version of it was brought back. Run `eccl withdraw LIST` with their "
-            "list again; it takes out what came back"
+            f"data/ holds {back} withdrawn participants: an older version of it was restored. Run `eccl withdraw LIST` with their "
+            "list again, which removes them"
         )

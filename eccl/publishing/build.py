@@ -1,4 +1,4 @@
-"""Fill an empty DuckDB file with everything a workspace holds: tables, features, registry, views."""
+"""Fill an empty DuckDB file with the contents of a workspace: tables, features, registry, views."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _report_tables(workspace: Workspace) -> Iterable[tuple[str, pa.Table | None]
 
 
 def _participants(workspace: Workspace) -> pa.Array:
-    # Whoever withdrew since is in no table but the parts of the arrays, and must not come back through those.
+    # Participants who withdrew since are only in the parts of the arrays, and must not be published from those.
     if not table_files(workspace.data, "participants"):
         return pa.array([], pa.int64())
     return read_table(workspace.data, "participants", ["eid"]).column(0).combine_chunks()

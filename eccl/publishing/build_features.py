@@ -69,7 +69,7 @@ def _fill_view(connection: duckdb.DuckDBPyConnection, workspace: Workspace, view
         ).fetchall()
 
 
-# A row is current if its run was brought up to the data and its slot is its visit's current one.
+# A row is current if its run covers the data version and its slot is the current one of its visit.
 _SELECT = """
     SELECT f.* EXCLUDE (filename), o.run, CASE
         WHEN o.covered IS NULL OR f.run_id <> o.covered THEN 'stale' WHEN s.is_current THEN 'current' ELSE 'superseded'

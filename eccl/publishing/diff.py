@@ -23,7 +23,7 @@ _KEYS = {
     "quarantine": ("kind", "path", "reason"),
 }
 _IGNORED = {"state", "data_version", "run_id"}
-"""Columns of feature rows that say when a value was computed, not what it is."""
+"""Columns of feature rows that describe the computation, not the value."""
 
 
 @dataclass(frozen=True, slots=True)

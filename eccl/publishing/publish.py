@@ -17,7 +17,7 @@ import pyarrow as pa
 from eccl import __version__
 from eccl.config import load_params
 from eccl.data import database
-from eccl.data.files import TEMPORARY_PREFIX, aside, sweep
+from eccl.data.files import TEMPORARY_PREFIX, atomic_path, sweep
 from eccl.data.lock import writing
 from eccl.data.parts import data_version
 from eccl.errors import VersionError
@@ -25,7 +25,7 @@ from eccl.features.store import FeatureStore
 from eccl.features.views import quote
 from eccl.ledger.releases import LATEST, Ledger, Release, next_name, read_ledger, to_stamp, write_ledger
 from eccl.ledger.tombstones import require_no_pending_withdrawal
-from eccl.ledger.withdrawn_check import require_nobody_returned
+from eccl.ledger.withdrawn_check import require_none_withdrawn
 from eccl.publishing.build import fill_store
 from eccl.publishing.fingerprint import fingerprint
 from eccl.versioning.versions import DataVersion, list_versions
@@ -70,7 +70,7 @@ def publish(workspace: Workspace, *, force: bool = False) -> Published:
     """
     with writing(workspace.state, "publish"):
         require_no_pending_withdrawal(workspace)
-        require_nobody_returned(workspace)
+        require_none_withdrawn(workspace)
         ledger = read_ledger(workspace)
         known = list_versions(workspace)
         current = fingerprint(workspace, known)
@@ -163,7 +163,7 @@ def _latest(workspace: Workspace, ledger: Ledger) -> Release | None:
 
 
 def _build(workspace: Workspace, release: Release, now: datetime, known: Sequence[DataVersion]) -> None:
-    with aside(release.path(workspace)) as temporary:
+    with atomic_path(release.path(workspace)) as temporary:
         connection = duckdb.connect()
         try:
             # Small row groups: a query for one visit or one run reads little, and long columns are read by all cores.
@@ -195,7 +195,7 @@ def _expose(workspace: Workspace, release: Release) -> None:
                     return
         except duckdb.Error:  # damaged, or made by another version of this package
             pass
-    with aside(workspace.database) as temporary:
+    with atomic_path(workspace.database) as temporary:
         shutil.copyfile(source, temporary)
 
 

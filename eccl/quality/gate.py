@@ -15,11 +15,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from eccl.data.files import aside, sha256_file
+from eccl.data.files import atomic_path, sha256_file
 from eccl.data.gate_result import FAILED, PASSED
 from eccl.data.parts import data_version, write_parquet
 from eccl.errors import ConfigError, GateError, WorkspaceError
-from eccl.ledger.withdrawn_check import require_nobody_returned
+from eccl.ledger.withdrawn_check import require_none_withdrawn
 from eccl.quality.checks import check_schemas
 from eccl.quality.engine import Engine
 from eccl.quality.frames import load_frame, open_tables, read_limits, set_variables
@@ -60,7 +60,7 @@ def run_gate(
     """
     if override is not None and not override.strip():
         raise ConfigError("the override is blank; give a reason in words, or null for none")
-    require_nobody_returned(workspace)
+    require_none_withdrawn(workspace)
     try:
         version = data_version(workspace.data)
     except WorkspaceError as error:
@@ -101,13 +101,13 @@ def run_suites(workspace: Workspace, engine: Engine, suites: Sequence[Suite]) ->
 
 def _write_data_docs(folder: Path, engine: Engine) -> None:
     # Beside the gate's folder, not in it: the pages contain the time of the run, and the gate's output is versioned.
-    with aside(folder) as temporary:
+    with atomic_path(folder) as temporary:
         engine.write_data_docs(temporary)
 
 
 def _write(folder: Path, engine: Engine, rows: list[ValidationRow], version: str, override: str | None) -> GateReport:
     critical = count_failures(rows, CRITICAL)
-    with aside(folder) as temporary:
+    with atomic_path(folder) as temporary:
         temporary.mkdir()
         write_parquet(to_table(rows, version), temporary / "results.parquet")
         report = GateReport(

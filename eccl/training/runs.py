@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
 
-from eccl.data.files import aside, sha256_file
+from eccl.data.files import atomic_path, sha256_file
 from eccl.data.run_names import run_name as run_name
 from eccl.data.run_names import training_command
 from eccl.errors import ConfigError, VersionError, WorkspaceError
@@ -270,7 +270,7 @@ def save_run(
     from eccl import __version__
 
     folder = workspace.run_folder(identity.run)
-    with aside(folder) as temporary:
+    with atomic_path(folder) as temporary:
         temporary.mkdir()
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
         # save_file would make the file readable by its owner only; a plain write leaves permissions to the umask.

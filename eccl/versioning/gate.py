@@ -8,7 +8,7 @@ from eccl.data.gate_result import OVERRIDDEN, PASSED, read_gate_result
 from eccl.data.parts import data_version
 from eccl.errors import GateError
 from eccl.ledger.tombstones import require_no_pending_withdrawal
-from eccl.ledger.withdrawn_check import require_nobody_returned
+from eccl.ledger.withdrawn_check import require_none_withdrawn
 from eccl.workspace import Workspace
 
 
@@ -30,10 +30,10 @@ def require_passed_gate(workspace: Workspace) -> GateStatus:
     GateError
         The gate was never run, belongs to other data, or is failed without an override.
     WithdrawalError
-        A withdrawal was interrupted, or somebody who withdrew is in the data again.
+        A withdrawal was interrupted, or data/ holds withdrawn participants.
     """
     require_no_pending_withdrawal(workspace)
-    require_nobody_returned(workspace)
+    require_none_withdrawn(workspace)
     if not (workspace.gate / "gate.json").is_file():
         raise GateError("the gate has not been run on this data; run `eccl validate` first")
     found = read_gate_result(workspace.gate)

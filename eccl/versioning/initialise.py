@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from eccl.data.files import aside
+from eccl.data.files import atomic_path
 from eccl.errors import WorkspaceError
 from eccl.versioning.repository import run_dvc, run_git
 from eccl.versioning.sample import without_sample
@@ -44,8 +44,8 @@ def init_workspace(folder: Path, settings: Mapping[str, str | int] | None = None
         The folder holds something already.
     """
     check_new_folder(folder)
-    # Made aside and renamed: an interrupted start leaves no half workspace behind.
-    with aside(folder.resolve()) as temporary:
+    # Created under a temporary name: an interrupted start leaves no incomplete workspace.
+    with atomic_path(folder.resolve()) as temporary:
         temporary.mkdir()
         _fill(temporary, settings or {})
     return Workspace(folder.resolve())

@@ -1,6 +1,6 @@
 """The sample version that ships with the project, and how it is kept read-only.
 
-It lies in ``sample/remote``. That remote is never a default, and whatever refers to it says ``remote: sample`` and
+It is in ``sample/remote``. That remote is never a default, and every reference to it has ``remote: sample`` and
 ``push: false``: DVC pulls from it and has no way to push there. A user's own version drops both lines, so it can only go
 to a remote the user configured.
 """

@@ -22,7 +22,7 @@ from eccl.yaml_text import parse_yaml
 DVC_FILE = "data.dvc"
 PIPELINE = "dvc.yaml"
 WITHDRAWN = ("ledger/tombstones.json", "ledger/withdrawals")
-"""Goes with every version: a clone without tombstones would bring back who left."""
+"""Committed with every version: a clone without tombstones would ingest withdrawn participants again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def record_version(workspace: Workspace, *, message: str | None = None) -> DataV
         _annotate(workspace, gate, counts)
     body = ", ".join(f"{count} {name}" for name, count in counts.items())
     subject = message or f"Data version {gate.data_version}"
-    # The parameters go with the data: they say how it was made.
+    # The parameters are committed with the data that was made with them.
     _commit(root, (DVC_FILE, PIPELINE, "params.yaml", ".gitignore", *WITHDRAWN), subject, f"{body}; gate {gate.status}")
     return next(version for version in list_versions(workspace) if version.is_current)
 

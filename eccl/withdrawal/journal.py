@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from eccl.data.files import aside
+from eccl.data.files import atomic_path
 from eccl.errors import WithdrawalError
 from eccl.ledger.tombstones import journal_path
 from eccl.withdrawal.rows import Select
@@ -88,7 +88,7 @@ class Plan:
 
 def write_journal(workspace: Workspace, plan: Plan) -> None:
     """Write the plan to disk, readable by its owner only."""
-    with aside(journal_path(workspace)) as temporary:
+    with atomic_path(journal_path(workspace)) as temporary:
         temporary.touch(mode=0o600)
         temporary.write_text(json.dumps(asdict(plan)))
 

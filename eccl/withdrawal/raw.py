@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eccl.data.files import aside
+from eccl.data.files import atomic_path
 from eccl.errors import Rejected, WorkspaceError
 from eccl.readers.names import is_withdrawal_list, parse_bulk_name
 from eccl.readers.tables.headers import find_id_column, split_header
@@ -55,7 +55,7 @@ def empty_raw(raw: Path, select: Select) -> None:
         # Follow links: the export itself must change.
         target = path.resolve()
         mode = target.stat().st_mode & 0o777
-        with aside(target) as temporary:
+        with atomic_path(target) as temporary:
             with temporary.open("wb") as out:
                 out.writelines(record for record, is_withdrawn in _records(path, select) if not is_withdrawn)
             temporary.chmod(mode)

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from eccl.data.database import memory
-from eccl.data.files import TEMPORARY_PREFIX, aside
+from eccl.data.files import TEMPORARY_PREFIX, atomic_path
 from eccl.errors import WithdrawalError
 from eccl.features.views import quote
 from eccl.ledger.releases import note_redaction
@@ -91,7 +91,7 @@ def withdrawn_sql(connection: duckdb.DuckDBPyConnection, table: str, columns: di
 
 def _redact(file: Path, plan: Plan) -> None:
     permissions = file.stat().st_mode
-    with aside(file) as temporary, opened(file) as connection:
+    with atomic_path(file) as temporary, opened(file) as connection:
         connection.execute(f"ATTACH {quote(str(temporary))} AS new (ROW_GROUP_SIZE {ROW_GROUP})").fetchall()
         connection.execute("COPY FROM DATABASE old TO new (SCHEMA)").fetchall()
         tables = _tables(connection)

@@ -1,4 +1,4 @@
--- Which recordings would a reader look at twice?
+-- Which recordings need a second reading?
 SELECT eid, instance, flags, flat_leads, round(noise_rms_uv, 1) AS noise_uv, round(baseline_rms_uv) AS baseline_uv,
     round(lead_identity_error_uv) AS identity_error_uv
 FROM recordings

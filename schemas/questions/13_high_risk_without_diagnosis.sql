@@ -1,4 +1,4 @@
--- Who looks like heart failure to the model and has no record of it?
+-- Which participants have a high predicted risk of heart failure and no record of it?
 SELECT eid, instance, "split", round(probability, 3) AS probability, round(LVEF, 1) AS measured_lvef
 FROM features.disease_prediction_latest
 JOIN labels USING (eid, instance, code)

@@ -3,7 +3,7 @@ CREATE TABLE materializations (
     gate_status VARCHAR, gate_sha256 VARCHAR, gate_override VARCHAR, rows_added BIGINT NOT NULL,
     PRIMARY KEY (run_id, data_version)
 );
-COMMENT ON TABLE materializations IS 'Data versions a finished run was brought up to without training.';
+COMMENT ON TABLE materializations IS 'Data versions for which the features of a finished run were backfilled without training.';
 COMMENT ON COLUMN materializations.run IS 'Run';
 COMMENT ON COLUMN materializations.run_id IS 'Content id of that run';
 COMMENT ON COLUMN materializations.data_version IS 'Data version its features now cover';

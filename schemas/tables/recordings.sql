@@ -25,7 +25,7 @@ COMMENT ON COLUMN recordings.raw_sha256 IS 'SHA-256 of the slot''s samples in ec
 COMMENT ON COLUMN recordings.clean_sha256 IS 'SHA-256 of the slot''s samples in ecg.zarr/clean (int16, little-endian, C order)';
 COMMENT ON COLUMN recordings.observed_at IS 'ObservationDateTime of the XML, as written by the device';
 COMMENT ON COLUMN recordings.software IS 'Device software version';
-COMMENT ON COLUMN recordings.analysis IS 'Interpretation program version';
+COMMENT ON COLUMN recordings.analysis IS 'Version of the interpretation software';
 COMMENT ON COLUMN recordings.sample_rate_hz IS 'Sample rate of the strip in Hz';
 COMMENT ON COLUMN recordings.resolution_uv IS 'Microvolts per count in the XML; the arrays are already in microvolts';
 COMMENT ON COLUMN recordings.low_pass_hz IS 'Device low-pass filter in Hz';

@@ -17,7 +17,7 @@ COMMENT ON COLUMN table1_rows.n IS 'Visits with a known target';
 COMMENT ON COLUMN table1_rows.cases IS 'Visits with the disease; null for traits';
 COMMENT ON COLUMN table1_rows.participants IS 'Participants behind these visits';
 COMMENT ON COLUMN table1_rows.seeds IS 'Seeds that were trained and scored';
-COMMENT ON COLUMN table1_rows.seeds_expected IS 'Seeds that were asked for; 0 where the arm has no such task';
+COMMENT ON COLUMN table1_rows.seeds_expected IS 'Requested seeds; 0 where the arm has no such task';
 COMMENT ON COLUMN table1_rows.mean IS 'Mean over seeds; null unless every scored seed has a value';
 COMMENT ON COLUMN table1_rows.sd IS 'Standard deviation between seeds; null with one seed';
 COMMENT ON COLUMN table1_rows.lower IS 'Lower 95 % bound of the mean, by resampling participants';

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from eccl.data.files import aside, replace_file, sweep
+from eccl.data.files import atomic_path, replace_file, sweep
 
 
 def test_a_failed_write_leaves_the_previous_file_and_no_leftover(tmp_path: Path) -> None:
     target = tmp_path / "table.parquet"
     target.write_text("before")
-    with pytest.raises(RuntimeError), aside(target) as temporary:
+    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert target.read_text() == "before"
@@ -21,7 +21,7 @@ def test_a_folder_is_swapped_whole(tmp_path: Path) -> None:
     target = tmp_path / "run"
     target.mkdir()
     (target / "old.txt").write_text("old")
-    with aside(target) as temporary:
+    with atomic_path(target) as temporary:
         temporary.mkdir()
         (temporary / "new.txt").write_text("new")
     assert [path.name for path in target.iterdir()] == ["new.txt"]

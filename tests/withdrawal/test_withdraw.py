@@ -322,7 +322,7 @@ def test_restored_data_is_removed_again(complete: Study, cleaned: Study, tmp_pat
     shutil.copytree(complete.place.data, study.place.data)
     # As `git checkout` and `dvc pull` of an older version leave it: nobody validates, trains or publishes that.
     for refusing in (publish, require_passed_gate, run_gate):
-        with pytest.raises(WithdrawalError, match=f"data/ holds {len(study.gone)} participants who withdrew"):
+        with pytest.raises(WithdrawalError, match=f"data/ holds {len(study.gone)} withdrawn participants"):
             refusing(study.place)
     outcome = withdraw(study.place, study.listed, study.raw)
     assert outcome.certificate

@@ -36,7 +36,7 @@ def lineage(
         links = [link for link in store.lineage(eid, instance) if view in {None, link["feature_view"]}]
         is_known = store.has_participant(eid)
     if not is_known:
-        _tell_absent(place, eid, as_json)
+        _report_absent(place, eid, as_json)
     elif as_json:
         typer.echo(json.dumps(links, default=str, indent=1))
     elif links:
@@ -45,15 +45,18 @@ def lineage(
         typer.echo("No features of this visit in this release.")
 
 
-def _tell_absent(place: Workspace, eid: int, as_json: bool) -> None:
-    """Somebody who withdrew is told from a typing error by the tombstones, where their key is at hand."""
+def _report_absent(place: Workspace, eid: int, as_json: bool) -> None:
+    """Report an id that the release does not hold: withdrawn according to the tombstones, or unknown."""
     from eccl.errors import WithdrawalError
     from eccl.ledger.tombstones import Tombstones
 
     try:
         since = Tombstones.load(place).since(eid)
     except WithdrawalError:
-        typer.echo("Not in this release; whether by withdrawal cannot be told without the tombstones' key.", err=True)
+        typer.echo(
+            "Not in this release; without the key of the tombstones it is unknown whether the participant withdrew.",
+            err=True,
+        )
         raise typer.Exit(1) from None
     if since is None:
         typer.echo("No such participant in this release.", err=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eccl.config import load_params
-from eccl.data.files import aside
+from eccl.data.files import atomic_path
 from eccl.data.parts import data_version
 from eccl.errors import WorkspaceError
 from eccl.quality.product.arrays import check_arrays
@@ -121,7 +121,7 @@ def check_product(workspace: Workspace, *, all_slots: bool = False) -> ProductRe
 
 
 def _write(workspace: Workspace, report: ProductReport) -> None:
-    with aside(workspace.reports / "product") as temporary:
+    with atomic_path(workspace.reports / "product") as temporary:
         temporary.mkdir()
         (temporary / "product.json").write_text(json.dumps(report.to_dict(), indent=1) + "\n")
         (temporary / "tree.txt").write_text(draw(report.tree))

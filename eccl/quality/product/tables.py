@@ -17,7 +17,7 @@ from eccl.data.gate_result import PASSED, read_gate_result
 from eccl.data.parts import PARTED, read_table, table_files
 from eccl.errors import ChecksumError, EcclError
 from eccl.ledger.tombstones import journal_path
-from eccl.ledger.withdrawn_check import require_nobody_returned
+from eccl.ledger.withdrawn_check import require_none_withdrawn
 from eccl.modalities import MODALITY_OF_KIND, SLOT_TABLES
 from eccl.quality.checks import CHECKED, check_schemas
 from eccl.quality.frames import read_statements, set_variables
@@ -82,7 +82,7 @@ def check_withdrawals(workspace: Workspace) -> list[Finding]:
     if journal_path(workspace).is_file():
         found.append(critical("a withdrawal was interrupted", "run `eccl withdraw --resume`"))
     try:
-        require_nobody_returned(workspace)
+        require_none_withdrawn(workspace)
     except EcclError as error:
         found.append(critical(str(error), "run `eccl withdraw LIST` with their list again"))
     except (OSError, ChecksumError, pa.ArrowInvalid):

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from eccl.data.files import aside
+from eccl.data.files import atomic_path
 
 
 class Checkpoint:
@@ -64,7 +64,7 @@ class Checkpoint:
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the state of a finished epoch."""
-        with aside(self.path) as temporary:
+        with atomic_path(self.path) as temporary:
             torch.save({"arithmetic": self._arithmetic, "state": state}, temporary)
         self._last = time.monotonic()
 
