@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eccl.errors import FeatureError, WorkspaceError
-from eccl.features import historical, lineage, nearest
+from eccl.features import historical, nearest
 from eccl.features.catalog import Catalog
 from eccl.features.historical import HistoricalFeatures, Stale
 from eccl.features.nearest import Matrix, Metric
@@ -197,7 +197,8 @@ class FeatureStore:
 
     def lineage(self, eid: int, instance: int | None = None) -> list[dict[str, Any]]:
         """Every link of a visit's features, one dictionary per view and run; of all visits without `instance`."""
-        return lineage.trace(self._connection, eid, instance)
+        query = 'SELECT * FROM lineage WHERE eid = ? AND (instance = ? OR ? IS NULL) ORDER BY instance, "array", feature_view, run'
+        return list(self.sql(query, [eid, instance, instance]).to_arrow_table().to_pylist())
 
     def has_participant(self, eid: int) -> bool:
         """Whether the store holds a participant."""
