@@ -13,7 +13,7 @@ from eccl.cards.evidence import Evidence
 from eccl.cards.performance import Estimate, Scores
 from eccl.data.gate_result import gate_status
 from eccl.evaluation.conventions import LONG_NAMES, SPLITS
-from eccl.evaluation.suppression import SMALLEST_GROUP, count_text, hide_small, is_score_told
+from eccl.evaluation.suppression import SMALLEST_GROUP, count_text, hide_small, is_score_shown
 from eccl.inference.calibration import CONFIDENCE_Z
 from eccl.study.arms import format_value
 from eccl.templates import render
@@ -172,7 +172,7 @@ def _scores(evidence: Evidence | None) -> dict[str, Any]:
 
 
 def _is_small(one: Scores) -> bool:
-    return one.cases is not None and one.others is not None and not is_score_told(one.cases, one.others)
+    return one.cases is not None and one.others is not None and not is_score_shown(one.cases, one.others)
 
 
 def _target_tables(scores: Sequence[Scores]) -> Target:
@@ -201,7 +201,7 @@ def _group_cells(scores: Scores, i: int) -> list[str]:
 
 def _calibration(evidence: Evidence) -> Iterator[list[str]]:
     for code, curve in evidence.reference.curves.items():
-        if not is_score_told(curve.cases, curve.others):
+        if not is_score_shown(curve.cases, curve.others):
             yield [code, "too few participants with, or without, the disease", DASH]
         elif curve.platt is None:
             yield [code, "the same output for every visit", DASH]
@@ -228,7 +228,7 @@ def _trait_rows(
 def _margin(evidence: Evidence, field_id: int) -> str:
     """Half-width of a trait's interval; from few people, it would be the error of one of them."""
     found = evidence.reference.margins.get(field_id)
-    return plain(found.margin) if found is not None and is_score_told(found.visits) else DASH
+    return plain(found.margin) if found is not None and is_score_shown(found.visits) else DASH
 
 
 def _name(metric: str) -> str:

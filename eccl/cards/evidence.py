@@ -17,7 +17,7 @@ from eccl.evaluation.predictions import (
     read_predictions,
     read_truth,
 )
-from eccl.evaluation.test_split.access import look_up
+from eccl.evaluation.test_split.access import find_access
 from eccl.evaluation.test_split.selection import Selection, read_selected
 from eccl.features.files import runs_of
 from eccl.inference.reference import RunReference, label_definition, validation_reference
@@ -72,8 +72,8 @@ def gather(workspace: Workspace, run: Run) -> Evidence | None:
     params = load_params(workspace.params_file)
     instances = tuple(params.presets[params.preset]["evaluation"]["instances"])
     definition = label_definition(workspace, run)
-    opening = look_up(workspace, run.record, data_version(workspace.data), definition)
-    selection, note = opening.selection, opening.closed
+    access = find_access(workspace, run.record, data_version(workspace.data), definition)
+    selection, note = access.selection, access.denied
     scores: dict[str, tuple[Scores, ...]] = {}
     fields = pl.DataFrame()
     for split in ("val",) if note else ("val", "test"):

@@ -13,7 +13,7 @@ from eccl.data.parts import read_table, table_files
 from eccl.evaluation.bootstrap import draw_resamples, interval, resampled_auc, resampled_mean_r
 from eccl.evaluation.disease_metrics import score_logits
 from eccl.evaluation.predictions import Truth
-from eccl.evaluation.suppression import hide_small, is_score_told
+from eccl.evaluation.suppression import hide_small, is_score_shown
 from eccl.evaluation.trait_metrics import score_trait
 from eccl.models.scores import mean_defined, pearson_per_trait, roc_auc
 from eccl.workspace import Workspace
@@ -111,7 +111,7 @@ def score_disease(truth: Truth, code: str, logit: Float, probability: Float, gro
     again = _disease_resamples(eid[known], label[known], logit[known], probability[known])
     found = score_logits(label[known], logit[known], probability[known])
     people, cases = _people(eid[known]), _people(eid[known][_is_case(label[known])])
-    is_shown = is_score_told(cases, people - cases)
+    is_shown = is_score_shown(cases, people - cases)
     metrics = {name: _estimate(value if is_shown else float("nan"), again[name]) for name, value in found.items()}
 
     def main(some: Ints) -> Estimate:
@@ -138,7 +138,7 @@ def score_traits(truth: Truth, predicted: Float, groups: pl.DataFrame) -> Scores
         y, x = truth.traits[known, i], predicted[known, i]
         if np.isnan(x).all():
             continue
-        if not is_score_told(_people(eid[known][~np.isnan(y)])):
+        if not is_score_shown(_people(eid[known][~np.isnan(y)])):
             traits[int(field_id)] = (Estimate(float("nan")), float("nan"))
             continue
         found = score_trait(y, x)
@@ -146,7 +146,7 @@ def score_traits(truth: Truth, predicted: Float, groups: pl.DataFrame) -> Scores
         traits[int(field_id)] = (_estimate(found["r"], again), found["mae"])
     by_group = _score_groups(truth, known, None, groups, main)
     people = _people(eid[known])
-    metrics = {"mean_r": main(known) if is_score_told(people) else Estimate(float("nan"))}
+    metrics = {"mean_r": main(known) if is_score_shown(people) else Estimate(float("nan"))}
     return Scores("traits", truth.split, people, len(known), None, metrics, by_group, traits)
 
 
@@ -217,7 +217,7 @@ def _score_partition(
     found = []
     for i, (name, some) in enumerate(members.items()):
         sizes = [people[i]] if cases is None else [cases[i], people[i] - cases[i]]
-        is_shown = not hidden[i] and not cases_hidden[i] and is_score_told(*sizes)
+        is_shown = not hidden[i] and not cases_hidden[i] and is_score_shown(*sizes)
         score = main(some) if is_shown else Estimate(float("nan"))
         count = None if cases is None else cases[i]
         found.append(Group(partition, name, people[i], count, hidden[i], cases_hidden[i], score))

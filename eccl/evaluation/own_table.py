@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from eccl.evaluation.conventions import NAMES
-from eccl.evaluation.suppression import is_score_told
+from eccl.evaluation.suppression import is_score_shown
 
 
 def build_table(diseases: list[dict[str, Any]], mean_rs: list[dict[str, Any]]) -> pl.DataFrame:
@@ -38,12 +38,12 @@ def build_table(diseases: list[dict[str, Any]], mean_rs: list[dict[str, Any]]) -
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def to_markdown(table: pl.DataFrame, definition: str, are_small_told: bool) -> str:
+def to_markdown(table: pl.DataFrame, definition: str, are_small_shown: bool) -> str:
     """Draw the table for a reader: scores with cases and visits in parentheses.
 
     Parameters
     ----------
-    are_small_told
+    are_small_shown
         Whether scores and counts below ten may be printed: nobody but simulated participants is behind them.
     """
     diseases = [name.removesuffix("_auc") for name in table.columns if name.endswith("_auc")]
@@ -52,7 +52,7 @@ def to_markdown(table: pl.DataFrame, definition: str, are_small_told: bool) -> s
     stream.write("| " + " | ".join(header) + " |\n|" + "---|" * len(header) + "\n")
     for row in table.iter_rows(named=True):
         counts = {d: (row[f"{d}_cases"], row[f"{d}_n"]) for d in diseases}
-        is_told = {d: are_small_told or is_score_told(cases, n - cases) for d, (cases, n) in counts.items()}
+        is_told = {d: are_small_shown or is_score_shown(cases, n - cases) for d, (cases, n) in counts.items()}
         cells = [
             f"{_number(row[f'{d}_auc'])} ({cases}/{n})" if is_told[d] else "too few" for d, (cases, n) in counts.items()
         ]

@@ -122,7 +122,7 @@ def letter(axes: Axes, text: str) -> None:
     )
 
 
-def say(axes: Axes, text: str) -> None:
+def write_note(axes: Axes, text: str) -> None:
     """Write into an empty panel why it is empty."""
     import textwrap
 

@@ -39,7 +39,7 @@ def hide_small(counts: Sequence[int]) -> list[bool]:
     return is_hidden
 
 
-def is_score_told(*groups: int) -> bool:
+def is_score_shown(*groups: int) -> bool:
     """Whether a score, an interval or a calibration over groups of participants may be printed: each has at least ten.
 
     The groups of a disease are those with and those without it, the only group of a trait is everybody scored. An empty group

@@ -11,7 +11,7 @@ import polars as pl
 
 from eccl.evaluation.conventions import SPLITS
 from eccl.evaluation.panels import Panel, make_points
-from eccl.evaluation.style import COLOURS, GREY, LIGHT_GREY, SERIES, SMALL, drawing, save, say
+from eccl.evaluation.style import COLOURS, GREY, LIGHT_GREY, SERIES, SMALL, drawing, save, write_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ def draw(panels: list[Panel], path: Path) -> list[Path]:
         # What is missing is one of both arms, and the same in every panel.
         lack = next((panel.missing for panel in panels if panel.missing), "")
         if all(panel.points.is_empty() for panel in panels):
-            say(figure.subplots(), lack)
+            write_note(figure.subplots(), lack)
         else:
             _draw_groups(figure, {panel.name: panel for panel in panels})
             if lack:

@@ -33,6 +33,8 @@ REPORT_TABLES = {
     "associations": "associations/associations.parquet",
 }
 """Tables that an evaluation wrote, with their file under reports/; each is empty until there is one."""
+_RENAMED = {"low": "ci_lower", "high": "ci_upper"}
+"""Columns of associations that an earlier version wrote, with their present names."""
 
 
 def fill_store(
@@ -93,6 +95,8 @@ def _report_tables(workspace: Workspace) -> Iterable[tuple[str, pa.Table | None]
     for table, name in REPORT_TABLES.items():
         path = workspace.reports / name
         rows = pq.read_table(path) if path.is_file() else None
+        if rows is not None:
+            rows = rows.rename_columns([_RENAMED.get(column, column) for column in rows.column_names])
         if rows is not None and "eid" in rows.column_names:
             eids = rows.column("eid")
             rows = rows.filter(pc.or_(pc.is_null(eids), pc.is_in(eids, value_set=known)))

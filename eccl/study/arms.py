@@ -12,7 +12,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from eccl.errors import ConfigError
-from eccl.sections import Integers, Section, check_section
+from eccl.sections import RENAMED, Integers, Section, check_section
 from eccl.training.settings.config import TASKS
 from eccl.workspace import Workspace, shipped
 from eccl.yaml_text import parse_yaml
@@ -243,6 +243,9 @@ def _variant_problems(place: str, variants: Mapping[str, Mapping[str, Any]]) -> 
             yield f"{place}.{key}: expected a key of a-z, 0-9 and _, beginning with a letter"
         if "seed" in changes:
             yield f"{place}.{key}: a change of seed is not possible, the table's seeds are every run's"
+        for name in changes:
+            if new := RENAMED.get(name):
+                yield f"{place}.{key}: {name} is now {new}; rename it"
 
 
 def _value_problems(arm: Arm) -> Iterator[str]:

@@ -1,7 +1,7 @@
 CREATE TABLE associations (
     analysis VARCHAR NOT NULL, outcome VARCHAR NOT NULL, predictor VARCHAR NOT NULL, run VARCHAR NOT NULL, run_id VARCHAR NOT NULL,
     data_version VARCHAR NOT NULL, "split" VARCHAR NOT NULL, definition VARCHAR, n BIGINT NOT NULL, events BIGINT, person_years DOUBLE,
-    measure VARCHAR NOT NULL, estimate DOUBLE, low DOUBLE, high DOUBLE, standard_error DOUBLE, statistic DOUBLE, p DOUBLE, q DOUBLE,
+    measure VARCHAR NOT NULL, estimate DOUBLE, ci_lower DOUBLE, ci_upper DOUBLE, standard_error DOUBLE, statistic DOUBLE, p DOUBLE, q DOUBLE,
     ph_p DOUBLE, adjusted_for VARCHAR NOT NULL, note VARCHAR NOT NULL,
     PRIMARY KEY (analysis, outcome, predictor, "split")
 );
@@ -19,8 +19,8 @@ COMMENT ON COLUMN associations.events IS 'Cases (disease) or first diagnoses aft
 COMMENT ON COLUMN associations.person_years IS 'Time from the visit to the diagnosis, the death, the loss to follow-up or the end of follow-up (see note); null for the other analyses';
 COMMENT ON COLUMN associations.measure IS 'difference (SD of the trait per SD of the prediction), odds ratio or hazard ratio (per SD of the prediction). Hazard ratios are cause-specific: death and loss to follow-up censor, other diagnoses do not';
 COMMENT ON COLUMN associations.estimate IS 'The measure; null where it could not be estimated, see note';
-COMMENT ON COLUMN associations.low IS 'Lower end of its 95 % interval';
-COMMENT ON COLUMN associations.high IS 'Upper end of its 95 % interval';
+COMMENT ON COLUMN associations.ci_lower IS 'Lower bound of its 95 % interval';
+COMMENT ON COLUMN associations.ci_upper IS 'Upper bound of its 95 % interval';
 COMMENT ON COLUMN associations.standard_error IS 'Of the regression''s coefficient: of the logarithm of a ratio';
 COMMENT ON COLUMN associations.statistic IS 'Coefficient over its standard error: t (trait) or z';
 COMMENT ON COLUMN associations.p IS 'Two-sided p of the coefficient';

@@ -9,7 +9,7 @@ COMMENT ON COLUMN runs.run IS 'Name of the run: stage and task, e.g. align-I50; 
 COMMENT ON COLUMN runs.run_id IS 'Content id of the run: its name and a hash of inputs, parameters and parents';
 COMMENT ON COLUMN runs.stage IS 'pretrain_ecg, pretrain_cmr, pretrain_cmae, align or probe';
 COMMENT ON COLUMN runs.task IS 'traits, I21, I42, I48, I50, or all: one network for all of them; null for pretrain_ecg and pretrain_cmae';
-COMMENT ON COLUMN runs.variant IS 'Arm or part of experiments/arms.yaml; null for the workspace''s own runs. Features of variants are not in this store';
+COMMENT ON COLUMN runs.variant IS 'Arm or pre-training of experiments/arms.yaml; null for the workspace''s own runs. Features of variants are not in this store';
 COMMENT ON COLUMN runs.seed IS 'Seed of the variant; null for the workspace''s own runs';
 COMMENT ON COLUMN runs.preset IS 'Preset of params.yaml';
 COMMENT ON COLUMN runs.data_version IS 'Data version the run was trained on';

@@ -1,6 +1,6 @@
--- Retrieval in SQL, for any run with a shared space: FROM own_partner_ranks('align-traits', 'test'), or its summary,
+-- Retrieval in SQL, for any run with a shared space: FROM retrieval_ranks('align-traits', 'test'), or its summary,
 -- FROM retrieval_scores('align-traits', 'test'). Time grows with the square of the split's pairs.
-CREATE MACRO own_partner_ranks(of_run, of_split) AS TABLE
+CREATE MACRO retrieval_ranks(of_run, of_split) AS TABLE
 WITH pair AS (
     SELECT eid, instance, e."vector"::FLOAT[] AS ecg, c."vector"::FLOAT[] AS cmr
     FROM features.ecg_projection e
@@ -24,12 +24,12 @@ ranked AS (
 )
 SELECT ecg_eid AS eid, ecg_instance AS instance, cmr_place AS ecg_to_cmr, ecg_place AS cmr_to_ecg
 FROM ranked WHERE ecg_eid = cmr_eid AND ecg_instance = cmr_instance;
-COMMENT ON MACRO TABLE own_partner_ranks IS 'For every pair of a split, the rank of its own cine among all cines of the split, seen from its ECG, and of its ECG seen from its cine: own_partner_ranks(run, split).';
+COMMENT ON MACRO TABLE retrieval_ranks IS 'For every pair of a split, the rank of its own cine among all cines of the split, seen from its ECG, and of its ECG seen from its cine: retrieval_ranks(run, split).';
 CREATE MACRO retrieval_scores(of_run, of_split) AS TABLE
 SELECT direction, count(*) AS n, avg((place <= 1)::INT) AS recall_at_1, avg((place <= 5)::INT) AS recall_at_5,
     avg((place <= 10)::INT) AS recall_at_10, median(place) AS median_rank,
     least(1 / count(*), 1) AS chance_at_1, least(5 / count(*), 1) AS chance_at_5, least(10 / count(*), 1) AS chance_at_10,
     (count(*) + 1) / 2 AS chance_median_rank
-FROM (UNPIVOT (FROM own_partner_ranks(of_run, of_split)) ON ecg_to_cmr, cmr_to_ecg INTO NAME direction VALUE place)
+FROM (UNPIVOT (FROM retrieval_ranks(of_run, of_split)) ON ecg_to_cmr, cmr_to_ecg INTO NAME direction VALUE place)
 GROUP BY direction ORDER BY direction DESC;
 COMMENT ON MACRO TABLE retrieval_scores IS 'Recall at 1, 5 and 10 and median rank of the own partner, in both directions, beside what chance would give: retrieval_scores(run, split).';

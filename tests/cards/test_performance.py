@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from eccl.cards.performance import PARTITIONS, score_disease, score_traits
 from eccl.evaluation.predictions import Truth
-from eccl.evaluation.suppression import is_score_told
+from eccl.evaluation.suppression import is_score_shown
 from tests.support.tiny_workspace import FIRST_EID
 
 COUNT = 240
@@ -157,7 +157,7 @@ def test_a_disease_of_which_no_label_is_known_has_no_scores() -> None:
     [((10,), True), ((9,), False), ((10, 10), True), ((500, 9), False), ((9, 500), False), ((0, 500), False)],
 )
 def test_a_score_needs_ten_people_in_every_group(groups: tuple[int, ...], is_shown: bool) -> None:
-    assert is_score_told(*groups) is is_shown
+    assert is_score_shown(*groups) is is_shown
 
 
 def test_few_cases_hide_their_number_and_the_score() -> None:

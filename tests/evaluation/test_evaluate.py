@@ -16,7 +16,7 @@ from eccl.data import database
 from eccl.data.parts import data_version
 from eccl.errors import FeatureError
 from eccl.evaluation.evaluate import evaluate
-from eccl.evaluation.test_split.access import look_up
+from eccl.evaluation.test_split.access import find_access
 from eccl.features.files import write_features
 from eccl.features.materialized import write_materialization
 from eccl.workspace import Workspace, shipped
@@ -187,15 +187,15 @@ def test_metrics_say_for_which_weights_the_test_split_was_opened(place: Workspac
     assert metrics["runs"] == {"align-I48": {"run_id": "r", "weights_sha256": "align-I48"}}
     current = data_version(place.data)
     record = {"run": "align-I48", "run_id": "r", "weights_sha256": "align-I48"}
-    assert look_up(place, record, current).closed == ""
-    assert "stage `evaluate`" in look_up(place, {**record, "weights_sha256": "others"}, current).closed
-    assert "stage `evaluate`" in look_up(place, record, "0" * 16).closed
-    assert look_up(place, record, current, "ever").closed == ""
+    assert find_access(place, record, current).denied == ""
+    assert "stage `evaluate`" in find_access(place, {**record, "weights_sha256": "others"}, current).denied
+    assert "stage `evaluate`" in find_access(place, record, "0" * 16).denied
+    assert find_access(place, record, current, "ever").denied == ""
     older = {name: value for name, value in metrics.items() if name not in {"label_definition", "instances"}}
     (place.reports / "metrics.json").write_text(json.dumps(older))
-    assert "`dvc repro --force --single-item evaluate`" in look_up(place, record, current).closed
+    assert "`dvc repro --force --single-item evaluate`" in find_access(place, record, current).denied
     (place.reports / "metrics.json").write_text(json.dumps(metrics))
-    assert "stage `evaluate`" in look_up(place, record, current, "incident").closed
+    assert "stage `evaluate`" in find_access(place, record, current, "incident").denied
 
 
 @pytest.mark.parametrize(
@@ -207,11 +207,11 @@ def test_another_label_or_other_visits_are_not_what_was_opened(place: Workspace,
     (place.run_folder("align-I48") / "run.json").write_text(json.dumps(record))
     evaluate(place)
     current = data_version(place.data)
-    assert look_up(place, record, current).closed == ""
+    assert find_access(place, record, current).denied == ""
     text = place.params_file.read_text()
     assert found in text
     place.params_file.write_text(text.replace(found, other))
-    assert "data, visits and labels" in look_up(place, record, current).closed
+    assert "data, visits and labels" in find_access(place, record, current).denied
 
 
 def test_reports_are_complete_and_repeat_byte_for_byte(place: Workspace) -> None:

@@ -107,6 +107,6 @@ def test_sql_says_the_same_as_python(store: duckdb.DuckDBPyConnection) -> None:
     for direction, ranks in zip(retrieval.DIRECTIONS, ranks_of_own(ecg[:24], cmr[:24]), strict=True):
         row = found.filter(found["direction"] == direction).row(0, named=True)
         assert {key: value for key, value in row.items() if key != "direction"} == pytest.approx(summarise(ranks))
-    ranks = store.sql("SELECT ecg_to_cmr FROM own_partner_ranks('align-I21', 'test') ORDER BY eid, instance").fetchall()
+    ranks = store.sql("SELECT ecg_to_cmr FROM retrieval_ranks('align-I21', 'test') ORDER BY eid, instance").fetchall()
     assert [rank for (rank,) in ranks] == ranks_of_own(ecg[:24], cmr[:24])[0].tolist()
     assert store.sql("FROM retrieval_scores('align-I21', 'train')").fetchall() == []

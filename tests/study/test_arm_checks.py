@@ -56,6 +56,7 @@ ECCL = SHIPPED["arms"]["eccl"]
         ("arms/eccl", {**ECCL, "titel": "E"}, "arms.eccl.titel: unknown key, expected one of key, title"),
         ("arms/eccl", {"title": "E", "stage": "align"}, "arms.eccl.parents: missing"),
         ("arms/triplet/changes", {"seed": 7}, "arms.triplet: a change of seed"),
+        ("arms/neither/changes", {"start_from": "nothing"}, "arms.neither: start_from is now init_from; rename it"),
         ("pretraining/pretrain_cmr/vit", {"seed": 7}, "pretraining.pretrain_cmr.vit: a change of seed"),
         ("arms/cl_only/parents", {"pretrain_cmr": "swin", "pretrain_ecg": "mae"}, "cl_only.parents.pretrain_ecg: init_from nothing does"),
         ("arms/cmae/parents", {}, "arms.cmae.parents: lacks pretrain_cmae, which init_from pretrain_cmae needs"),

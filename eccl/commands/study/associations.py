@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from eccl.evaluation.associations.associate import Associations
 
-SHOWN = ("analysis", "outcome", "predictor", "n", "events", "measure", "estimate", "low", "high", "q", "note")
+SHOWN = ("analysis", "outcome", "predictor", "n", "events", "measure", "estimate", "ci_lower", "ci_upper", "q", "note")
 """Columns on the screen."""
 
 

@@ -198,7 +198,7 @@ def _incidents(
 
 def _row(analysis: str, outcome: str, predictor: str, run: str, predictions: _Predictions, fit: Fit) -> dict[str, Any]:
     # Differences stay on the coefficient's scale; logarithms of ratios become ratios.
-    values = {"estimate": fit.coefficient, "low": fit.low, "high": fit.high}
+    values = {"estimate": fit.coefficient, "ci_lower": fit.ci_lower, "ci_upper": fit.ci_upper}
     if analysis != "trait":
         values = {name: None if value is None else float(np.exp(value)) for name, value in values.items()}
     return {

@@ -9,7 +9,7 @@ import polars as pl
 
 from eccl.evaluation.associations.regression import PROPORTIONAL
 from eccl.evaluation.conventions import NAMES, SIGNIFICANT, SPLITS
-from eccl.evaluation.style import BLUE, GREY, LARGE, LIGHT_GREY, NORMAL, SMALL, drawing, letter, save, say
+from eccl.evaluation.style import BLUE, GREY, LARGE, LIGHT_GREY, NORMAL, SMALL, drawing, letter, save, write_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def draw_forest(table: pl.DataFrame, path: Path) -> list[Path]:
             axes.set_title(f"{title}\n{drawn}" if len(rows) else title, loc="left", fontsize=NORMAL)
             letter(axes, mark)
             if rows.is_empty():
-                say(axes, _reason(table, mark))
+                write_note(axes, _reason(table, mark))
             else:
                 _draw_rows(axes, rows, unit, is_ratio=mark != "a")
         split = SPLITS[table["split"][0]] if len(table) else ""
@@ -76,14 +76,14 @@ def _draw_rows(axes: Axes, rows: pl.DataFrame, unit: str, is_ratio: bool) -> Non
     places = range(len(rows), 0, -1)
     for place, row in zip(places, rows.iter_rows(named=True), strict=True):
         is_firm = row["q"] is not None and row["q"] < SIGNIFICANT
-        axes.plot([row["low"], row["high"]], [place, place], color=BLUE, linewidth=0.9)
+        axes.plot([row["ci_lower"], row["ci_upper"]], [place, place], color=BLUE, linewidth=0.9)
         axes.plot(row["estimate"], place, "o", color=BLUE, markersize=3.5, markerfacecolor=BLUE if is_firm else "white")
         size = f"{row['n']}" if row["events"] is None else f"{row['events']}/{row['n']}"
         mark = " †" if row["ph_p"] is not None and row["ph_p"] < PROPORTIONAL else ""
         axes.text(
             1.02,
             place,
-            f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]  {size}{mark}".replace("-", "−"),
+            f"{row['estimate']:.2f} [{row['ci_lower']:.2f}, {row['ci_upper']:.2f}]  {size}{mark}".replace("-", "−"),
             transform=axes.get_yaxis_transform(),
             va="center",
             fontsize=SMALL,
@@ -91,7 +91,7 @@ def _draw_rows(axes: Axes, rows: pl.DataFrame, unit: str, is_ratio: bool) -> Non
     axes.axvline(1.0 if is_ratio else 0.0, color=LIGHT_GREY, linewidth=0.8, zorder=0)
     if is_ratio:
         axes.set_xscale("log")
-        _tick_ratios(axes, float(rows["low"].min()), float(rows["high"].max()))  # type: ignore[arg-type]
+        _tick_ratios(axes, float(rows["ci_lower"].min()), float(rows["ci_upper"].max()))  # type: ignore[arg-type]
     axes.set_yticks(list(places), rows["label"].to_list(), fontsize=SMALL)
     axes.set_ylim(0.3, len(rows) + 0.7)
     axes.set_xlabel(unit)
@@ -106,14 +106,14 @@ def _share(shown: pl.DataFrame, table: pl.DataFrame, analysis: str) -> str:
     return f"{len(shown)} of {len(mine)} {'(no estimate for the others)' if is_all else 'with the smallest p'}"
 
 
-def _tick_ratios(axes: Axes, low: float, high: float) -> None:
+def _tick_ratios(axes: Axes, smallest: float, largest: float) -> None:
     """Few round ticks in plain numbers: a logarithmic axis over less than a decade has none of its own."""
     coarse, fine = (
         [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100],
         [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2],
     )
-    known = coarse if high / low > 2.5 else fine
-    inside = [tick for tick in known if low / 1.3 <= tick <= high * 1.3] or [1]
+    known = coarse if largest / smallest > 2.5 else fine
+    inside = [tick for tick in known if smallest / 1.3 <= tick <= largest * 1.3] or [1]
     axes.set_xticks(inside, [f"{tick:g}" for tick in inside])
     axes.minorticks_off()
 

@@ -36,7 +36,7 @@ class Fit:
     ----------
     n, events
         Participants, and cases among them (None for a linear model).
-    coefficient, standard_error, low, high, statistic, p
+    coefficient, standard_error, ci_lower, ci_upper, statistic, p
         Estimate, its 95 % interval and its test; None where there is no estimate.
     ph_p
         p of the test of proportional hazards; None where it is no Cox model or there is no estimate.
@@ -52,8 +52,8 @@ class Fit:
     note: str = ""
     coefficient: float | None = None
     standard_error: float | None = None
-    low: float | None = None
-    high: float | None = None
+    ci_lower: float | None = None
+    ci_upper: float | None = None
     statistic: float | None = None
     p: float | None = None
     ph_p: float | None = None
@@ -186,8 +186,8 @@ def _first_coefficient(result: Any) -> tuple[float, ...]:
     coefficient, error = float(result.params[place]), float(result.bse[place])
     if not np.isfinite([coefficient, error]).all() or max(abs(coefficient), error) > LARGEST:
         raise _NotEstimableError("the model has no finite answer (separation); more events are needed")
-    low, high = np.asarray(result.conf_int())[place].tolist()
-    return coefficient, error, low, high, float(result.tvalues[place]), float(result.pvalues[place])
+    lower, upper = np.asarray(result.conf_int())[place].tolist()
+    return coefficient, error, lower, upper, float(result.tvalues[place]), float(result.pvalues[place])
 
 
 @contextmanager

@@ -1,11 +1,11 @@
-"""Whether the test split is open for a run: whether it was scored for these very weights, data, visits and labels.
+"""Whether the test split may be read for a run: only after it was scored for these weights, data, visits and labels.
 
 ::
 
     the workspace's own runs    stage `evaluate` scored them: reports/metrics.json, key `runs`
     runs of the experiments     `eccl table1` froze them: reports/table1/selection.json
 
-Reports on single runs (cards, associations) ask here before they read a row of the test split. They never open it.
+Reports on single runs (cards, associations) check this before they read a row of the test split. They never score it first.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """What is known of one run.
+class SplitAccess:
+    """Access of one run to the test split.
 
     Parameters
     ----------
-    closed
-        Why the test split is closed for the run, and what would open it; empty where it is open.
+    denied
+        Why the test split must not be read for the run, and the command that scores it; empty where it may be read.
     selection
         The selection through which the rows of an experiment's run are read; None for the workspace's own runs.
     """
 
-    closed: str = ""
+    denied: str = ""
     selection: Selection | None = None
 
 
-def look_up(workspace: Workspace, record: Record, current: str, definition: str | None = None) -> Opening:
-    """Whether the test split is open for the run of a record.
+def find_access(workspace: Workspace, record: Record, current: str, definition: str | None = None) -> SplitAccess:
+    """Access to the test split of the run of a record.
 
     Parameters
     ----------
@@ -51,71 +51,60 @@ def look_up(workspace: Workspace, record: Record, current: str, definition: str 
     current
         Data version of the workspace.
     definition
-        Definition of the labels that are to be scored; by default that of params.yaml.
+        Definition of the labels to score; by default that of params.yaml.
     """
     wanted = _wanted(workspace, current, definition)
     name = str(record["run"])
     if not is_of_experiment(name):
-        return Opening(_closed_by_evaluate(workspace, record, wanted))
+        return SplitAccess(_denied_by_evaluate(workspace, record, wanted))
     selection = read_selection(workspace)
     if selection is not None and _is_of(selection, wanted):
         entry = selection.runs.get(name)
         if entry is not None and _is_same(entry, record):
-            return Opening(selection=selection)
-    return Opening(f"{_NOT_OPENED}; `eccl table1` freezes a selection first, then does that.")
-
-
-def closed_runs(workspace: Workspace, runs: Iterable[str], current: str) -> dict[str, str]:
-    """Runs for which the test split is closed, each with the reason.
-
-    Raises
-    ------
-    WorkspaceError
-        A run is not trained.
-    """
-    found = {run: look_up(workspace, load_run(workspace, run).record, current).closed for run in runs}
-    return {run: reason for run, reason in found.items() if reason}
+            return SplitAccess(selection=selection)
+    return SplitAccess(f"{_NOT_SCORED}; `eccl table1` freezes a selection, then scores it.")
 
 
 def choose_split(workspace: Workspace, runs: Iterable[str], current: str, wanted: str | None) -> tuple[str, str]:
-    """Split on which some runs may be looked at together.
+    """Split on which several runs may be compared.
 
     Parameters
     ----------
     wanted
-        ``val``, ``test``, or None for test where it is open for every run, else val.
+        ``val``, ``test``, or None for test where every run has access to it, else val.
 
     Returns
     -------
     tuple
-        The split, and why it is not test where nobody asked for val; else empty.
+        The split, and why it is not test although val was not requested; else empty.
 
     Raises
     ------
     SplitError
-        ``test`` is wanted, and closed for a run.
+        ``test`` is requested, and a run has no access to it.
+    WorkspaceError
+        A run is not trained.
     """
     if wanted == "val":
         return "val", ""
-    names = list(runs)
-    closed = closed_runs(workspace, names, current)
-    if not closed:
+    accesses = {run: find_access(workspace, load_run(workspace, run).record, current).denied for run in runs}
+    denied = [(run, reason) for run, reason in accesses.items() if reason]
+    if not denied:
         return "test", ""
-    run, reason = next(iter(closed.items()))
-    told = f"the test split is closed for {len(closed)} of {len(names)} runs, first for {run}: {reason}"
+    run, reason = denied[0]
+    note = f"the test split must not be read for {len(denied)} of {len(accesses)} runs, first {run}: {reason}"
     if wanted == "test":
-        raise SplitError(f"{told} Do that, or take the validation split (`--split val`)")
-    return "val", f"{told} The validation split is shown"
+        raise SplitError(f"{note} Run that, or use the validation split (`--split val`)")
+    return "val", f"{note} The validation split is used"
 
 
 def scored_runs(workspace: Workspace, runs: Mapping[str, set[str]]) -> dict[str, dict[str, str]]:
-    """What stage `evaluate` writes down of the runs it scored: run -> run id and weights.
+    """Runs that stage `evaluate` scored: run -> run id and weights.
 
     Parameters
     ----------
     runs
-        Run -> run ids of the rows that were scored. A run whose record speaks of another one is left out: nobody knows its
-        weights, and it stays closed.
+        Run -> run ids of the rows that were scored. A run whose record has another run id is omitted: its weights are unknown.
     """
     found = {}
     for run, ids in runs.items():
@@ -127,7 +116,7 @@ def scored_runs(workspace: Workspace, runs: Mapping[str, set[str]]) -> dict[str,
     return found
 
 
-def _closed_by_evaluate(workspace: Workspace, record: Record, wanted: Mapping[str, Any]) -> str:
+def _denied_by_evaluate(workspace: Workspace, record: Record, wanted: Mapping[str, Any]) -> str:
     file = workspace.reports / "metrics.json"
     metrics = json.loads(file.read_text()) if file.is_file() else {}
     entry = metrics.get("runs", {}).get(record["run"])
@@ -135,14 +124,14 @@ def _closed_by_evaluate(workspace: Workspace, record: Record, wanted: Mapping[st
         return ""
     is_older = bool(metrics) and not {"label_definition", "instances"} <= set(metrics)
     how = "dvc repro --force --single-item evaluate" if is_older else "dvc repro evaluate"
-    return f"{_NOT_OPENED}; stage `evaluate` does that (`{how}`), for `align` and `pretrain_cmr` of every task."
+    return f"{_NOT_SCORED}; stage `evaluate` scores it (`{how}`), for `align` and `pretrain_cmr` of every task."
 
 
-_NOT_OPENED = "The test split was not opened for these weights on these data, visits and labels"
+_NOT_SCORED = "The test split was not scored for these weights on these data, visits and labels"
 
 
 def _wanted(workspace: Workspace, current: str, definition: str | None) -> dict[str, Any]:
-    """What a report that is made now would score: another label or other visits are another look."""
+    """Data, labels and visits that a report made now would score: other labels or visits are another access."""
     params = load_params(workspace.params_file)
     return {
         "data_version": current,

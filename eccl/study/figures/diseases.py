@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from eccl.evaluation.conventions import NAMES, SPLITS
 from eccl.evaluation.panels import Panel, empty_panel
-from eccl.evaluation.style import GREY, SMALL, VERMILION, drawing, save, say
+from eccl.evaluation.style import GREY, SMALL, VERMILION, drawing, save, write_note
 from eccl.study.figures.data import MISSING, Scene, draw_some, explain, find_runs, read_vectors, visit_points
 from eccl.study.figures.maps import map_umap
-from eccl.study.figures.projection_before import look_before
+from eccl.study.figures.projection_before import compute_before
 from eccl.training.runs import Run
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _start(scene: Scene, run: Run, shown: Positions, starts: dict[str, Vectors])
     ]
     key = f"{parents} {run.params['config']['augment']['scaling']}" if parents else run.run_id
     if key not in starts:
-        starts[key] = look_before(scene, run, shown).features
+        starts[key] = compute_before(scene, run, shown).features
     return starts[key]
 
 
@@ -84,7 +84,7 @@ def draw(panels: list[Panel], path: Path) -> list[Path]:
             for axes, panel in zip(row, some, strict=True):
                 axes.set_title(panel.title, fontsize=7)
                 if panel.missing:
-                    say(axes, panel.missing)
+                    write_note(axes, panel.missing)
                 else:
                     _draw_map(axes, panel.points)
         drawn = next((axes for axes in figure.axes if axes.get_legend_handles_labels()[0]), None)

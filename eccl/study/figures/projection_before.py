@@ -42,7 +42,7 @@ class Before:
     z_cmr: Vectors
 
 
-def look_before(scene: Scene, run: Run, positions: NDArray[np.int64]) -> Before:
+def compute_before(scene: Scene, run: Run, positions: NDArray[np.int64]) -> Before:
     """Describe some of the pairs that are shown with the network that a run of align started from.
 
     Raises

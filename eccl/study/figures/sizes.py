@@ -11,7 +11,7 @@ import polars as pl
 
 from eccl.evaluation.conventions import SPLITS
 from eccl.evaluation.panels import Panel, empty_panel, make_points
-from eccl.evaluation.style import BLUE, GREY, SMALL, drawing, letter, save, say
+from eccl.evaluation.style import BLUE, GREY, SMALL, drawing, letter, save, write_note
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.scores import mean_defined
 from eccl.models.specs import EcgEncoderSpec
@@ -109,7 +109,7 @@ def draw(panels: list[Panel], path: Path) -> list[Path]:
             axes.set_title(panel.title)
             letter(axes, mark)
             if panel.points.is_empty():
-                say(axes, panel.missing or "R is not defined for any trait")
+                write_note(axes, panel.missing or "R is not defined for any trait")
                 continue
             _draw_sizes(axes, panel.points)
             axes.set_xlabel(_AXES[panel.name])

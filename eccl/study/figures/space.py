@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from eccl.evaluation.conventions import SPLITS
 from eccl.evaluation.panels import Panel, empty_panel
 from eccl.evaluation.retrieval import ranks_of_own, summarise
-from eccl.evaluation.style import GREY, LIGHT_GREY, NORMAL, SERIES, SMALL, drawing, letter, save, say
+from eccl.evaluation.style import GREY, LIGHT_GREY, NORMAL, SERIES, SMALL, drawing, letter, save, write_note
 from eccl.study.figures.data import MISSING, Scene, draw_some, explain, find_runs, read_vectors, visit_points
 from eccl.study.figures.maps import map_tsne
-from eccl.study.figures.projection_before import look_before
+from eccl.study.figures.projection_before import compute_before
 from eccl.training.inputs.targets import TRAITS
 from eccl.training.runs import Run
 
@@ -45,7 +45,7 @@ def collect(scene: Scene) -> list[Panel]:
 
 
 def _before(scene: Scene, run: Run, searched: Positions) -> Panel:
-    start = look_before(scene, run, searched)
+    start = compute_before(scene, run, searched)
     return _panel(scene, run, "before", start.z_ecg, start.z_cmr, searched)
 
 
@@ -76,7 +76,7 @@ def draw(panels: list[Panel], path: Path) -> list[Path]:
             axes.set_title(panel.title, fontsize=NORMAL)
             letter(axes, mark)
             if panel.missing:
-                say(axes, panel.missing)
+                write_note(axes, panel.missing)
             else:
                 _draw_space(axes, panel.points)
         drawn = next((panel for panel in panels if not panel.missing), None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eccl.evaluation.conventions import NAMES, SIGNIFICANT
-from eccl.evaluation.suppression import count_text, is_score_told, is_small
+from eccl.evaluation.suppression import count_text, is_score_shown, is_small
 from eccl.study.arm_runs import COLUMNS, TRAITS
 from eccl.study.arm_scores import main_metric
 from eccl.study.arms import Arm, ArmTable
@@ -32,37 +32,37 @@ class Counts:
     prevalence: str = DASH
 
 
-def tell_counts(rows: Iterable[Row], are_small_told: bool) -> list[dict[str, Any]]:
+def suppress_counts(rows: Iterable[Row], are_small_shown: bool) -> list[dict[str, Any]]:
     """Rows with their counts for print as `told`; counts and scores that must not be told are null.
 
     A score of fewer than ten participants, or of fewer than ten visits with or without the disease, is not told of either.
 
     Parameters
     ----------
-    are_small_told
+    are_small_shown
         Whether counts below ten may be printed: nobody but simulated participants is behind them.
     """
-    return [{**row, **_tell(row, are_small_told)} for row in rows]
+    return [{**row, **_tell(row, are_small_shown)} for row in rows]
 
 
-def tell_pairs(retrieval: Iterable[Row], are_small_told: bool) -> list[dict[str, Any]]:
+def suppress_pairs(retrieval: Iterable[Row], are_small_shown: bool) -> list[dict[str, Any]]:
     """Rows of retrieval with their number of pairs for print as `told`; of fewer than ten pairs no rank is told of."""
     found = []
     for row in retrieval:
-        is_hidden = not are_small_told and is_small(row["n"])
+        is_hidden = not are_small_shown and is_small(row["n"])
         # What chance gives says how many pairs there are, too.
         ranks = [name for name in row if name.startswith(("recall_", "median_", "chance_"))] if is_hidden else []
         found.append({**row, **dict.fromkeys(ranks), "told": count_text(row["n"], is_hidden)})
     return found
 
 
-def _tell(row: Row, are_small_told: bool) -> dict[str, Any]:
+def _tell(row: Row, are_small_shown: bool) -> dict[str, Any]:
     n, people, cases = row["n"], row["participants"], row["cases"]
     if n is None:
         return {"told": Counts()}
-    is_hidden = [not are_small_told and is_small(one) for one in (n, people)]
+    is_hidden = [not are_small_shown and is_small(one) for one in (n, people)]
     # Cases, and visits without the disease: either would tell of the other.
-    is_case_hidden = not are_small_told and cases is not None and (is_small(cases) or is_small(n - cases))
+    is_case_hidden = not are_small_shown and cases is not None and (is_small(cases) or is_small(n - cases))
     told = Counts(
         count_text(n, is_hidden[0]),
         count_text(people, is_hidden[1]),
@@ -72,7 +72,7 @@ def _tell(row: Row, are_small_told: bool) -> dict[str, Any]:
     gone = {"n": is_hidden[0], "participants": is_hidden[1], "cases": is_case_hidden}
     groups = [people] if cases is None else [people, cases, n - cases]
     hidden = {name: None for name, is_gone in gone.items() if is_gone}
-    if are_small_told or row.get("mean") is None or is_score_told(*groups):
+    if are_small_shown or row.get("mean") is None or is_score_shown(*groups):
         return {"told": told, **hidden}
     return {"told": told, **hidden, **_NOT_TOLD, "status": TOO_FEW}
 

@@ -33,7 +33,7 @@ from eccl.study.checks import find_equal_arms
 from eccl.study.comparison import compare
 from eccl.study.jobs import Job
 from eccl.study.recipes import best_by_column
-from eccl.study.table1.cells import tell_counts, tell_pairs
+from eccl.study.table1.cells import suppress_counts, suppress_pairs
 from eccl.study.table1.figure import draw_table
 from eccl.study.table1.markdown import flat, to_markdown
 from eccl.versioning.gate import require_passed_gate
@@ -87,8 +87,8 @@ def write_table1(
     compared = compare(table, seeds, {job.run for job in asked}, set(selection.runs), splits, equal)
     rows = _mark(table, compared, scope)
     retrieval = [row for split in splits for row in split.retrieval]
-    are_small_told = is_simulated(workspace)
-    told, pairs = tell_counts(rows, are_small_told), tell_pairs(retrieval, are_small_told)
+    are_small_shown = is_simulated(workspace)
+    told, pairs = suppress_counts(rows, are_small_shown), suppress_pairs(retrieval, are_small_shown)
     text = to_markdown(table, selection, read_accesses(workspace), told, pairs, seeds, truths[0].fields.height, equal)
     _write(workspace, splits, rows, retrieval)
     _publish(workspace, table, told, [row for split in splits for row in split.scores], text)

@@ -75,7 +75,7 @@ def test_linear_rows_are_statsmodels(place: Workspace, table: pl.DataFrame) -> N
     row = table.filter((pl.col("analysis") == "trait") & (pl.col("outcome") == "t24100")).row(0, named=True)
     assert row["n"] == len(data) < PEOPLE
     assert row["estimate"] == pytest.approx(expected.params["predicted"] * scale)
-    assert [row["low"], row["high"]] == pytest.approx((expected.conf_int().loc["predicted"] * scale).tolist())
+    assert [row["ci_lower"], row["ci_upper"]] == pytest.approx((expected.conf_int().loc["predicted"] * scale).tolist())
     assert row["p"] == pytest.approx(expected.pvalues["predicted"])
     assert (row["events"], row["measure"], row["adjusted_for"]) == (None, "difference", "age, sex, BSA")
 
@@ -99,7 +99,7 @@ def test_hazard_rows_are_statsmodels(place: Workspace, table: pl.DataFrame) -> N
     assert (row["n"], row["events"]) == (PEOPLE, int(data["event"].sum()))
     assert row["person_years"] == pytest.approx(data["days"].sum() / 365.25)
     assert row["estimate"] == pytest.approx(np.exp(expected.params[0] * data["predicted"].std()), rel=1e-4)
-    assert row["estimate"] < row["high"] < 1  # the cohort was made that way, with a ratio that stays the same
+    assert row["estimate"] < row["ci_upper"] < 1  # the cohort was made that way, with a ratio that stays the same
     assert row["ph_p"] > 0.05
 
 
@@ -236,11 +236,11 @@ def test_the_test_split_is_shown_only_where_it_is_open_for_every_run(place: Work
     (copy.reports / "metrics.json").write_text(json.dumps(metrics))
     split, note = choose_split(copy, runs, current, None)
     assert split == "val"
-    assert "closed for 1 of 2 runs, first for align-I48" in note
+    assert "must not be read for 1 of 2 runs, first align-I48" in note
     with pytest.raises(SplitError, match=r"align-I48.*dvc repro evaluate.*--split val"):
         associate(copy, "test")
     (copy.reports / "metrics.json").unlink()
-    with pytest.raises(SplitError, match="closed for 5 of 5 runs"):
+    with pytest.raises(SplitError, match="must not be read for 5 of 5 runs"):
         associate(copy, "test")
 
 

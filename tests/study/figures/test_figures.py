@@ -21,7 +21,7 @@ from eccl.errors import FeatureError, VersionError
 from eccl.evaluation import trait_figure
 from eccl.evaluation.panels import make_points
 from eccl.evaluation.predictions import vectors
-from eccl.evaluation.style import drawing, save, say
+from eccl.evaluation.style import drawing, save, write_note
 from eccl.evaluation.test_split.selection import Scope, freeze
 from eccl.evaluation.trait_figure import GROUPS, draw_traits
 from eccl.models.ecg_vit import EcgEncoder
@@ -34,7 +34,7 @@ from eccl.study.figures import space as figure_space
 from eccl.study.figures import traits as figure_traits
 from eccl.study.figures.data import find_runs, read_rows, read_vectors, set_scene, trait_r
 from eccl.study.figures.maps import map_tsne, map_umap
-from eccl.study.figures.projection_before import look_before, rebuild_start
+from eccl.study.figures.projection_before import compute_before, rebuild_start
 from eccl.study.figures.sizes import count_parameters, count_patches
 from eccl.study.figures.write import FIGURES, Drawn, list_runs, make_figures
 from eccl.training.loop.runtime import Runtime
@@ -207,7 +207,7 @@ def test_a_parent_that_was_trained_again_is_refused_and_the_other_panel_is_drawn
     path.write_text(json.dumps({**json.loads(path.read_text()), "weights_sha256": "0" * 64}))
     scene = set_scene(copy, table_of(copy))
     with pytest.raises(VersionError, match="trained again"):
-        look_before(scene, load_run(copy, "align-traits.eccl.s42"), np.arange(3))
+        compute_before(scene, load_run(copy, "align-traits.eccl.s42"), np.arange(3))
     before, after = figure_space.collect(scene)
     assert "trained again" in before.missing
     assert before.points.is_empty()
@@ -366,7 +366,7 @@ def test_traits_of_a_handful_of_visits_are_not_drawn(place: Workspace) -> None:
 def test_files_hold_no_date_and_repeat(tmp_path: Path) -> None:
     for name in ("a", "b"):
         with drawing(height=2) as figure:
-            say(figure.subplots(), "nothing to show; run `eccl table1`")
+            write_note(figure.subplots(), "nothing to show; run `eccl table1`")
             save(figure, tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()

@@ -20,7 +20,7 @@ from eccl.evaluation.test_split.access_log import read_accesses
 from eccl.evaluation.test_split.selection import selection_file
 from eccl.models.scores import roc_auc
 from eccl.study.arms import load_arms
-from eccl.study.table1.cells import Counts, score_cell, tell_counts, tell_pairs
+from eccl.study.table1.cells import Counts, score_cell, suppress_counts, suppress_pairs
 from eccl.study.table1.report import write_table1
 from eccl.workspace import shipped
 from tests.id_guard import PATTERN
@@ -182,28 +182,28 @@ def test_small_counts_are_told_of_simulated_people_only(
     made: tuple[Place, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row: dict[str, object] = {"n": 40, "participants": 38, "cases": 4}
-    (told,) = tell_counts([row], are_small_told=True)
+    (told,) = suppress_counts([row], are_small_shown=True)
     assert (told["told"].cases, told["told"].prevalence) == ("4", "10.0 %")
-    (told,) = tell_counts([row], are_small_told=False)
+    (told,) = suppress_counts([row], are_small_shown=False)
     assert told["told"] == Counts("40", "38", "<10", "hidden")
     assert (told["n"], told["cases"]) == (40, None)  # in the spreadsheet
-    (told,) = tell_counts([{**row, "cases": 35}], are_small_told=False)
+    (told,) = suppress_counts([{**row, "cases": 35}], are_small_shown=False)
     assert (told["told"].cases, told["cases"]) == ("hidden", None)  # five without the disease
-    (told,) = tell_counts([{**row, "cases": 0}], are_small_told=False)
+    (told,) = suppress_counts([{**row, "cases": 0}], are_small_shown=False)
     assert (told["told"].cases, told["told"].prevalence) == ("0", "0.0 %")
-    (told,) = tell_counts([{"n": 9, "participants": 9, "cases": None}], are_small_told=False)
+    (told,) = suppress_counts([{"n": 9, "participants": 9, "cases": None}], are_small_shown=False)
     assert (told["told"].visits, told["n"]) == ("<10", None)
     score = {"mean": 0.7, "p": 0.01, "status": "scored", "paper": 0.8}
     scored = [
         {"n": n, "participants": n, "cases": cases, **score} for n, cases in ((40, 9), (40, 31), (40, 10), (9, None))
     ]
-    told = tell_counts(scored, are_small_told=False)
+    told = suppress_counts(scored, are_small_shown=False)
     assert [score_cell(one) for one in told[:2]] == ["too few (0.800)"] * 2
     assert [(one["mean"], one["p"]) for one in told] == [(None, None), (None, None), (0.7, 0.01), (None, None)]
-    assert all(one["mean"] == 0.7 for one in tell_counts(scored, are_small_told=True))
+    assert all(one["mean"] == 0.7 for one in suppress_counts(scored, are_small_shown=True))
     few = {"n": 9, "recall_at_1": 0.5, "median_rank": 2.0, "chance_at_1": 0.1}
-    assert tell_pairs([few], are_small_told=False) == [{**dict.fromkeys(few), "n": 9, "told": "<10"}]
-    assert tell_pairs([few], are_small_told=True) == [{**few, "told": "9"}]
+    assert suppress_pairs([few], are_small_shown=False) == [{**dict.fromkeys(few), "n": 9, "told": "<10"}]
+    assert suppress_pairs([few], are_small_shown=True) == [{**few, "told": "9"}]
     assert is_simulated(made[0].workspace)
     monkeypatch.setattr("eccl.evaluation.suppression.FIRST_SIMULATED", FIRST_EID + 1)
     assert not is_simulated(made[0].workspace)
