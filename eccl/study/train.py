@@ -8,27 +8,27 @@ the next one: finished runs are found by their id, the interrupted one continues
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gc
 import importlib
 import io
-import os
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from eccl.data.parts import data_version
-from eccl.errors import EcclError, FlowError, LockedError
+from eccl.errors import EcclError, FlowError
 from eccl.study.arms import ArmTable
 from eccl.study.jobs import Job
 from eccl.study.plan import open_durations
 from eccl.versioning.gate import GateStatus, require_passed_gate
+from eccl.versioning.repository import dvc_lock
 from eccl.workspace import Workspace
 
 MISSING = "not trained yet"
@@ -284,8 +284,7 @@ class _Lines(io.TextIOBase):
         return len(text)
 
 
-@contextlib.contextmanager
-def hold(workspace: Workspace) -> Iterator[None]:
+def hold(workspace: Workspace) -> AbstractContextManager[None]:
     """Hold the workspace: no DVC command and no other `eccl table1` runs in it until the caller has ended.
 
     Raises
@@ -293,20 +292,4 @@ def hold(workspace: Workspace) -> Iterator[None]:
     LockedError
         Another command runs in this workspace.
     """
-    path = workspace.state / "dvc.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedError(
-                f"this workspace is busy with `{path.read_text() or 'another command'}`; run the command again when that has ended"
-            ) from None
-        stream.truncate(0)
-        stream.write(f"eccl table1, process {os.getpid()}")
-        stream.flush()
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # closing the stream releases the lock, whatever the file contains
-                stream.truncate(0)
+    return dvc_lock(workspace.root, "eccl table1")

@@ -86,7 +86,7 @@ def has_git(root: Path) -> bool:
 
 
 @contextlib.contextmanager
-def dvc_lock(root: Path, what: str, wait_s: float = 0.0) -> Iterator[IO[str]]:
+def dvc_lock(root: Path, what: str, wait_s: float = 0.0) -> Iterator[None]:
     """Hold a workspace for one DVC command; DVC fails where two commands run in one workspace.
 
     The kernel releases the lock when its holder dies.
@@ -118,7 +118,7 @@ def dvc_lock(root: Path, what: str, wait_s: float = 0.0) -> Iterator[IO[str]]:
         stream.write(f"{what}, process {os.getpid()}")
         stream.flush()
         try:
-            yield stream
+            yield
         finally:
             with contextlib.suppress(OSError):  # closing the stream releases the lock, whatever the file contains
                 stream.truncate(0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -16,7 +15,7 @@ from eccl.versioning.repository import dvc_lock, follow_dvc
 from flows.support.policy import dvc_wait_s, workspace_tag
 
 
-def one_dvc_command(root: Path, what: str) -> AbstractContextManager[IO[str]]:
+def one_dvc_command(root: Path, what: str) -> AbstractContextManager[None]:
     """Hold a workspace for one DVC command.
 
     The limit :func:`flows.support.policy.workspace_tag` separates flow runs of one server; this lock works without a server too.
