@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from typer.main import get_command
 
@@ -95,9 +94,9 @@ def _label(parameter: Any) -> str:
 
 def _choices(parameter: Any) -> str:
     kind = parameter.type_descriptor.annotation
-    if not (isinstance(kind, type) and issubclass(kind, Enum)) or len(kind) > 5:
+    if get_origin(kind) is not Literal:
         return ""
-    return f" One of {', '.join(f'`{one.value}`' for one in kind)}."
+    return f" One of {', '.join(f'`{one}`' for one in get_args(kind))}."
 
 
 def _default(parameter: Any) -> str:
@@ -106,7 +105,7 @@ def _default(parameter: Any) -> str:
         return parameter.opts[0] if value else ""
     if value is None or callable(value):
         return ""
-    return str(getattr(value, "value", value))
+    return str(value)
 
 
 def _cell(text: str | None) -> str:

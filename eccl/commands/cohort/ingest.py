@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,14 +13,6 @@ if TYPE_CHECKING:
 
     from eccl.errors import Reason
     from eccl.workspace import Workspace
-
-
-class Runner(StrEnum):
-    """Where batches are read."""
-
-    PROCESSES = "processes"
-    DASK = "dask"
-    RAY = "ray"
 
 
 def ingest(
@@ -36,8 +27,9 @@ def ingest(
     ] = False,
     record: RecordOption = False,
     runner: Annotated[
-        Runner, typer.Option(help="Process batches on this machine, or on a Dask or Ray cluster.")
-    ] = Runner.PROCESSES,
+        Literal["processes", "dask", "ray"],
+        typer.Option(help="Process batches on this machine, or on a Dask or Ray cluster."),
+    ] = "processes",
     address: Annotated[
         str | None,
         typer.Option(help="Address of a running cluster, e.g. tcp://scheduler:8786; default starts one here."),
@@ -57,17 +49,15 @@ def ingest(
     from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
-    if address and runner is Runner.PROCESSES:
+    if address and runner == "processes":
         raise typer.BadParameter("--address is the address of a cluster; add --runner dask or --runner ray")
     if dry_run:
         _plan(place, raw, retry, repair)
-    elif record or runner is not Runner.PROCESSES:
+    elif record or runner != "processes":
         from eccl.commands.flow import run_flow
 
         name = "ingest" if record else "ingest-files"
-        run_flow(
-            name, place, raw=raw, workers=workers, runner=runner.value, address=address, retry=retry, repair=repair
-        )
+        run_flow(name, place, raw=raw, workers=workers, runner=runner, address=address, retry=retry, repair=repair)
         if not record:
             publish_if_changed(place)
     else:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,22 +11,11 @@ from eccl.commands.output import Output, choose_output
 from eccl.errors import Reason
 
 
-class Kind(StrEnum):
-    """Kinds of raw files."""
-
-    ECG = "ecg"
-    CINE = "cine"
-    TABLE = "table"
-
-
-KindOption = Annotated[Kind | None, typer.Option(help="Only one kind of file.")]
-
-
 def list_quarantined(
     files: Annotated[
         bool, typer.Option("--files", help="One line per file, with its path, which contains a participant id.")
     ] = False,
-    kind: KindOption = None,
+    kind: Annotated[Literal["ecg", "cine", "table"] | None, typer.Option(help="Only one kind of file.")] = None,
     reason: Annotated[
         Reason | None,
         typer.Option(metavar="REASON", help="Only files quarantined for this reason."),

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,34 +17,22 @@ if TYPE_CHECKING:
     from eccl.training.dry_run import StageCost, TrainingRequest
 
 
-class Precision(StrEnum):
-    """Arithmetic of the networks."""
-
-    AUTO = "auto"
-    FP32 = "fp32"
-    BF16 = "bf16"
-
-
-class Arrays(StrEnum):
-    """How records are held while training."""
-
-    AUTO = "auto"
-    RESIDENT = "resident"
-    STREAMED = "streamed"
-
-
 def train(
     stages: Annotated[list[str] | None, typer.Argument(help="Stages or groups of dvc.yaml; default is all.")] = None,
     preset: Annotated[
         str | None, typer.Option(help="Preset of params.yaml; it is chosen there, unless --dry-run is given.")
     ] = None,
     devices: Annotated[int | None, typer.Option(min=1, help="GPUs, or processes on a CPU.")] = None,
-    precision: Annotated[Precision | None, typer.Option(help="auto is bf16 on a GPU, fp32 on a CPU.")] = None,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"] | None, typer.Option(help="auto is bf16 on a GPU, fp32 on a CPU.")
+    ] = None,
     compiled: Annotated[bool | None, typer.Option("--compile/--no-compile", help="Compile the networks.")] = None,
     deterministic: Annotated[
         bool | None, typer.Option("--deterministic/--fast", help="On a GPU: use only bitwise reproducible kernels.")
     ] = None,
-    arrays: Annotated[Arrays | None, typer.Option(help="auto keeps arrays in memory if they fit.")] = None,
+    arrays: Annotated[
+        Literal["auto", "resident", "streamed"] | None, typer.Option(help="auto keeps arrays in memory if they fit.")
+    ] = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from eccl.commands.options import CsvOption, JsonOption, OutOption, ReleaseOption, WorkspaceOption
 from eccl.commands.output import choose_output
-
-
-class MetricName(StrEnum):
-    """Similarity of two vectors."""
-
-    COSINE = "cosine"
-    INNER_PRODUCT = "inner_product"
 
 
 def similar(
@@ -25,7 +17,7 @@ def similar(
     among: Annotated[str | None, typer.Option(help="View to search, e.g. cmr_projection; default is the same.")] = None,
     run: Annotated[str | None, typer.Option(help="Run; default is the view's own.")] = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Neighbours.")] = 10,
-    metric: Annotated[MetricName, typer.Option(help="Similarity.")] = MetricName.COSINE,
+    metric: Annotated[Literal["cosine", "inner_product"], typer.Option(help="Similarity.")] = "cosine",
     where: Annotated[str | None, typer.Option(help="SQL condition over visits, participants and splits.")] = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -47,7 +39,7 @@ def similar(
     place = find_workspace(workspace)
     with open_store(place.root, release=release) as store:
         try:
-            found = store.find_nearest(eid, instance, view, k, among=among, run=run, metric=metric.value, where=where)
+            found = store.find_nearest(eid, instance, view, k, among=among, run=run, metric=metric, where=where)
             show(place, store, found, output, out, k)
         except duckdb.Error as error:
             typer.echo(f"eccl: {error}", err=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,16 +18,9 @@ SHOWN = ("analysis", "outcome", "predictor", "n", "events", "measure", "estimate
 """Columns on the screen."""
 
 
-class Split(StrEnum):
-    """Splits that no model was trained on."""
-
-    VAL = "val"
-    TEST = "test"
-
-
 def associations(
     split: Annotated[
-        Split | None,
+        Literal["val", "test"] | None,
         typer.Option(
             help="Split of the participants; default is test if stage evaluate has scored it for these runs, else val."
         ),
@@ -52,7 +44,7 @@ def associations(
 
     output = choose_output(as_json, as_csv)
     place = find_workspace(workspace)
-    found = associate(place, None if split is None else split.value)
+    found = associate(place, split)
     if output is Output.TABLE:
         typer.echo(f"Associations in the {found.split} split, smallest q first:")
         typer.echo(render(found.table.sort("q", "p", nulls_last=True).select(SHOWN), output, rows), nl=False)
