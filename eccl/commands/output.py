@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from eccl.workspace import Workspace
+
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
     from eccl.features.store import FeatureStore
-    from eccl.workspace import Workspace
 
 
 class Output(StrEnum):

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from eccl.commands.options import DryRunOption, WorkersOption
+from eccl.commands.output import render_table
+from eccl.workspace import MARKER, Workspace
 
 # Small shards, so that a small cohort makes several batches of work.
 DEMO_SETTINGS: dict[str, str | int] = {"ecg_shard_rows": 32, "cine_shard_rows": 8, "preset": "demo"}
@@ -40,7 +42,6 @@ def demo(
     from eccl.commands.cohort.simulate import simulate
     from eccl.commands.flow import run_flow
     from eccl.versioning.initialise import init_workspace
-    from eccl.workspace import MARKER, Workspace
 
     workspace = Workspace(folder.resolve()) if (folder / MARKER).is_file() else init_workspace(folder, DEMO_SETTINGS)
     raw = workspace.root / "raw"
@@ -51,7 +52,6 @@ def demo(
 
 
 def _answers(root: Path) -> None:
-    from eccl.commands.output import render_table
     from eccl.data.database import schema_sql
     from eccl.features.store import open_store
 

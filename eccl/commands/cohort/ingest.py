@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from eccl.commands.options import DryRunOption, RecordOption, WorkersOption, WorkspaceOption
+from eccl.commands.progress import bar
+from eccl.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from eccl.errors import Reason
-    from eccl.workspace import Workspace
 
 
 def ingest(
@@ -46,8 +47,6 @@ def ingest(
 
     Example: eccl ingest s3://bucket/raw --record --runner dask --address tcp://scheduler:8786
     """
-    from eccl.workspace import find_workspace
-
     place = find_workspace(workspace)
     if address and runner == "processes":
         raise typer.BadParameter("--address is the address of a cluster; add --runner dask or --runner ray")
@@ -84,7 +83,6 @@ def ingest_here(
     place: Workspace, raw: str, workers: int, *, retry: bool | Collection[Reason] = False, repair: bool = False
 ) -> None:
     """Ingest with processes of this machine, print the report, and publish if the data changed."""
-    from eccl.commands.progress import bar
     from eccl.ingest.run import run_ingest
 
     with bar("Ingest") as on_progress:

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import typer
 
 from eccl.commands.options import CsvOption, DryRunOption, JsonOption, RowsOption, WorkersOption, WorkspaceOption
-from eccl.commands.output import Output, choose_output
+from eccl.commands.output import Output, choose_output, render
 from eccl.errors import Reason
+from eccl.workspace import find_workspace
 
 
 def list_quarantined(
@@ -29,9 +30,7 @@ def list_quarantined(
 
     Example: eccl quarantine list --kind ecg --files
     """
-    from eccl.commands.output import render
     from eccl.ingest.quarantine import count_quarantine, read_quarantine
-    from eccl.workspace import find_workspace
 
     output = choose_output(as_json, as_csv)
     found = read_quarantine(find_workspace(workspace), kind, reason.value if reason else None)
@@ -57,7 +56,6 @@ def retry(
     Example: eccl quarantine retry /path/to/raw --reason time_limit
     """
     from eccl.ingest.run import Repeat, plan_ingest
-    from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     again = frozenset(reason) if reason else True

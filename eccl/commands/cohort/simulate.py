@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eccl.commands.options import DryRunOption, WorkersOption, WorkspaceOption
+from eccl.commands.progress import bar
+from eccl.workspace import Workspace, find_workspace, shipped
 
 if TYPE_CHECKING:
     from eccl.simulate import SimulationConfig, SimulationSummary
-    from eccl.workspace import Workspace
 
 
 def simulate(
@@ -42,7 +43,6 @@ def simulate(
 
     Example: eccl simulate tables --participants 5000 --into study --workers 16
     """
-    from eccl.commands.progress import bar
     from eccl.simulate import simulate_cohort
 
     if into is not None and workspace is not None:
@@ -71,7 +71,6 @@ def _recipe(
     from eccl.config import load_params
     from eccl.sections import read_section
     from eccl.simulate import SimulationConfig
-    from eccl.workspace import find_workspace, shipped
 
     place: Workspace | None
     try:
@@ -101,7 +100,6 @@ def _plan(out: Path, config: SimulationConfig, place: Workspace | None) -> None:
 
 def _simulate_into(out: Path, config: SimulationConfig, place: Workspace, workers: int) -> None:
     from eccl.commands.cohort.ingest import publish_if_changed
-    from eccl.commands.progress import bar
     from eccl.simulate.direct import simulate_into
 
     with bar("Simulate") as on_progress:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eccl.commands.options import JsonOption, WorkspaceOption
+from eccl.workspace import find_workspace
 
 if TYPE_CHECKING:
     from eccl.quality.product.check import ProductReport
@@ -33,7 +34,6 @@ def validate(
     """
     from eccl.commands.flow import run_flow
     from eccl.quality.product.check import check_product
-    from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     is_passed = True

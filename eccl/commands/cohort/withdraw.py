@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eccl.commands.options import DryRunOption, JsonOption, RecordOption, WorkspaceOption
+from eccl.commands.progress import bar
+from eccl.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
     from eccl.withdrawal.journal import Plan
     from eccl.withdrawal.run import Outcome
-    from eccl.workspace import Workspace
 
 
 def withdraw(
@@ -42,8 +43,6 @@ def withdraw(
 
     Example: eccl withdraw w99999_20260301.csv --raw raw --dry-run
     """
-    from eccl.workspace import find_workspace
-
     place = find_workspace(workspace)
     if (listed is None) != resume:
         raise typer.BadParameter("give a withdrawal list, or --resume without one")
@@ -94,7 +93,6 @@ def _counts(plan: Plan) -> dict[str, Any]:
 
 
 def _withdraw(place: Workspace, listed: Path | None, raw: Path | None, purge: bool, as_json: bool) -> None:
-    from eccl.commands.progress import bar
     from eccl.withdrawal.purge import is_versioned
     from eccl.withdrawal.purge import purge as purge_versions
     from eccl.withdrawal.run import resume as resume_withdrawal

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from eccl.commands.options import JsonOption, WorkspaceOption
+from eccl.commands.progress import bar
+from eccl.workspace import find_workspace
 
 
 def card(
@@ -24,12 +26,10 @@ def card(
     Example: eccl card align-traits align-I50
     """
     from eccl.training.__main__ import prepare_cpu
-    from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     prepare_cpu()  # torch is loaded below
     from eccl.cards.write import write_cards
-    from eccl.commands.progress import bar
 
     with bar("Cards") as on_run:
         written = write_cards(place, runs or [], on_run)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
+from eccl.commands.output import render_table
+from eccl.commands.progress import bar
+from eccl.workspace import find_workspace
 
 if TYPE_CHECKING:
     from eccl.training.backfill.materialize import Outcome
@@ -31,11 +34,9 @@ def materialize(
     Example: eccl materialize --dry-run
     """
     from eccl.training.__main__ import prepare_cpu
-    from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     prepare_cpu()  # torch is loaded below
-    from eccl.commands.progress import bar
     from eccl.training.backfill import materialize as verb
     from eccl.training.loop.runtime import runtime_from_environment
 
@@ -50,8 +51,6 @@ def materialize(
 
 def _text(done: list[Outcome], dry_run: bool) -> str:
     import polars as pl
-
-    from eccl.commands.output import render_table
 
     rows = [
         {

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eccl.commands.options import JsonOption, WorkersOption, WorkspaceOption
+from eccl.commands.output import render_table
+from eccl.commands.progress import bar
+from eccl.workspace import find_workspace
 
 SOME = 4
 """Rows that a note names; of more, only the number is printed."""
@@ -43,7 +46,6 @@ def predict(
     Example: eccl predict ecgs --out predictions
     """
     from eccl.training.__main__ import prepare_cpu
-    from eccl.workspace import find_workspace
 
     if path.is_dir() != (out is not None):
         raise typer.BadParameter("a folder needs --out FOLDER for its predictions, and a single file takes none")
@@ -82,7 +84,6 @@ def _one(predictor: Predictor, params: Params, tombstones: Tombstones, path: Pat
 def _many(
     predictor: Predictor, params: Params, tombstones: Tombstones, folder: Path, out: Path, workers: int, as_json: bool
 ) -> None:
-    from eccl.commands.progress import bar
     from eccl.inference.output import dump, predict_folder
     from eccl.inference.reading import Reader
 
@@ -109,8 +110,6 @@ def _many_files(count: int) -> str:
 def _answer_text(answer: dict[str, Any]) -> str:
     """Format runs, verdict, diseases and traits for a screen; each note once, below its rows."""
     import polars as pl
-
-    from eccl.commands.output import render_table
 
     lines = [f"run           {run['run_id']}, data version {run['data_version']}" for run in answer["runs"]]
     lines += [f"distribution  {answer['distribution']}{_reasons(answer)}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from eccl.commands.options import WorkspaceOption
+from eccl.workspace import find_workspace
 
 
 def validate_stage(workspace: WorkspaceOption = None) -> None:
@@ -15,7 +16,6 @@ def validate_stage(workspace: WorkspaceOption = None) -> None:
     from eccl.config import load_params
     from eccl.quality.checks import check_slots
     from eccl.quality.gate import run_gate
-    from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     params = load_params(place.params_file).quality

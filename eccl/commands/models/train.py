@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
-from eccl.workspace import Workspace
+from eccl.workspace import Workspace, find_workspace, shipped
 
 if TYPE_CHECKING:
     from eccl.training.dry_run import StageCost, TrainingRequest
@@ -49,7 +49,6 @@ def train(
     from eccl.commands.flow import run_flow
     from eccl.training.dry_run import check_training, estimate_training
     from eccl.training.settings.config import choose_preset
-    from eccl.workspace import find_workspace, shipped
 
     runtime = {
         "devices": devices,
@@ -75,7 +74,6 @@ def train(
 
 def _workspace_if_any(start: Path | None) -> Workspace | None:
     from eccl.errors import WorkspaceError
-    from eccl.workspace import find_workspace
 
     try:
         return find_workspace(start)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from eccl.commands.options import JsonOption, WorkspaceOption
+from eccl.workspace import find_workspace
 
 
 def doctor(
@@ -31,7 +32,6 @@ def doctor(
 
     from eccl.errors import WorkspaceError
     from eccl.operations.doctor import examine, is_fit
-    from eccl.workspace import find_workspace
 
     try:
         place = find_workspace(workspace)

@@ -10,6 +10,7 @@ import typer
 
 from eccl.commands.options import JsonOption, WorkspaceOption
 from eccl.modalities import SLOT_TABLES
+from eccl.workspace import find_workspace
 
 if TYPE_CHECKING:
     from eccl.operations.status import Status
@@ -27,7 +28,6 @@ def status(
     Example: eccl status --quick
     """
     from eccl.operations.status import read_status
-    from eccl.workspace import find_workspace
 
     found = read_status(find_workspace(workspace), quick=quick)
     if as_json:

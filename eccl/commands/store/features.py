@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eccl.commands.options import CsvOption, JsonOption, OutOption, ReleaseOption, RowsOption, WorkspaceOption
-from eccl.commands.output import Output, choose_output
+from eccl.commands.output import Output, choose_output, render, render_table, show
+from eccl.workspace import find_workspace
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,10 +26,8 @@ def list_features(
 
     Example: eccl features list
     """
-    from eccl.commands.output import show
     from eccl.data.database import schema_sql
     from eccl.features.store import open_store
-    from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     output = choose_output(as_json, as_csv)
@@ -51,11 +50,9 @@ def show_feature(
 
     Example: eccl features show ecg_projection
     """
-    from eccl.commands.output import render
     from eccl.data.database import schema_sql
     from eccl.features.store import open_store
     from eccl.features.views import declared_view
-    from eccl.workspace import find_workspace
 
     output = choose_output(as_json, as_csv)
     declared = declared_view(view)
@@ -95,9 +92,7 @@ def get_features(
     """
     import duckdb
 
-    from eccl.commands.output import show
     from eccl.features.store import open_store
-    from eccl.workspace import find_workspace
 
     output = choose_output(as_json, as_csv, out)
     place = find_workspace(workspace)
@@ -117,8 +112,6 @@ def get_features(
 def _gaps(coverage: pl.DataFrame) -> str:
     """Count the complete columns, and list those with missing or stale values."""
     import polars as pl
-
-    from eccl.commands.output import render_table
 
     gaps = coverage.group_by("feature", maintain_order=True).agg(pl.col("stale", "without_value").sum())
     names = gaps.filter((pl.col("stale") > 0) | (pl.col("without_value") > 0))["feature"]

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eccl.commands.options import JsonOption, ReleaseOption, WorkspaceOption
+from eccl.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
     from rich.tree import Tree
-
-    from eccl.workspace import Workspace
 
 
 def lineage(
@@ -29,7 +28,6 @@ def lineage(
     Example: eccl lineage 9000001
     """
     from eccl.features.store import open_store
-    from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     with open_store(place.root, release=release) as store:

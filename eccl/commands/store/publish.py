@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from eccl.commands.options import DryRunOption, WorkspaceOption
+from eccl.workspace import find_workspace
 
 
 def publish(
@@ -22,7 +23,6 @@ def publish(
     from eccl.ledger.releases import check_alias, promote
     from eccl.publishing.publish import has_changes
     from eccl.publishing.publish import publish as publish_store
-    from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     if alias:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
+from eccl.commands.output import render_table
+from eccl.workspace import find_workspace
 
 
 def diff(
@@ -22,10 +24,8 @@ def diff(
     """
     import polars as pl
 
-    from eccl.commands.output import render_table
     from eccl.ledger.releases import open_release
     from eccl.publishing.diff import diff_releases
-    from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     a, b = (open_release(place, name) for name in (older, newer))
@@ -52,7 +52,6 @@ def promote(
     """
     from eccl.ledger.releases import check_alias, open_release, read_ledger
     from eccl.ledger.releases import promote as promote_release
-    from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     before = read_ledger(place).aliases.get(alias, "nothing")
@@ -74,7 +73,6 @@ def retract(
     from eccl.ledger.releases import read_ledger
     from eccl.publishing.publish import check_retraction
     from eccl.publishing.publish import retract as retract_release
-    from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     if dry_run:

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import typer
 
 from eccl.commands.options import CsvOption, JsonOption, OutOption, ReleaseOption, WorkspaceOption
-from eccl.commands.output import choose_output
+from eccl.commands.output import choose_output, show
+from eccl.workspace import find_workspace
 
 
 def similar(
@@ -31,9 +32,7 @@ def similar(
     """
     import duckdb
 
-    from eccl.commands.output import show
     from eccl.features.store import open_store
-    from eccl.workspace import find_workspace
 
     output = choose_output(as_json, as_csv, out)
     place = find_workspace(workspace)

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from eccl.commands.options import CsvOption, JsonOption, OutOption, ReleaseOption, RowsOption, WorkspaceOption
-from eccl.commands.output import choose_output
+from eccl.commands.output import choose_output, show
+from eccl.workspace import find_workspace
 
 
 def sql(
@@ -34,9 +35,7 @@ def sql(
     """
     import duckdb
 
-    from eccl.commands.output import show
     from eccl.features.store import open_store
-    from eccl.workspace import find_workspace
 
     if query is not None and file is not None:
         raise typer.BadParameter("give a query or --file, not both")

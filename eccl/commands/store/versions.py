@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from eccl.commands.options import JsonOption, WorkspaceOption
+from eccl.workspace import find_workspace
 
 if TYPE_CHECKING:
     from eccl.ledger.releases import Ledger
@@ -23,7 +24,6 @@ def versions(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
 
     from eccl.ledger.releases import read_ledger
     from eccl.versioning.versions import list_versions
-    from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     found, ledger = list_versions(place), read_ledger(place)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
+from eccl.workspace import find_workspace
 
 
 def adopt(
@@ -28,7 +29,6 @@ def adopt(
     from eccl.study.adopt import adopt as write_adoption
     from eccl.study.adopt import plan_adoption
     from eccl.study.arms import open_table
-    from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     adoption = plan_adoption(place.params_file, open_table(place), arm, preset)

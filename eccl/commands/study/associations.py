@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from eccl.commands.options import CsvOption, JsonOption, RowsOption, WorkspaceOption
-from eccl.commands.output import Output, choose_output
+from eccl.commands.output import Output, choose_output, render
+from eccl.workspace import find_workspace
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,9 +39,7 @@ def associations(
 
     Example: eccl associations --split val
     """
-    from eccl.commands.output import render
     from eccl.evaluation.associations.associate import associate
-    from eccl.workspace import find_workspace
 
     output = choose_output(as_json, as_csv)
     place = find_workspace(workspace)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
+from eccl.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
     from eccl.study.arms import ArmTable
-    from eccl.workspace import Workspace
 
 
 def figures(
@@ -28,7 +28,6 @@ def figures(
     """
     from eccl.study.arms import load_arms
     from eccl.study.figures.write import make_figures
-    from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     table = load_arms(place.arms_file)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
+from eccl.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
     from eccl.study.arms import ArmTable
     from eccl.study.jobs import Job
     from eccl.study.plan import VariantPlan
     from eccl.study.train import Outcome, Progress
-    from eccl.workspace import Workspace
 
 
 def table1(
@@ -62,7 +62,6 @@ def table1(
     from eccl.study.arms import open_table
     from eccl.study.checks import check_jobs, find_equal_arms
     from eccl.study.jobs import list_jobs
-    from eccl.workspace import find_workspace
 
     place = find_workspace(workspace)
     table = open_table(place)
