@@ -14,8 +14,7 @@ from eccl.ingest.run import session
 from eccl.versioning import versions
 from eccl.workspace import find_workspace
 from flows.publish import publish
-from flows.support.artifacts import show_ingest
-from flows.support.console import announce
+from flows.support.artifacts import announce, show_ingest
 from flows.support.define import define, step
 from flows.support.dvc import one_dvc_command
 from flows.support.mapping import mapped

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from eccl.publishing.publish import publish as publish_store
 from eccl.workspace import find_workspace
-from flows.support.artifacts import show_release
-from flows.support.console import announce
+from flows.support.artifacts import announce, show_release
 from flows.support.define import define
 from flows.support.parameters import PublishParameters
 

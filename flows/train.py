@@ -8,8 +8,7 @@ from eccl.versioning.gate import require_passed_gate
 from eccl.versioning.repository import changed_stages, list_stages
 from eccl.versioning.versions import record_runs
 from eccl.workspace import find_workspace
-from flows.support.artifacts import show_training
-from flows.support.console import announce
+from flows.support.artifacts import announce, show_training
 from flows.support.define import define
 from flows.support.dvc import one_dvc_command, run_stage
 from flows.support.parameters import TrainParameters

@@ -6,8 +6,7 @@ from eccl.data.gate_result import PASSED, read_gate_result
 from eccl.data.parts import data_version
 from eccl.errors import FlowError, GateError
 from eccl.workspace import find_workspace
-from flows.support.artifacts import show_gate
-from flows.support.console import announce
+from flows.support.artifacts import announce, show_gate
 from flows.support.define import define
 from flows.support.dvc import run_stage
 from flows.support.parameters import ValidateParameters

@@ -14,8 +14,7 @@ from eccl.withdrawal import run
 from eccl.workspace import find_workspace
 from flows.ingest import record
 from flows.publish import publish
-from flows.support.artifacts import show_withdrawal
-from flows.support.console import announce
+from flows.support.artifacts import announce, show_withdrawal
 from flows.support.define import define, step
 from flows.support.dvc import one_dvc_command
 from flows.support.parameters import WithdrawParameters

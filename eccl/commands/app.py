@@ -13,19 +13,17 @@ from eccl.commands.cohort.ingest import ingest
 from eccl.commands.cohort.init import init
 from eccl.commands.cohort.quarantine import list_quarantined, retry
 from eccl.commands.cohort.simulate import simulate
-from eccl.commands.cohort.validate import validate
+from eccl.commands.cohort.validate import validate, validate_stage
 from eccl.commands.cohort.withdraw import withdraw
 from eccl.commands.models.card import card
 from eccl.commands.models.materialize import materialize
 from eccl.commands.models.predict import predict
-from eccl.commands.models.stage import validate_stage
 from eccl.commands.models.train import train
 from eccl.commands.operations.doctor import doctor
 from eccl.commands.operations.status import status
 from eccl.commands.store.features import get_features, list_features, show_feature
 from eccl.commands.store.lineage import lineage
-from eccl.commands.store.publish import publish
-from eccl.commands.store.releases import diff, promote, retract
+from eccl.commands.store.releases import diff, promote, publish, retract
 from eccl.commands.store.similar import similar
 from eccl.commands.store.sql import sql
 from eccl.commands.store.versions import versions

@@ -1,4 +1,4 @@
-"""A run's page in Prefect: counts, quarantined files with their remedies, the gate, the reports. Never an id."""
+"""A run's page and log in Prefect: counts, quarantined files with their remedies, the gate, the reports. Never an id."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from prefect.artifacts import MarkdownArtifact, TableArtifact
+from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
+from rich.console import Console
 
 from eccl.errors import Reason
 from eccl.ingest.report import IngestReport
@@ -20,6 +22,12 @@ from flows.support.redaction import without_ids
 Row = Mapping[str, Any]
 REPORTS_URL = "ECCL_REPORTS_URL"
 """Environment variable with the address that serves reports/; links on the run page begin with it."""
+
+
+def announce(message: str) -> None:
+    """Print a message and write it to the run's log."""
+    Console(stderr=True).print(message, highlight=False)
+    get_run_logger().info(message)
 
 
 def show_ingest(report: IngestReport) -> None:

@@ -1,4 +1,4 @@
-"""``eccl validate``: the gate, then the whole product."""
+"""``eccl validate``: the gate, then the whole product; ``eccl stage validate``: the gate alone, called by dvc.yaml."""
 
 from __future__ import annotations
 
@@ -62,3 +62,25 @@ def _print(report: ProductReport) -> None:
     typer.echo(
         f"Product {'sound' if report.is_sound else 'NOT sound'} on data version {report.data_version}: {counts}; {slots} read back"
     )
+
+
+def validate_stage(workspace: WorkspaceOption = None) -> None:
+    """Run the gate in this process and write reports/gate; exit with 1 if it failed and is not overridden.
+
+    Example: eccl stage validate
+    """
+    from eccl.config import load_params
+    from eccl.quality.checks import check_slots
+    from eccl.quality.gate import run_gate
+
+    place = find_workspace(workspace)
+    params = load_params(place.params_file).quality
+    report = run_gate(place, override=params.override, extra_results=check_slots(place, params.slots_checked))
+    typer.echo(
+        f"Gate {report.status} on data version {report.data_version}: {report.expectations} expectations, "
+        f"{report.critical_failures} critical failures, {report.warnings} warnings"
+    )
+    for row in report.failures:
+        typer.echo(f"  {row.severity}: {row.table_name}.{row.column_name or '*'} {row.expectation} ({row.note})")
+    if not report.is_passed:
+        raise typer.Exit(1)
