@@ -40,6 +40,11 @@ class RunState:
     is_current: bool
     without: Mapping[str, int]
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is current and no visit lacks a row."""
+        return self.is_current and not any(self.without.values())
+
 
 @dataclass(frozen=True, slots=True)
 class ExperimentState:

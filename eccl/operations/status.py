@@ -366,7 +366,7 @@ def _training(status: Status) -> Iterator[tuple[str, str]]:
     if orphans:
         yield training_command(orphans[0]), "there are features whose run has no record"
     stale = [run.run for run in status.runs if not run.is_current and run.without]
-    lacking = [run.run for run in status.runs if run.is_current and any(run.without.values())]
+    lacking = [run.run for run in status.runs if run.is_current and not run.is_complete]
     if stale or lacking:
         why = f"features of {len(stale)} runs are stale" if stale else f"{len(lacking)} runs lack visits"
         yield f"eccl materialize {(stale or lacking)[0]}", why
