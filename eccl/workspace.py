@@ -124,6 +124,16 @@ def find_workspace(start: Path | str | None = None) -> Workspace:
     )
 
 
+def find_workspace_if_any(start: Path | None) -> Workspace | None:
+    """Find a workspace; None where `start` is None and there is none at or above the current folder."""
+    try:
+        return find_workspace(start)
+    except WorkspaceError:
+        if start is not None:
+            raise
+        return None
+
+
 def shipped(name: str) -> Path:
     """Folder or file that ships with the package: ``schemas``, ``dvc.yaml`` or ``params.yaml``.
 

@@ -34,8 +34,8 @@ def test_an_arm_becomes_a_preset_that_can_be_chosen(place: Workspace) -> None:
     shown = call(place, "mean_pooling", "--dry-run")
     assert "\ndemo_mean_pooling:\n" in shown
     assert place.params_file.read_text() == before
-    told = call(place, "mean_pooling")
-    assert "`eccl train --preset demo_mean_pooling`" in told
+    printed = call(place, "mean_pooling")
+    assert "`eccl train --preset demo_mean_pooling`" in printed
     choose_preset(place.params_file, "demo_mean_pooling")  # as eccl train --preset does
     assert load_params(place.params_file).preset.align.pooling == "mean"
 

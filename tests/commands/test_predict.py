@@ -1,4 +1,4 @@
-"""What `eccl predict` and `eccl card` say before there is any model; with models, see tests/inference/test_command.py."""
+"""`eccl predict` and `eccl card` in a workspace without a model; with models, see tests/inference/test_command.py."""
 
 from __future__ import annotations
 

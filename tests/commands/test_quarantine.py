@@ -86,9 +86,9 @@ def test_a_file_beyond_its_limit_is_not_opened(raw: Path, new_workspace: Callabl
     place = new_workspace()
     report = run_ingest(place, raw, workers=1)
     assert report.kinds[0].quarantined == {"file_too_large": 1, "xml_malformed": 1}
-    refused = {row["reason"]: row for row in read_table(place.data, "quarantine").to_pylist()}
-    assert refused["file_too_large"]["file_sha256"] is None
-    assert "limits.xml_mb" in refused["file_too_large"]["detail"]
+    rows = {row["reason"]: row for row in read_table(place.data, "quarantine").to_pylist()}
+    assert rows["file_too_large"]["file_sha256"] is None
+    assert "limits.xml_mb" in rows["file_too_large"]["detail"]
     assert not run_ingest(place, raw, workers=1).is_changed
     giant.unlink()
     shutil.copy(max(raw.glob("*_20205_*.xml"), key=lambda path: path.stat().st_size), giant)  # the file that was meant

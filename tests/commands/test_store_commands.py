@@ -145,8 +145,8 @@ def test_releases_are_promoted_compared_and_retracted(ingested: Workspace, tmp_p
     listed = json.loads(answer(workspace, "versions", "--json"))
     assert [one["aliases"] for one in listed["releases"]] == [["latest", "stable"], []]
     assert "retracted: wrong" in answer(workspace, "versions")
-    refused = run_cli("sql", "SELECT 1", "--release", second, cwd=workspace.root)
-    assert (refused.returncode, "was retracted" in refused.stderr) == (1, True)
+    done = run_cli("sql", "SELECT 1", "--release", second, cwd=workspace.root)
+    assert (done.returncode, "was retracted" in done.stderr) == (1, True)
     assert answer(workspace, "sql", "SELECT name FROM release", "--csv").split() == ["name", first]
 
 

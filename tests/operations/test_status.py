@@ -34,8 +34,8 @@ def test_counts_are_those_of_the_tables(place: Workspace) -> None:
     assert found.data.data_version == data_version(place.data)
     for table in ("recordings", "cines", "participants", "pairs", "labels"):
         assert found.data.rows[table] == read_table(place.data, table).num_rows > 0
-    refused = read_table(place.data, "quarantine").num_rows
-    assert sum(one.count for one in found.quarantine) == refused > 0
+    quarantined = read_table(place.data, "quarantine").num_rows
+    assert sum(one.count for one in found.quarantine) == quarantined > 0
     assert all(one.remedy.endswith(".") for one in found.quarantine)
     assert sum(found.missing.values()) == read_table(place.data, "exclusions").num_rows
     assert found.next[0] == "eccl validate"

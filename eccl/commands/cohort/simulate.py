@@ -9,7 +9,7 @@ import typer
 
 from eccl.commands.options import DryRunOption, WorkersOption, WorkspaceOption
 from eccl.commands.progress import bar
-from eccl.workspace import Workspace, find_workspace, shipped
+from eccl.workspace import Workspace, find_workspace_if_any, shipped
 
 if TYPE_CHECKING:
     from eccl.simulate import SimulationConfig, SimulationSummary
@@ -58,10 +58,7 @@ def simulate(
         return
     with bar("Simulate") as on_progress:
         summary = simulate_cohort(out, config, workers=workers, on_progress=on_progress)
-    typer.echo(
-        f"Simulated cohort {_state(summary)}: {_people(summary)}, {summary.ecg_files} ECGs, "
-        f"{summary.cine_files} cines, {_corrupted(summary)} files corrupted on purpose, {summary.withdrawn} withdrawn"
-    )
+    typer.echo(f"Simulated cohort {'existed already' if summary.reused else 'written'}: {_describe(summary)}")
 
 
 def _recipe(
@@ -72,14 +69,8 @@ def _recipe(
     from eccl.sections import read_section
     from eccl.simulate import SimulationConfig
 
-    place: Workspace | None
-    try:
-        place = find_workspace(workspace)
-        params = load_params(place.params_file)
-    except FileNotFoundError:
-        if workspace is not None:
-            raise
-        place, params = None, load_params(shipped("params.yaml"))
+    place = find_workspace_if_any(workspace)
+    params = load_params(place.params_file if place else shipped("params.yaml"))
     changes = {key: value for key, value in (("participants", participants), ("seed", seed)) if value is not None}
     return read_section(SimulationConfig, {**params.simulate, **changes}, "simulate"), place
 
@@ -91,11 +82,7 @@ def _plan(out: Path, config: SimulationConfig, place: Workspace | None) -> None:
     summary = plan_simulation(out, config) if place is None else plan_simulation_into(out, config, place)
     where = f"raw files and tables to {out}" if place is None else f"tables to {out}, arrays to {place.data}"
     there = " (exist already)" if summary.reused else ""
-    typer.echo(
-        f"{where}{there}: {_people(summary)}, {summary.second_visits} second visits, {summary.ecg_files} ECGs, "
-        f"{summary.cine_files} cines, {_corrupted(summary)} files corrupted on purpose, {summary.withdrawn} withdrawn. "
-        "Nothing was written."
-    )
+    typer.echo(f"{where}{there}: {_describe(summary)}. Nothing was written.")
 
 
 def _simulate_into(out: Path, config: SimulationConfig, place: Workspace, workers: int) -> None:
@@ -104,22 +91,16 @@ def _simulate_into(out: Path, config: SimulationConfig, place: Workspace, worker
 
     with bar("Simulate") as on_progress:
         summary, report = simulate_into(out, config, place, workers=workers, on_progress=on_progress)
-    typer.echo(
-        f"Simulated tables {_state(summary)}: {_people(summary)}, {summary.withdrawn} withdrawn; "
-        f"{summary.ecg_files} ECGs and {summary.cine_files} cines without raw files"
-    )
+    state = "existed already" if summary.reused else "written"
+    typer.echo(f"Simulated tables {state}, without raw files: {_describe(summary)}")
     typer.echo(report.describe())
     publish_if_changed(place)
 
 
-def _state(summary: SimulationSummary) -> str:
-    return "existed already" if summary.reused else "written"
-
-
-def _corrupted(summary: SimulationSummary) -> int:
-    return sum(count.files for count in summary.corruptions)
-
-
-def _people(summary: SimulationSummary) -> str:
+def _describe(summary: SimulationSummary) -> str:
     cases = ", ".join(f"{count} {code}" for code, count in summary.cases.items())
-    return f"{summary.participants} participants ({cases})"
+    corrupted = sum(count.files for count in summary.corruptions)
+    return (
+        f"{summary.participants} participants ({cases}), {summary.second_visits} second visits, {summary.ecg_files} ECGs, "
+        f"{summary.cine_files} cines, {corrupted} files corrupted on purpose, {summary.withdrawn} withdrawn"
+    )

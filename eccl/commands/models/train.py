@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
-from eccl.workspace import Workspace, find_workspace, shipped
+from eccl.commands.output import render_table
+from eccl.templates import render
+from eccl.workspace import find_workspace, find_workspace_if_any, shipped
 
 if TYPE_CHECKING:
     from eccl.training.dry_run import StageCost, TrainingRequest
@@ -57,11 +58,14 @@ def train(
         "deterministic": deterministic,
         "arrays": arrays,
     }
-    place = _workspace_if_any(workspace) if dry_run else find_workspace(workspace)
+    place = find_workspace_if_any(workspace) if dry_run else find_workspace(workspace)
     request = check_training(place.params_file if place else shipped("params.yaml"), preset, stages, **runtime)
     if dry_run:
         source, costs = estimate_training(place, request)
-        typer.echo(json.dumps([asdict(cost) for cost in costs], indent=2) if as_json else _text(request, source, costs))
+        typer.echo(
+            json.dumps([asdict(cost) for cost in costs], indent=2) if as_json else _text(request, source, costs),
+            nl=as_json,
+        )
         return
     assert place is not None
     if preset is not None:
@@ -72,56 +76,33 @@ def train(
     run_flow("train", place, stages=stages or None)
 
 
-def _workspace_if_any(start: Path | None) -> Workspace | None:
-    from eccl.errors import WorkspaceError
-
-    try:
-        return find_workspace(start)
-    except WorkspaceError:
-        if start is not None:
-            raise
-        return None
-
-
 def _text(request: TrainingRequest, source: str, costs: list[StageCost]) -> str:
-    from io import StringIO
+    import polars as pl
 
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"Preset {request.params.name}, {source}", title_justify="left", title_style="bold")
-    table.add_column("stage")
-    for name in ("parameters", "batch", "steps", "measured batch", "s/step", "time", "memory"):
-        table.add_column(name, justify="right")
-    for cost in costs:
-        table.add_row(
-            cost.stage,
-            f"{cost.parameters / 1e6:.2f} M",
-            str(cost.batch_size),
-            f"{cost.steps:,}",
-            str(cost.measured_batch),
-            f"{cost.seconds_per_step:.3g}",
-            _duration(cost.hours),
-            "" if cost.memory_bytes is None else f"{cost.memory_bytes / 1e9:.1f} GB",
-        )
-    buffer = StringIO()
-    Console(file=buffer, width=112).print(table)
-    return buffer.getvalue() + _footnotes(request, costs)
-
-
-def _footnotes(request: TrainingRequest, costs: list[StageCost]) -> str:
     from eccl.training.dry_run import SECONDS, STEPS
 
-    devices = request.runtime.devices
-    total = _duration(sum(cost.hours for cost in costs))
-    smaller = any(cost.measured_batch * devices < cost.batch_size for cost in costs)
-    return (
-        f"Together about {total} on {devices} such device{'' if devices == 1 else 's'}.\n"
-        f"Measured: {STEPS} steps (one where it took more than {SECONDS:.0f} s) of each kind of network on one device, with random inputs"
-        f"{'; a smaller batch than the whole one, extrapolated in proportion' if smaller else ''}.\n"
-        "Extrapolated: all epochs (early stopping takes fewer), other tasks of the same stage, other devices, and the features "
-        "of every visit.\nNot included: reading and augmentation, validation. Memory is the peak on a GPU. "
-        "Which stages are up to date: `dvc status`."
+    rows = [
+        {
+            "stage": cost.stage,
+            "parameters": f"{cost.parameters / 1e6:.2f} M",
+            "batch": cost.batch_size,
+            "steps": cost.steps,
+            "measured batch": cost.measured_batch,
+            "s/step": cost.seconds_per_step,
+            "time": _duration(cost.hours),
+            "memory": None if cost.memory_bytes is None else f"{cost.memory_bytes / 1e9:.1f} GB",
+        }
+        for cost in costs
+    ]
+    return render(
+        "commands/models/train.txt.jinja",
+        request=request,
+        source=source,
+        table=render_table(pl.DataFrame(rows, infer_schema_length=None), len(rows)),
+        total=_duration(sum(cost.hours for cost in costs)),
+        steps=STEPS,
+        seconds=SECONDS,
+        is_smaller=any(cost.measured_batch * request.runtime.devices < cost.batch_size for cost in costs),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from eccl.commands.options import JsonOption, WorkspaceOption
-from eccl.workspace import find_workspace
+from eccl.workspace import find_workspace_if_any
 
 
 def doctor(
@@ -30,16 +30,9 @@ def doctor(
     """
     from dataclasses import asdict
 
-    from eccl.errors import WorkspaceError
     from eccl.operations.doctor import examine, is_fit
 
-    try:
-        place = find_workspace(workspace)
-    except WorkspaceError:
-        if workspace is not None:
-            raise
-        place = None
-    checks = examine(place, workers=workers, import_torch=torch)
+    checks = examine(find_workspace_if_any(workspace), workers=workers, import_torch=torch)
     if as_json:
         typer.echo(json.dumps([asdict(check) for check in checks], indent=1))
     else:

@@ -61,7 +61,7 @@ def associations(
 
 
 def _count_firm(table: pl.DataFrame) -> str:
-    """How many regressions of each analysis have a q below 0.05, of those with an estimate."""
+    """Count the regressions of each analysis with a q below 0.05, of those with an estimate."""
     from eccl.evaluation.conventions import SIGNIFICANT
 
     counts = [
@@ -72,12 +72,12 @@ def _count_firm(table: pl.DataFrame) -> str:
 
 
 def _other_split(found: Associations) -> str:
-    """What became of the rows that were there of the other split."""
+    """Count the rows of the other split that were kept, and those that were dropped."""
     other = "val" if found.split == "test" else "test"
     kept, dropped = found.files.kept, found.files.dropped
     gone = f"{dropped} rows of the {other} split dropped: of other runs, data or end of follow-up, or by an earlier version"
     lines = [
-        f"{kept} rows of the {other} split stand beside them" if kept else "",
-        f"{gone}; `eccl associations --split {other}` makes them anew" if dropped else "",
+        f"{kept} rows of the {other} split were kept" if kept else "",
+        f"{gone}; `eccl associations --split {other}` computes them again" if dropped else "",
     ]
     return "\n".join(filter(None, lines))

@@ -73,7 +73,7 @@ def test_a_call_replaces_the_rows_of_its_own_split(copy: Workspace) -> None:
     found = associate(copy, "test")
     assert set(found.table["split"]) == {"test"}
     assert (found.files.kept, found.files.dropped) == (14, 0)
-    assert _other_split(found) == "14 rows of the val split stand beside them"
+    assert _other_split(found) == "14 rows of the val split were kept"
     assert {path.name: path.read_bytes() for path in (copy.reports / "associations").iterdir()} == before
 
 
