@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eccl.commands.options import DryRunOption, JsonOption, WorkspaceOption
+from eccl.templates import render
 from eccl.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
     from eccl.study.arms import ArmTable
     from eccl.study.jobs import Job
-    from eccl.study.plan import VariantPlan
     from eccl.study.train import Outcome, Progress
 
 
@@ -75,14 +75,21 @@ def table1(
     )
     if dry_run:
         plan = _plan(place, table, jobs, preset)
-        document = {**plan.as_dict(), "same_as_reference": equal}
-        typer.echo(json.dumps(document, indent=1) if as_json else plan.as_text(verbose, note))
+        if as_json:
+            typer.echo(json.dumps({**plan, "same_as_reference": equal}, indent=1))
+        else:
+            plan_text = render("commands/study/table1.txt.jinja", **plan, verbose=verbose, note=note, clock=_clock)
+            typer.echo(plan_text, nl=False)
         return
     if note:
         _warn(note)
     is_pretraining_only = not set(_names(arms) or table.arms) & set(table.arms)
     outcome, text = _run(place, table, jobs, preset, rescore, is_scored=not (train_only or is_pretraining_only))
-    typer.echo(json.dumps(_as_dict(outcome, text), indent=1) if as_json else _as_text(outcome, text))
+    if as_json:
+        document = {"trained": list(outcome.trained), "unchanged": list(outcome.unchanged), "table": text}
+        typer.echo(json.dumps(document, indent=1))
+    else:
+        typer.echo(_as_text(outcome, text))
 
 
 def _run(
@@ -113,7 +120,7 @@ def _run(
 
 
 def _require_reason(place: Workspace, table: ArmTable, jobs: Sequence[Job]) -> None:
-    """Refuse before the training what would be refused after it: another access to the test split without a reason.
+    """Require a reason for another access to the test split before the training, not after it.
 
     Raises
     ------
@@ -137,49 +144,20 @@ def _warn(text: str) -> None:
     typer.echo(f"eccl: {text}", err=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What a call would train: all jobs, reasons by run of those that would run, and sums by arm."""
-
-    jobs: Sequence[Job]
-    reasons: Mapping[str, str]
-    variants: Sequence[VariantPlan]
-    seconds: float | None
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "jobs": [
-                {**asdict(job), "parents": [*job.parents.values()], "reason": self.reasons.get(job.run)}
-                for job in self.jobs
-            ],
-            "variants": [asdict(variant) for variant in self.variants],
-            "to_run": len(self.reasons),
-            "seconds": self.seconds,
-        }
-
-    def as_text(self, is_verbose: bool, note: str) -> str:
-        if is_verbose:
-            lines = [f"{job.run:<42} {self.reasons.get(job.run, 'up to date')}" for job in self.jobs]
-        else:
-            lines = [f"{'pre-training or arm':<32}{'jobs':>6}{'to run':>8}{'time':>10}"]
-            lines += [
-                f"{f'{one.stage} {one.variant}':<32}{one.jobs:>6}{one.to_run:>8}{_clock(one.seconds):>10}  {one.title}".rstrip()
-                for one in self.variants
-            ]
-        time = "no time was measured yet" if self.seconds is None else f"about {_clock(self.seconds)}"
-        lines += [note] if note else []
-        return "\n".join([*lines, f"{len(self.jobs)} jobs, {len(self.reasons)} to run: {time}; nothing was trained"])
-
-
-def _plan(place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str) -> _Plan:
+def _plan(place: Workspace, table: ArmTable, jobs: Sequence[Job], preset: str) -> dict[str, Any]:
+    """List all jobs, with the reasons of those that would run, and sum them by arm."""
     from eccl.study.plan import open_durations, summarise
     from eccl.study.train import find_outdated
 
     outdated = find_outdated(place, table, jobs)
     reasons = {job.run: reason for job, reason in outdated}
     durations = open_durations(place, preset)
-    variants = summarise(table, jobs, reasons, durations)
-    return _Plan(jobs, reasons, variants, durations.remaining([job for job, _ in outdated]))
+    return {
+        "jobs": [{**asdict(job), "parents": [*job.parents.values()], "reason": reasons.get(job.run)} for job in jobs],
+        "variants": [asdict(variant) for variant in summarise(table, jobs, reasons, durations)],
+        "to_run": len(reasons),
+        "seconds": durations.remaining([job for job, _ in outdated]),
+    }
 
 
 @contextmanager
@@ -210,10 +188,6 @@ def _shown(total: int) -> Iterator[Callable[[Progress], None]]:
                 )
 
         yield show
-
-
-def _as_dict(outcome: Outcome, text: str | None) -> dict[str, Any]:
-    return {"trained": list(outcome.trained), "unchanged": list(outcome.unchanged), "table": text}
 
 
 def _as_text(outcome: Outcome, text: str | None) -> str:
