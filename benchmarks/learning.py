@@ -23,11 +23,11 @@ import torch
 import yaml
 
 from benchmarks.measure import origin, write_table
+from benchmarks.reconstruction import score_reconstruction
 from eccl.config import load_params
 from eccl.data.parts import read_table
+from eccl.evaluation.evaluate import ARMS, mean_r, score_disease, score_traits
 from eccl.evaluation.predictions import read_truth
-from eccl.evaluation.reconstruction import score_reconstruction
-from eccl.evaluation.scoring import ARMS, mean_r, score_disease, score_traits
 from eccl.features.files import read_features
 from eccl.models.mae import MaskedAutoencoder
 from eccl.quality.gate import run_gate

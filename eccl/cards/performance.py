@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from eccl.data.parts import read_table, table_files
 from eccl.evaluation.bootstrap import draw_resamples, interval, resampled_auc, resampled_mean_r
-from eccl.evaluation.disease_metrics import score_logits
+from eccl.evaluation.metrics import score_logits, score_trait
 from eccl.evaluation.predictions import Truth
 from eccl.evaluation.suppression import hide_small, is_score_shown
-from eccl.evaluation.trait_metrics import score_trait
 from eccl.models.scores import mean_defined, pearson_per_trait, roc_auc
 from eccl.workspace import Workspace
 

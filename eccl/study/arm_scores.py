@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eccl.evaluation.bootstrap import Resamples, draw_resamples, resampled_auc, resampled_mean_r
-from eccl.evaluation.disease_metrics import score_logits
+from eccl.evaluation.metrics import score_each, score_logits
 from eccl.evaluation.predictions import Truth, count_visits, none, predicted_disease, predicted_traits, vectors
 from eccl.evaluation.retrieval import DIRECTIONS, ranks_of_own, summarise
 from eccl.evaluation.test_split.selection import Selection, read_selected
-from eccl.evaluation.trait_metrics import score_each
 from eccl.models.scores import mean_defined
 from eccl.study.arm_runs import TRAITS, Cell, views_of
 from eccl.training.runs import load_run

@@ -11,8 +11,7 @@ from scipy.stats import pearsonr
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, brier_score_loss, mean_absolute_error, r2_score, roc_auc_score
 
-from eccl.evaluation.disease_metrics import calibration, score_logits
-from eccl.evaluation.trait_metrics import score_each, score_trait
+from eccl.evaluation.metrics import calibration, score_each, score_logits, score_trait
 
 Vectors = tuple[np.ndarray, np.ndarray]
 

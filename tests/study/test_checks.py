@@ -77,7 +77,7 @@ def test_arms_that_are_not_chosen_are_not_checked(tmp_path: Path) -> None:
 def test_problems_of_the_preset_are_listed_once(tmp_path: Path) -> None:
     arms = table(tmp_path)
     found = problems(written(tmp_path, **{"align.dropout": 2.0}), arms)
-    assert found == ["presets.tiny.align: dropout 2.0 is not in [0, 1)"]
+    assert found == ["presets.tiny.align.dropout: input should be less than 1, found 2.0"]
 
 
 def test_a_label_aware_contrast_of_tasks_without_one_label_is_a_problem(tmp_path: Path) -> None:

@@ -6,20 +6,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eccl.evaluation.conventions import NAMES, SIGNIFICANT
+from eccl.evaluation.conventions import SIGNIFICANT
 from eccl.evaluation.suppression import count_text, is_score_shown, is_small
-from eccl.study.arm_runs import COLUMNS, TRAITS
+from eccl.study.arm_runs import COLUMNS
 from eccl.study.arm_scores import main_metric
 from eccl.study.arms import Arm, ArmTable
 from eccl.study.comparison import INCOMPLETE, NOT_COVERED, NOTHING_SCORED, TOO_FEW, UNDEFINED
 
 Row = Mapping[str, Any]
+Rows = Sequence[Row]
 Cells = Mapping[tuple[str, str, str], Row]
 
 DASH = "–"
 MINUS = "−"
 BLOCKS = (("table", ""), ("beyond", "Beyond the paper"))
-"""Groups of arms that the table shows, and what stands above them."""
+"""Groups of arms in the table, with the heading of each."""
+SCORES = ("mean", "sd", "lower", "upper", "difference", "difference_lower", "difference_upper", "p", "q")
+"""Columns of table1_rows that are null where too few participants were scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,53 +36,50 @@ class Counts:
 
 
 def suppress_counts(rows: Iterable[Row], are_small_shown: bool) -> list[dict[str, Any]]:
-    """Rows with their counts for print as `told`; counts and scores that must not be told are null.
+    """Rows with their counts for print as `shown`; counts and scores that must not be printed are null.
 
-    A score of fewer than ten participants, or of fewer than ten visits with or without the disease, is not told of either.
+    A score is suppressed if fewer than ten participants, or fewer than ten visits with or without the disease, were scored.
 
     Parameters
     ----------
     are_small_shown
-        Whether counts below ten may be printed: nobody but simulated participants is behind them.
+        Whether counts below ten may be printed: all participants are simulated.
     """
-    return [{**row, **_tell(row, are_small_shown)} for row in rows]
+    return [{**row, **_suppressed(row, are_small_shown)} for row in rows]
 
 
 def suppress_pairs(retrieval: Iterable[Row], are_small_shown: bool) -> list[dict[str, Any]]:
-    """Rows of retrieval with their number of pairs for print as `told`; of fewer than ten pairs no rank is told of."""
+    """Rows of retrieval with their number of pairs for print as `shown`; ranks of fewer than ten pairs are null."""
     found = []
     for row in retrieval:
         is_hidden = not are_small_shown and is_small(row["n"])
-        # What chance gives says how many pairs there are, too.
+        # The number of pairs follows from the values of chance, too.
         ranks = [name for name in row if name.startswith(("recall_", "median_", "chance_"))] if is_hidden else []
-        found.append({**row, **dict.fromkeys(ranks), "told": count_text(row["n"], is_hidden)})
+        found.append({**row, **dict.fromkeys(ranks), "shown": count_text(row["n"], is_hidden)})
     return found
 
 
-def _tell(row: Row, are_small_shown: bool) -> dict[str, Any]:
+def _suppressed(row: Row, are_small_shown: bool) -> dict[str, Any]:
     n, people, cases = row["n"], row["participants"], row["cases"]
     if n is None:
-        return {"told": Counts()}
-    is_hidden = [not are_small_shown and is_small(one) for one in (n, people)]
-    # Cases, and visits without the disease: either would tell of the other.
-    is_case_hidden = not are_small_shown and cases is not None and (is_small(cases) or is_small(n - cases))
-    told = Counts(
-        count_text(n, is_hidden[0]),
-        count_text(people, is_hidden[1]),
-        DASH if cases is None else count_text(cases, is_case_hidden),
-        DASH if cases is None else "hidden" if is_case_hidden or is_hidden[0] else share(cases, n),
-    )
-    gone = {"n": is_hidden[0], "participants": is_hidden[1], "cases": is_case_hidden}
+        return {"shown": Counts()}
+
+    def is_hidden(*groups: int) -> bool:
+        return not are_small_shown and any(map(is_small, groups))
+
+    hidden = {"n": is_hidden(n), "participants": is_hidden(people)}
+    cases_shown = prevalence = DASH
+    if cases is not None:
+        # Cases, or visits without the disease: the number of one follows from that of the other.
+        hidden["cases"] = is_hidden(cases, n - cases)
+        cases_shown = count_text(cases, hidden["cases"])
+        prevalence = "hidden" if hidden["cases"] or hidden["n"] else share(cases, n)
+    shown = Counts(count_text(n, hidden["n"]), count_text(people, hidden["participants"]), cases_shown, prevalence)
+    found = {"shown": shown, **{name: None for name, is_gone in hidden.items() if is_gone}}
     groups = [people] if cases is None else [people, cases, n - cases]
-    hidden = {name: None for name, is_gone in gone.items() if is_gone}
     if are_small_shown or row.get("mean") is None or is_score_shown(*groups):
-        return {"told": told, **hidden}
-    return {"told": told, **hidden, **_NOT_TOLD, "status": TOO_FEW}
-
-
-_NOT_TOLD = dict.fromkeys(
-    ("mean", "sd", "lower", "upper", "difference", "difference_lower", "difference_upper", "p", "q")
-)
+        return found
+    return {**found, **dict.fromkeys(SCORES), "status": TOO_FEW}
 
 
 def index(rows: Iterable[Row], split: str) -> dict[tuple[str, str, str], Row]:
@@ -110,19 +110,16 @@ def difference_cell(row: Row) -> str:
     if row["difference"] is None or row["difference_lower"] is None:
         return "n/a"
     bounds = f"[{signed(row['difference_lower'])}, {signed(row['difference_upper'])}]"
-    few = (
-        ""
-        if row["paired_seeds"] == row["seeds_expected"]
-        else f" [{row['paired_seeds']} of {row['seeds_expected']} seeds]"
-    )
+    is_whole = row["paired_seeds"] == row["seeds_expected"]
+    few = "" if is_whole else f" [{row['paired_seeds']} of {row['seeds_expected']} seeds]"
     mark = "*" if row["q"] is not None and row["q"] < SIGNIFICANT else ""
     return f"{signed(row['difference'])}{mark} {bounds}{few}"
 
 
 def counts(row: Row) -> str:
     """``(0/20)``: cases among visits, or ``(20)`` visits."""
-    told: Counts = row["told"]
-    return f"({told.visits})" if told.cases == DASH else f"({told.cases}/{told.visits})"
+    shown: Counts = row["shown"]
+    return f"({shown.visits})" if shown.cases == DASH else f"({shown.cases}/{shown.visits})"
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -135,20 +132,12 @@ def signed(value: float, digits: int = 3) -> str:
     return f"{value:+.{digits}f}".replace("-", MINUS)
 
 
-def lay_out(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    """A Markdown table whose columns line up as plain text, too."""
-    rows = [list(head), *map(list, body)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
+def lay_out(rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, head first, whose columns are aligned as plain text, too; without a line break at its end."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]]) + "\n"
-
-
-def heads(metric: str = "") -> list[str]:
-    """Names of the columns: ``MI AUC`` ... ``Traits R``, or with another metric's name."""
-    return [f"{NAMES[column]} {metric or ('mean R' if column == TRAITS else 'AUC')}" for column in COLUMNS]
+    return "\n".join([lines[0], rule, *lines[1:]])
 
 
 def count_rows(cells: Cells, table: ArmTable) -> list[list[str]]:
@@ -156,9 +145,9 @@ def count_rows(cells: Cells, table: ArmTable) -> list[list[str]]:
     visits, cases = ["*visits (participants)*"], ["*cases (prevalence)*"]
     for column in COLUMNS:
         known = [cells[arm, column, main_metric(column)] for arm in table.arms]
-        told: Counts = next((one["told"] for one in known if one["told"] != Counts()), Counts())
-        visits.append(DASH if told == Counts() else f"{told.visits} ({told.participants})")
-        cases.append(DASH if told.cases == DASH else f"{told.cases} ({told.prevalence})")
+        shown: Counts = next((one["shown"] for one in known if one["shown"] != Counts()), Counts())
+        visits.append(DASH if shown == Counts() else f"{shown.visits} ({shown.participants})")
+        cases.append(DASH if shown.cases == DASH else f"{shown.cases} ({shown.prevalence})")
     return [visits, cases]
 
 

@@ -36,7 +36,7 @@ def draw_table(table: ArmTable, rows: Rows, scores: Rows, path: Path) -> list[Pa
     rows, scores
         Rows of table1_rows, with their counts for print, and of table1_scores.
     path
-        Where to; PNG and SVG lie beside each other.
+        Where to; the PNG and the SVG are written beside each other.
     """
     arms = [arm for group, _ in BLOCKS for arm in table.arms.values() if arm.group == group]
     cells = index(rows, "test")
@@ -83,17 +83,17 @@ def _draw_column(axes: Axes, table: ArmTable, arms: Sequence[Arm], column: str, 
 
 
 def _share_axis(panels: Sequence[Axes]) -> None:
-    """One scale for the diseases, so that an AUC lies at the same place in each panel."""
+    """One scale for the diseases, so that an AUC is at the same place in each panel."""
     bounds = [axes.get_xlim() for axes in panels]
     for axes in panels:
-        axes.set_xlim(min(low for low, _ in bounds), max(high for _, high in bounds))
+        axes.set_xlim(min(left for left, _ in bounds), max(right for _, right in bounds))
 
 
 def _label(column: str, row: Mapping[str, Any]) -> str:
-    told: Counts = row["told"]
+    shown: Counts = row["shown"]
     if column == TRAITS:
-        return f"mean R\n{told.visits} visits"
-    return f"AUC\n{told.cases} cases of {told.visits}\n({told.prevalence})"
+        return f"mean R\n{shown.visits} visits"
+    return f"AUC\n{shown.cases} cases of {shown.visits}\n({shown.prevalence})"
 
 
 def _legend(table: ArmTable) -> Any:

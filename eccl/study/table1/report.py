@@ -21,21 +21,21 @@ from eccl.data.files import replace_file
 from eccl.data.parts import write_parquet
 from eccl.errors import WorkspaceError
 from eccl.evaluation.bootstrap import RESAMPLES
-from eccl.evaluation.conventions import SCORED_SPLITS
+from eccl.evaluation.conventions import NAMES, SCORED_SPLITS
 from eccl.evaluation.predictions import read_truth
 from eccl.evaluation.suppression import is_simulated
 from eccl.evaluation.test_split.access_log import read_accesses
 from eccl.evaluation.test_split.selection import Scope, freeze, is_finished
-from eccl.study.arm_runs import DISEASES, Cell, list_cells
+from eccl.study.arm_runs import COLUMNS, DISEASES, Cell, list_cells
 from eccl.study.arm_scores import SplitScores, main_metric, score_split
 from eccl.study.arms import ArmTable
 from eccl.study.checks import find_equal_arms
 from eccl.study.comparison import compare
 from eccl.study.jobs import Job
 from eccl.study.recipes import best_by_column
-from eccl.study.table1.cells import suppress_counts, suppress_pairs
+from eccl.study.table1.cells import SCORES, index, suppress_counts, suppress_pairs
 from eccl.study.table1.figure import draw_table
-from eccl.study.table1.markdown import flat, to_markdown
+from eccl.study.table1.markdown import to_markdown
 from eccl.versioning.gate import require_passed_gate
 from eccl.workspace import Workspace
 
@@ -88,10 +88,10 @@ def write_table1(
     rows = _mark(table, compared, scope)
     retrieval = [row for split in splits for row in split.retrieval]
     are_small_shown = is_simulated(workspace)
-    told, pairs = suppress_counts(rows, are_small_shown), suppress_pairs(retrieval, are_small_shown)
-    text = to_markdown(table, selection, read_accesses(workspace), told, pairs, seeds, truths[0].fields.height, equal)
-    _write(workspace, splits, rows, retrieval)
-    _publish(workspace, table, told, [row for split in splits for row in split.scores], text)
+    shown, pairs = suppress_counts(rows, are_small_shown), suppress_pairs(retrieval, are_small_shown)
+    text = to_markdown(table, selection, read_accesses(workspace), shown, pairs, seeds, truths[0].fields.height, equal)
+    _write_tables(workspace, splits, rows, retrieval)
+    _write_reports(workspace, table, shown, [row for split in splits for row in split.scores], text)
     return text
 
 
@@ -122,7 +122,7 @@ def _mark(table: ArmTable, rows: list[dict[str, Any]], scope: Scope) -> list[dic
     return rows
 
 
-def _write(
+def _write_tables(
     workspace: Workspace,
     splits: Sequence[SplitScores],
     rows: Sequence[Mapping[str, Any]],
@@ -140,15 +140,35 @@ def _write(
         write_parquet(pa.Table.from_pylist(list(some), schema=schema), workspace.reports / "table1" / f"{name}.parquet")
 
 
-def _publish(
+def _write_reports(
     workspace: Workspace,
     table: ArmTable,
-    told: Sequence[Mapping[str, Any]],
+    shown: Sequence[Mapping[str, Any]],
     scores: Sequence[Mapping[str, Any]],
     text: str,
 ) -> None:
-    """Write what may leave the platform: small counts are told in none of it."""
-    csv = pl.DataFrame(flat(table, told), infer_schema_length=None).write_csv(float_precision=6)
+    """Write the reports, which may leave the platform: they contain no small counts."""
+    csv = pl.DataFrame(to_wide(table, shown), infer_schema_length=None).write_csv(float_precision=6)
     replace_file(workspace.reports / "table1.csv", csv.encode())
     replace_file(workspace.reports / "table1.md", text.encode())
-    draw_table(table, told, scores, workspace.reports / "table1.png")
+    draw_table(table, shown, scores, workspace.reports / "table1.png")
+
+
+def to_wide(table: ArmTable, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The table as rows for a spreadsheet: an arm and split per row, a group of columns per task."""
+    found = []
+    for split in reversed(SCORED_SPLITS):
+        cells = index(rows, split)
+        for arm in table.arms.values():
+            row: dict[str, Any] = {"arm": arm.key, "title": arm.title, "group": arm.group, "split": split}
+            for column in COLUMNS:
+                cell = cells[arm.key, column, main_metric(column)]
+                row |= {f"{NAMES[column]}_{name}": cell[name] for name in CSV_COLUMNS}
+            found.append(row)
+    return found
+
+
+CSV_COLUMNS = (
+    *("status", "mean", "sd", "paper", *SCORES[2:]),
+    *("n", "cases", "participants", "seeds", "seeds_expected"),
+)

@@ -182,28 +182,28 @@ def test_small_counts_are_told_of_simulated_people_only(
     made: tuple[Place, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row: dict[str, object] = {"n": 40, "participants": 38, "cases": 4}
-    (told,) = suppress_counts([row], are_small_shown=True)
-    assert (told["told"].cases, told["told"].prevalence) == ("4", "10.0 %")
-    (told,) = suppress_counts([row], are_small_shown=False)
-    assert told["told"] == Counts("40", "38", "<10", "hidden")
-    assert (told["n"], told["cases"]) == (40, None)  # in the spreadsheet
-    (told,) = suppress_counts([{**row, "cases": 35}], are_small_shown=False)
-    assert (told["told"].cases, told["cases"]) == ("hidden", None)  # five without the disease
-    (told,) = suppress_counts([{**row, "cases": 0}], are_small_shown=False)
-    assert (told["told"].cases, told["told"].prevalence) == ("0", "0.0 %")
-    (told,) = suppress_counts([{"n": 9, "participants": 9, "cases": None}], are_small_shown=False)
-    assert (told["told"].visits, told["n"]) == ("<10", None)
+    (shown,) = suppress_counts([row], are_small_shown=True)
+    assert (shown["shown"].cases, shown["shown"].prevalence) == ("4", "10.0 %")
+    (shown,) = suppress_counts([row], are_small_shown=False)
+    assert shown["shown"] == Counts("40", "38", "<10", "hidden")
+    assert (shown["n"], shown["cases"]) == (40, None)  # in the spreadsheet
+    (shown,) = suppress_counts([{**row, "cases": 35}], are_small_shown=False)
+    assert (shown["shown"].cases, shown["cases"]) == ("hidden", None)  # five without the disease
+    (shown,) = suppress_counts([{**row, "cases": 0}], are_small_shown=False)
+    assert (shown["shown"].cases, shown["shown"].prevalence) == ("0", "0.0 %")
+    (shown,) = suppress_counts([{"n": 9, "participants": 9, "cases": None}], are_small_shown=False)
+    assert (shown["shown"].visits, shown["n"]) == ("<10", None)
     score = {"mean": 0.7, "p": 0.01, "status": "scored", "paper": 0.8}
     scored = [
         {"n": n, "participants": n, "cases": cases, **score} for n, cases in ((40, 9), (40, 31), (40, 10), (9, None))
     ]
-    told = suppress_counts(scored, are_small_shown=False)
-    assert [score_cell(one) for one in told[:2]] == ["too few (0.800)"] * 2
-    assert [(one["mean"], one["p"]) for one in told] == [(None, None), (None, None), (0.7, 0.01), (None, None)]
+    shown = suppress_counts(scored, are_small_shown=False)
+    assert [score_cell(one) for one in shown[:2]] == ["too few (0.800)"] * 2
+    assert [(one["mean"], one["p"]) for one in shown] == [(None, None), (None, None), (0.7, 0.01), (None, None)]
     assert all(one["mean"] == 0.7 for one in suppress_counts(scored, are_small_shown=True))
     few = {"n": 9, "recall_at_1": 0.5, "median_rank": 2.0, "chance_at_1": 0.1}
-    assert suppress_pairs([few], are_small_shown=False) == [{**dict.fromkeys(few), "n": 9, "told": "<10"}]
-    assert suppress_pairs([few], are_small_shown=True) == [{**few, "told": "9"}]
+    assert suppress_pairs([few], are_small_shown=False) == [{**dict.fromkeys(few), "n": 9, "shown": "<10"}]
+    assert suppress_pairs([few], are_small_shown=True) == [{**few, "shown": "9"}]
     assert is_simulated(made[0].workspace)
     monkeypatch.setattr("eccl.evaluation.suppression.FIRST_SIMULATED", FIRST_EID + 1)
     assert not is_simulated(made[0].workspace)
@@ -319,8 +319,8 @@ def test_the_winner_on_validation_is_a_recipe(made: tuple[Place, str]) -> None:
         "probe",
     }  # mean pooling and triplet lack runs, label-aware a column
     winner = max(overall, key=lambda arm: overall[arm])
-    told = {"eccl": "The recipe stays ECCL", "multitask": "Recipe **multitask** (One encoder)"}[str(winner)]
-    assert told in text[text.index("## Recipe") :]
+    shown = {"eccl": "The recipe remains ECCL", "multitask": "Recipe **multitask** (One encoder)"}[str(winner)]
+    assert shown in text[text.index("## Recipe") :]
     assert (
         "`eccl adopt" in text
     ) is False  # the reference is a preset already, and one network for all tasks cannot be one
@@ -403,8 +403,8 @@ def test_another_selection_is_refused_and_a_reason_is_printed(tmp_path: Path) ->
     accesses = read_accesses(place.workspace)
     for access, reason in zip(accesses, ("the first", "a second seed"), strict=True):
         runs = f"{len(access['runs'])} run{'' if len(access['runs']) == 1 else 's'}"
-        told = f"- `{access['selection'][:16]}`, data version `{access['data_version']}`, {runs}: {reason}"
-        assert told in text
+        shown = f"- `{access['selection'][:16]}`, data version `{access['data_version']}`, {runs}: {reason}"
+        assert shown in text
 
 
 def test_the_experiment_table_that_ships_is_written_whole(tmp_path: Path) -> None:

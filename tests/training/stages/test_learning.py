@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from benchmarks.learning import beaten_mean, prepare
-from eccl.evaluation.reconstruction import interpolate_visible, mean_of_visible, score_reconstruction
+from benchmarks.reconstruction import interpolate_visible, mean_of_visible, score_reconstruction
 from eccl.models.mae import MaskedAutoencoder
 from eccl.models.specs import DecoderSpec, EcgEncoderSpec, MaskingSpec
 from eccl.training.inputs.augment import scale_ecg

@@ -1,11 +1,11 @@
-"""Scores of a disease's predictions. One that cannot be computed is NaN, never an error and never a guess."""
+"""Scores of predicted diseases and traits. A score that cannot be computed is NaN, not an error."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eccl.models.scores import roc_auc
+from eccl.models.scores import pearson_r, roc_auc
 
 Float = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -51,9 +51,9 @@ def calibration(is_case: Flags, logit: Float) -> tuple[float, float]:
     Returns
     -------
     tuple of float
-        The intercept of a logistic model with the logit as offset (0 is right; below 0, probabilities are too high), and
-        the slope of one with a free intercept (1 is right; below 1, probabilities are too extreme). NaN where one class is
-        absent or a logit is not finite; the slope also where all logits are equal, or where one value of the logit tells all
+        The intercept of a logistic model with the logit as offset (ideal: 0; below 0, probabilities are too high), and
+        the slope of one with a free intercept (ideal: 1; below 1, probabilities are too extreme). NaN where one class is
+        absent or a logit is not finite; the slope also where all logits are equal, or where one value of the logit separates all
         cases from all others: it would be infinite.
     """
     if not is_case.any() or is_case.all() or not np.isfinite(logit).all():
@@ -65,6 +65,39 @@ def calibration(is_case: Flags, logit: Float) -> tuple[float, float]:
         return intercept, float("nan")
     scaled = (logit - logit.mean()) / spread  # well conditioned, whatever the unit
     return intercept, _slope(is_case, scaled) / spread
+
+
+def score_trait(target: Float, predicted: Float) -> dict[str, float]:
+    """Score one trait over the visits where both sides are known.
+
+    Parameters
+    ----------
+    target, predicted
+        (visits,) in the trait's unit; NaN is unknown.
+
+    Returns
+    -------
+    dict
+        ``n`` visits; ``r``, Pearson's; ``r2``, the share of the target's variance that is explained (below 0 is worse than
+        the mean); ``mae``, the mean absolute error in the trait's unit. NaN without a known pair, and r and r2 with fewer
+        than two or where the target is constant.
+    """
+    from sklearn.metrics import mean_absolute_error, r2_score
+
+    is_known = ~(np.isnan(target) | np.isnan(predicted))
+    target, predicted = target[is_known], predicted[is_known]
+    has_spread = len(target) > 1 and np.ptp(target) > 0
+    return {
+        "n": int(is_known.sum()),
+        "r": pearson_r(target, predicted),
+        "r2": float(r2_score(target, predicted)) if has_spread else float("nan"),
+        "mae": float(mean_absolute_error(target, predicted)) if len(target) else float("nan"),
+    }
+
+
+def score_each(target: Float, predicted: Float) -> list[dict[str, float]]:
+    """:func:`score_trait` of every column: (visits, traits) twice, in one order."""
+    return [score_trait(*columns) for columns in zip(target.T, predicted.T, strict=True)]
 
 
 def _average_precision(is_case: Flags, logit: Float) -> float:
@@ -88,7 +121,7 @@ def _expected_calibration_error(is_case: Flags, probability: Float) -> float:
 
 
 def _shift(logit: Float, prevalence: float) -> float:
-    """What is added to every logit for the mean probability to be the prevalence: the maximum of the likelihood."""
+    """Number that, added to every logit, makes the mean probability the prevalence: the maximum of the likelihood."""
     from scipy.optimize import brentq
     from scipy.special import expit
 
