@@ -22,9 +22,10 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from eccl.readers.ecg.cardiosoft import LEADS
 from eccl.simulate import HeartState, measure_traits
 from eccl.simulate.ecg.dipole import beat_of
-from eccl.simulate.ecg.render import LEADS, RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg, record_ecg
+from eccl.simulate.ecg.render import RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg, record_ecg
 from eccl.simulate.heart.physiology import DISEASES
 from eccl.simulate.heart.population import draw_columns
 from eccl.simulate.heart.state import from_columns

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eccl.errors import ConfigError, Reason, Rejected
-from eccl.image.heart_box import BoxSource, HeartBox, box_from_mask, box_from_motion, square_box
-from eccl.image.mid_slice import RULES, SliceRule, choose_mid_slice
-from eccl.image.quality import contrast, motion_fraction, sharpness
-from eccl.image.segmentation import LabelScheme, Segmentation
-from eccl.image.temporal import resample_periodic
-from eccl.image.window import cut_window, to_uint8
+from eccl.errors import Reason, Rejected
+from eccl.image.heart_box import HeartBox, box_from_mask, box_from_motion, square_box
+from eccl.image.mid_slice import MidSlice, SliceRule, choose_mid_slice
+from eccl.image.segmentation import Segmentation
+from eccl.image.window import contrast, cut_window, motion_fraction, resample_periodic, sharpness, to_uint8
 
 SQUARE_PX = 80  # the fixed crop of the authors' released preprocessing
 
@@ -24,11 +22,11 @@ ReadSlice = Callable[[int], NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class CineOptions:
-    """Options of ``cine:`` in params.yaml.
+    """Options of ``cine:`` in params.yaml, which validates them.
 
     `frames` per cycle after resampling; `window_px` side of the stored window; `mid_slice` auto or a rule of
     `eccl.image.mid_slice`; `box` auto (segmentation where there is one, else motion), segmentation or motion; `crop`
-    bbox (the heart's rectangle) or square80 (a fixed square on its centre); `label_scheme` of segmentation files.
+    bbox (the heart's rectangle) or square80 (a fixed square on its centre).
     """
 
     frames: int = 50
@@ -36,25 +34,6 @@ class CineOptions:
     mid_slice: Literal["auto"] | SliceRule = "auto"
     box: Literal["auto", "segmentation", "motion"] = "auto"
     crop: Literal["bbox", "square80"] = "bbox"
-    label_scheme: LabelScheme = "bai"
-
-    def __post_init__(self) -> None:
-        allowed: dict[str, tuple[str, ...]] = {
-            "mid_slice": ("auto", *RULES),
-            "box": ("auto", "segmentation", "motion"),
-            "crop": ("bbox", "square80"),
-            "label_scheme": get_args(LabelScheme),
-        }
-        problems = [
-            f"{name} is {getattr(self, name)!r}, expected one of {', '.join(values)}"
-            for name, values in allowed.items()
-            if getattr(self, name) not in values
-        ]
-        for name in ("frames", "window_px"):
-            if getattr(self, name) < 1:
-                problems.append(f"{name} is {getattr(self, name)}, expected 1 or more")
-        if problems:
-            raise ConfigError(f"params.yaml cine: {'; '.join(problems)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +55,6 @@ class PreparedCine:
     window_top: int
     window_left: int
     box: HeartBox
-    box_source: BoxSource
-    box_confidence: float
     intensity_low: float
     intensity_high: float
     motion_fraction: float
@@ -136,7 +113,7 @@ def prepare_cine(
     box = _find_heart(native, chosen.index, slice_count, read_slice, spacing_mm, options, segmentation, flags)
     if options.crop == "square80":
         box = square_box(box, SQUARE_PX)
-    return _store(native, chosen.index, chosen.rule, box, options, flags)
+    return _store(native, chosen, box, options, flags)
 
 
 def _find_heart(
@@ -169,7 +146,7 @@ def _find_heart(
 
 
 def _store(
-    native: NDArray[Any], index: int, rule: SliceRule, box: HeartBox, options: CineOptions, flags: set[str]
+    native: NDArray[Any], chosen: MidSlice, box: HeartBox, options: CineOptions, flags: set[str]
 ) -> PreparedCine:
     cut, top, left = cut_window(native, box.centre, options.window_px)
     window = resample_periodic(cut, options.frames)
@@ -180,15 +157,13 @@ def _store(
         flags.add("box_exceeds_window")
     return PreparedCine(
         frames=codes,
-        mid_slice=index,
-        slice_rule=rule,
+        mid_slice=chosen.index,
+        slice_rule=chosen.rule,
         native_frames=len(native),
         is_resampled=len(native) != options.frames,
         window_top=top,
         window_left=left,
         box=inside,
-        box_source=inside.source,
-        box_confidence=inside.confidence,
         intensity_low=low,
         intensity_high=high,
         motion_fraction=motion_fraction(window, inside),

@@ -135,13 +135,13 @@ def box_from_motion(slices: Sequence[NDArray[Any]], spacing_mm: tuple[float, flo
     motion = motion_map(slices, spacing_mm)
     rows, columns = motion.shape
     if not motion.any():
-        return _bounded_box((rows / 2, rows / 2), (columns / 2, columns / 2), spacing_mm, motion.shape, 0.0)
+        return _bounded_box((rows / 2, rows / 2), (columns / 2, columns / 2), spacing_mm, motion.shape)
     seed = _seed(motion, spacing_mm)
     distance = _distance_mm(motion.shape, seed, spacing_mm)
     level = THRESHOLD * float(motion[distance <= HEART_SCALE_MM].max())
     heart = _touching((motion >= level) & (distance <= REACH_MM), distance)
     top, bottom, left, right = _bounds(heart)
-    box = _bounded_box((top, bottom), (left, right), spacing_mm, motion.shape, 0.0)
+    box = _bounded_box((top, bottom), (left, right), spacing_mm, motion.shape)
     return replace(box, confidence=_confidence(motion, box))
 
 
@@ -180,7 +180,6 @@ def _bounded_box(
     columns: tuple[float, float],
     spacing_mm: tuple[float, float],
     shape: tuple[int, ...],
-    confidence: float,
 ) -> HeartBox:
     """Add the margin, keep the sides within bounds, and move the box into the image where it would reach out."""
     edges: list[tuple[int, int]] = []
@@ -190,7 +189,7 @@ def _bounded_box(
         start = int(np.clip(np.rint((first + last - pixels) / 2), 0, size - pixels))
         edges.append((start, start + pixels))
     (top, bottom), (left, right) = edges
-    return HeartBox(top, left, bottom, right, confidence, "motion")
+    return HeartBox(top, left, bottom, right, 0.0, "motion")
 
 
 def _confidence(motion: NDArray[np.float64], box: HeartBox) -> float:

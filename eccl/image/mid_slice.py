@@ -10,11 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from eccl.errors import ConfigError
 from eccl.image.segmentation import LV_CAVITY, RV_CAVITY, Segmentation
 
-SliceRule = Literal["rv_max", "rv_max_released", "lv_centroid", "index_half"]
-RULES: tuple[SliceRule, ...] = ("rv_max", "rv_max_released", "lv_centroid", "index_half")
+SliceRule = Literal["rv_max", "lv_centroid", "index_half"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,57 +23,28 @@ class MidSlice:
     rule: SliceRule
 
 
-def index_half(slice_count: int) -> MidSlice:
-    """The slice at half the stack; needs no segmentation."""
-    return MidSlice(slice_count // 2, "index_half")
+def choose_mid_slice(
+    rule: Literal["auto"] | SliceRule, slice_count: int, segmentation: Segmentation | None
+) -> MidSlice:
+    """Apply a rule by name; ``auto`` is lv_centroid with a segmentation and index_half without.
+
+    ``index_half`` is half the stack; ``lv_centroid`` the middle of the slices that hold LV cavity at end-diastole
+    (frame 0), else in any frame; ``rv_max`` the slice with the largest RV cavity at end-systole. A rule whose structure
+    is absent from the segmentation falls back to index_half, which the result's `rule` records.
+    """
+    chosen = None
+    if segmentation is not None and rule != "index_half":
+        chosen = _rv_max(segmentation) if rule == "rv_max" else _lv_centroid(segmentation)
+    return chosen or MidSlice(slice_count // 2, "index_half")
 
 
-def lv_centroid(segmentation: Segmentation) -> MidSlice | None:
-    """The middle of the slices that hold LV cavity at end-diastole (frame 0); None where none does."""
+def _lv_centroid(segmentation: Segmentation) -> MidSlice | None:
     slices = np.flatnonzero(segmentation.areas(LV_CAVITY, 0))
     if slices.size == 0:
         slices = np.flatnonzero((segmentation.labels == LV_CAVITY).any(axis=(1, 2, 3)))
     return MidSlice(int(slices[slices.size // 2]), "lv_centroid") if slices.size else None
 
 
-def rv_max(segmentation: Segmentation, *, released: bool = False) -> MidSlice | None:
-    """The slice with the largest RV cavity at end-systole; None where there is no RV.
-
-    Parameters
-    ----------
-    segmentation
-        Labels of the whole stack.
-    released
-        Move one slice towards the apex where the result is one of the three most basal slices of five or more, as the
-        authors' released preprocessing does.
-    """
+def _rv_max(segmentation: Segmentation) -> MidSlice | None:
     areas = segmentation.areas(RV_CAVITY, segmentation.end_systole)
-    if not areas.any():
-        return None
-    index = int(np.argmax(areas))
-    if not released:
-        return MidSlice(index, "rv_max")
-    return MidSlice(index + 1 if index <= 2 and len(areas) >= 5 else index, "rv_max_released")
-
-
-def choose_mid_slice(
-    rule: Literal["auto"] | SliceRule, slice_count: int, segmentation: Segmentation | None
-) -> MidSlice:
-    """Apply a rule by name; ``auto`` is lv_centroid with a segmentation and index_half without.
-
-    A rule whose structure is absent from the segmentation falls back to index_half, which the result's `rule` records.
-
-    Raises
-    ------
-    ConfigError
-        An unknown rule.
-    """
-    if rule not in ("auto", *RULES):
-        raise ConfigError(f"mid_slice {rule!r}; expected auto or one of {', '.join(RULES)} in params.yaml cine")
-    if segmentation is None or rule == "index_half":
-        return index_half(slice_count)
-    if rule in ("rv_max", "rv_max_released"):
-        chosen = rv_max(segmentation, released=rule == "rv_max_released")
-    else:
-        chosen = lv_centroid(segmentation)
-    return chosen or index_half(slice_count)
+    return MidSlice(int(np.argmax(areas)), "rv_max") if areas.any() else None

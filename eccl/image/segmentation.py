@@ -1,6 +1,6 @@
 """A segmentation of a study, stored beside it as NIfTI.
 
-Two label schemes are in use; every label is converted at this door, so that behind it 1 is the LV cavity,
+Two label schemes are in use; every label is converted on reading, so that in this package 1 is the LV cavity,
 2 the myocardium and 3 the RV cavity (the scheme of the widely used UK Biobank pipeline).
 """
 
@@ -15,15 +15,15 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from eccl.errors import ConfigError, Reason, Rejected
+from eccl.errors import Reason, Rejected
 
 BACKGROUND, LV_CAVITY, MYOCARDIUM, RV_CAVITY = 0, 1, 2, 3
 
 LabelScheme = Literal["bai", "cinema"]
 AnyPath = TypeVar("AnyPath", bound=PurePath)
 
-# Index: the label in the file; value: the label behind the door.
-_TO_OURS: dict[str, tuple[int, ...]] = {
+# Index: the label in the file; value: the label in this package.
+_TO_OURS: dict[LabelScheme, tuple[int, ...]] = {
     "bai": (BACKGROUND, LV_CAVITY, MYOCARDIUM, RV_CAVITY),
     "cinema": (BACKGROUND, RV_CAVITY, MYOCARDIUM, LV_CAVITY),
 }
@@ -78,13 +78,9 @@ def to_segmentation(labels: NDArray[Any], scheme: LabelScheme) -> Segmentation:
 
     Raises
     ------
-    ConfigError
-        Unknown scheme.
     Rejected
         ``cine_geometry`` for another number of axes or values outside 0 to 3.
     """
-    if scheme not in _TO_OURS:
-        raise ConfigError(f"label scheme {scheme!r}; expected one of {', '.join(_TO_OURS)} in params.yaml cine")
     if labels.ndim not in (3, 4) or labels.size == 0:
         raise Rejected(
             Reason.CINE_GEOMETRY, f"a segmentation of shape {labels.shape}; expected (x, y, z) or (x, y, z, t)"

@@ -22,8 +22,11 @@ from eccl.ingest.raw.discover import Discovery, Unplaced, numbers_in
 from eccl.ingest.raw.raw_files import Entry, RawFiles
 from eccl.ledger.tombstones import Tombstones
 from eccl.modalities import SLOT_TABLES
-from eccl.readers.tables import export as exports
-from eccl.readers.tables.dictionary import Dictionary, fields_frame, load_dictionary
+from eccl.readers.tables.diagnosis_codes import find_misaligned, pair_codes_with_dates
+from eccl.readers.tables.dictionary import Field, fields_frame, load_dictionary
+from eccl.readers.tables.export import TabularExport, merge_exports, read_table
+from eccl.readers.tables.frames import participants_from, traits_from, visits_from
+from eccl.readers.tables.issues import TableIssue
 from eccl.remedies import remedy
 
 TABLES = ("participants", "visits", "traits", "diagnoses", "fields")
@@ -66,7 +69,7 @@ def ingest_tables(
     dictionary = load_dictionary()
     quarantined: list[dict[str, Any]] = [_unplaced(file) for file in found.unplaced]
     read = _read_exports(raw, found.tables, dictionary, limits, quarantined)
-    values, conflicts = exports.merge_exports(read)
+    values, conflicts = merge_exports(read)
     quarantined += _quarantine_rows(conflicts)
     bulk = _bulk_keys(data)
     eids = {eid for export in read for eid in export.eids}
@@ -74,7 +77,7 @@ def ingest_tables(
     withdrawn = found.withdrawals | tombstones.select(eids | named | set(bulk["eid"]))
     values = values.filter(~pl.col("eid").is_in(sorted(withdrawn)))
     quarantined = [row for row in quarantined if not _ids_of(row) & withdrawn]
-    quarantined += _quarantine_rows(exports.find_misaligned(values))
+    quarantined += _quarantine_rows(find_misaligned(values))
     kept = bulk.filter(~pl.col("eid").is_in(sorted(withdrawn)))
     frames = _to_frames(values, eids - withdrawn, kept, dictionary)
     for name, frame in frames.items():
@@ -115,11 +118,11 @@ def _require_tables(data: Path, found: Discovery) -> None:
 def _read_exports(
     raw: RawFiles,
     entries: tuple[Entry, ...],
-    dictionary: Dictionary,
+    dictionary: dict[int, Field],
     limits: LimitParams,
     quarantined: list[dict[str, Any]],
-) -> list[exports.TabularExport]:
-    read: list[exports.TabularExport] = []
+) -> list[TabularExport]:
+    read: list[TabularExport] = []
     for entry in entries:
         origin: dict[str, Any] = {"path": entry.path, "file_bytes": entry.size}
         try:
@@ -127,9 +130,7 @@ def _read_exports(
             with raw.local(entry.path) as path:
                 origin["file_sha256"] = sha256_file(path)
                 # Named by its path in the raw place, also if a temporary copy was read.
-                export = replace(
-                    exports.read_table(path, dictionary, max_bytes=limits.table_mb << 20), path=Path(entry.path)
-                )
+                export = replace(read_table(path, dictionary, max_bytes=limits.table_mb << 20), path=Path(entry.path))
         except Rejected as error:
             quarantined.append(_quarantine_row("table", origin, error.reason, error.detail))
             continue
@@ -155,16 +156,16 @@ def _check_entry(entry: Entry, limits: LimitParams) -> None:
 
 
 def _to_frames(
-    values: pl.DataFrame, eids: set[int], bulk: pl.DataFrame, dictionary: Dictionary
+    values: pl.DataFrame, eids: set[int], bulk: pl.DataFrame, dictionary: dict[int, Field]
 ) -> dict[str, pl.DataFrame]:
-    visits = exports.visits_from(values)
+    visits = visits_from(values)
     keys = bulk.cast({"instance": visits.schema["instance"]})
     lone = keys.join(visits, on=["eid", "instance"], how="anti")
     return {
-        "participants": exports.participants_from(values, eids | set(bulk["eid"])),
+        "participants": participants_from(values, eids | set(bulk["eid"])),
         "visits": pl.concat([visits, lone], how="diagonal"),
-        "traits": exports.traits_from(values),
-        "diagnoses": exports.pair_codes_with_dates(values, dictionary),
+        "traits": traits_from(values),
+        "diagnoses": pair_codes_with_dates(values, dictionary),
         "fields": fields_frame(dictionary),
     }
 
@@ -190,7 +191,7 @@ def _unplaced(file: Unplaced) -> dict[str, Any]:
     return _quarantine_row(file.kind, origin, file.reason, file.detail)
 
 
-def _quarantine_rows(issues: list[exports.TableIssue], path: str = "") -> list[dict[str, Any]]:
+def _quarantine_rows(issues: list[TableIssue], path: str = "") -> list[dict[str, Any]]:
     return [
         _quarantine_row(
             "table", {"path": path or issue.path or "(several files)"}, issue.reason, issue.detail, issue.eid

@@ -9,10 +9,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from eccl.signal.beats import choose_period, estimate_rr_samples, rr_period_samples
-
-__all__ = ["choose_period", "estimate_rr_samples", "measure_trend", "remove_baseline", "rr_period_samples"]
-
 Float = npt.NDArray[np.float64]
 
 
@@ -76,7 +72,7 @@ def remove_baseline(ecg: npt.ArrayLike, period: int) -> Float:
     ecg
         (..., sample) float or integer, any unit; each lead by itself.
     period
-        Samples of one RR interval, from :func:`choose_period`.
+        Samples of one RR interval, from :func:`eccl.signal.beats.choose_period`.
 
     Returns
     -------

@@ -35,6 +35,12 @@ class Visit:
     has_ecg: bool
     has_cine: bool
 
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Kinds of raw file that the visit has."""
+        kinds: tuple[tuple[Modality, bool], ...] = (("ecg", self.has_ecg), ("cine", self.has_cine))
+        return tuple(modality for modality, has_file in kinds if has_file)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Participant:
@@ -91,7 +97,7 @@ def draw_cohort(config: SimulationConfig) -> tuple[Participant, ...]:
             Participant(
                 index=index,
                 eid=FIRST_EID + int(offsets[index]),
-                birth=_first_of_month(day - timedelta(days=round(365.25 * state.age_years))),
+                birth=(day - timedelta(days=round(365.25 * state.age_years))).replace(day=1),
                 baseline=_draw_baseline(rng, day, state.age_years),
                 centre=int(rng.choice(CENTRES)),
                 visits=tuple(visits),
@@ -118,20 +124,13 @@ def _draw_baseline(rng: np.random.Generator, imaging: date, age_years: float) ->
     youngest, oldest = ph.RECRUITMENT_AGE
     first = max(FIRST_BASELINE, imaging - timedelta(days=int(365.25 * (age_years - youngest))))
     last = min(LAST_BASELINE, imaging - timedelta(days=int(365.25 * (age_years - oldest))))
-    return _random_day(rng, first, max(last, first + timedelta(days=1)))
-
-
-def _random_day(rng: np.random.Generator, first: date, last: date) -> date:
-    return _open_day(first + timedelta(days=int(rng.integers((last - first).days))))
+    days = max((last - first).days, 1)
+    return _open_day(first + timedelta(days=int(rng.integers(days))))
 
 
 def _open_day(day: date) -> date:
     """That day, or the next where it is a Sunday: assessment centres are closed."""
     return day + timedelta(days=1) if day.weekday() == 6 else day
-
-
-def _first_of_month(day: date) -> date:
-    return day.replace(day=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,22 +146,11 @@ def plan_cohort(config: SimulationConfig) -> CohortPlan:
     """Draw the people and decide about their files; depends on the configuration alone."""
     people = draw_cohort(config)
     rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(STREAM_PLAN,)))
-    planned = plan_corruptions(_all_files(people), config.corruption_share, rng)
+    files = [(person.index, v.instance, kind) for person in people for v in person.visits for kind in v.modalities]
     by_person: dict[int, tuple[PlannedCorruption, ...]] = {}
-    for corruption in planned:
+    for corruption in plan_corruptions(files, config.corruption_share, rng):
         by_person[corruption.index] = (*by_person.get(corruption.index, ()), corruption)
     return CohortPlan(people, by_person, _choose_withdrawn(people, by_person, config.withdrawn, rng))
-
-
-def _all_files(people: tuple[Participant, ...]) -> list[tuple[int, int, Modality]]:
-    files: list[tuple[int, int, Modality]] = []
-    for person in people:
-        for visit in person.visits:
-            if visit.has_ecg:
-                files.append((person.index, visit.instance, "ecg"))
-            if visit.has_cine:
-                files.append((person.index, visit.instance, "cine"))
-    return files
 
 
 def _choose_withdrawn(

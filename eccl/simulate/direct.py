@@ -58,7 +58,7 @@ from eccl.simulate.cine.dicom_zip import (
 from eccl.simulate.cine.render import SLICE_STEP_MM, Scan
 from eccl.simulate.cohort import CohortPlan, Participant, Visit, plan_cohort
 from eccl.simulate.config import SimulationConfig
-from eccl.simulate.files.cohort_files import draw_cine_file, file_path, raw_bytes, visit_modalities
+from eccl.simulate.files.cohort_files import draw_cine_file, file_path, raw_bytes
 from eccl.simulate.files.corruption import Modality as Kind
 from eccl.simulate.files.simulation import SimulationSummary, plan_simulation, simulate_tables
 from eccl.workspace import Workspace
@@ -146,7 +146,7 @@ class SimulatedCohort:
         withdrawn = dict.fromkeys(files, 0)
         for person in _plan(self.config).people:
             for visit in person.visits:
-                for kind in visit_modalities(visit):
+                for kind in visit.modalities:
                     if person.eid in found.withdrawals:
                         withdrawn[kind] += 1
                     else:
@@ -179,7 +179,7 @@ class SimulatedCohort:
             hashlib.sha256(self._recipe(person, visit.instance, kind)).hexdigest()
             for person in _plan(self.config).people
             for visit in person.visits
-            for kind in visit_modalities(visit)
+            for kind in visit.modalities
         }
         for file in table_files(data, "participants"):
             if not eids.issuperset(pq.read_table(file, columns=["eid"]).column("eid").to_pylist()):

@@ -250,6 +250,9 @@ CASES: tuple[Case, ...] = (
          lambda xml: xml.replace(b"<Export>", b"".join(b"<n%d/>" % n for n in range(100_000)) + b"<Export>"), accepted()),
     Case("huge_text", "hostile", "a diagnosis of 5 MB", diagnosis(texts(b"Sinus rhythm " * 400_000)),
          flagged("texts_cut")),
+    Case("huge_conclusion", "hostile", "a conclusion of 5 MB, which no column holds", diagnosis(
+        b"<Conclusion><ConclusionText>" + b"Sinus rhythm " * 400_000 + b"</ConclusionText></Conclusion>"),
+         flagged("texts_cut")),
     Case("many_texts", "hostile", "50,000 diagnoses", diagnosis(texts(*([b"Sinus rhythm"] * 50_000))),
          flagged("texts_cut")),
     Case("blank_lead", "hostile", "a lead of 20 MB of blanks",

@@ -15,8 +15,7 @@ from pydicom.uid import JPEG2000Lossless, RLELossless
 from eccl.simulate.cine.dicom_zip import Member, compress_member
 from eccl.simulate.cohort import plan_cohort
 from eccl.simulate.config import SimulationConfig
-from eccl.simulate.ecg.cardiosoft import write_ecg_xml
-from eccl.simulate.files.cohort_files import Task, draw_ecg_file, tabulate_participant
+from eccl.simulate.files.cohort_files import Task, raw_bytes, tabulate_participant
 from eccl.simulate.files.corruption import ECG_CORRUPTIONS, corrupt_ecg
 from eccl.simulate.files.tables import rap_csv, ukbconv_csv
 from tests.support.sax_fixtures import Frame, make_stack, to_file, to_manifest
@@ -28,8 +27,7 @@ CONFIG = SimulationConfig(participants=6, seed=5, withdrawn=0, missing_ecg_share
 def ecg_file() -> bytes:
     """A CardioSoft file, as the device writes it."""
     person = plan_cohort(CONFIG).people[0]
-    file = draw_ecg_file(CONFIG, person, person.visits[-1])
-    return write_ecg_xml(file.ecg, file.header)
+    return raw_bytes(CONFIG, person, person.visits[-1], "ecg", None)
 
 
 @cache

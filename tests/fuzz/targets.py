@@ -15,16 +15,11 @@ import polars as pl
 from eccl.errors import Reason, Rejected
 from eccl.readers.cine.study import ZipLimits, open_sax_zip
 from eccl.readers.ecg.cardiosoft import LEADS, SAMPLES, read_ecg_xml
+from eccl.readers.tables.diagnosis_codes import find_misaligned, pair_codes_with_dates
 from eccl.readers.tables.dictionary import load_dictionary
-from eccl.readers.tables.export import (
-    VALUES_SCHEMA,
-    find_misaligned,
-    pair_codes_with_dates,
-    participants_from,
-    read_table,
-    traits_from,
-    visits_from,
-)
+from eccl.readers.tables.export import read_table
+from eccl.readers.tables.frames import participants_from, traits_from, visits_from
+from eccl.readers.tables.values import VALUES_SCHEMA
 from eccl.readers.tables.withdrawal_lists import read_withdrawals
 
 LIMITS = ZipLimits(max_members=500, max_member_bytes=1 << 20, max_total_bytes=8 << 20, max_matrix=64)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from eccl.errors import Reason, Rejected
-from eccl.image.temporal import resample_periodic
-from eccl.image.window import cut_window, to_uint8
+from eccl.image.window import cut_window, resample_periodic, to_uint8
 
 
 def cycle(count: int) -> np.ndarray:

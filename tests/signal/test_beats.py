@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eccl.readers.ecg.cardiosoft import read_ecg_xml
-from eccl.signal.baseline import choose_period, estimate_rr_samples, rr_period_samples
-from eccl.signal.beats import find_beats, measure_qrs_energy
+from eccl.signal.beats import choose_period, estimate_rr_samples, find_beats, measure_qrs_energy, rr_period_samples
 
 SHARED = Path(os.environ.get("ECCL_SHARED_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
 

@@ -15,12 +15,13 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from eccl.readers.ecg.cardiosoft import LEADS
+from eccl.readers.tables.dictionary import TRAIT_FIELDS
 from eccl.simulate.ecg.electrodes import INDEPENDENT_LEADS
 from eccl.simulate.ecg.measurements import measure
-from eccl.simulate.ecg.render import LEADS, RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg, record_ecg
+from eccl.simulate.ecg.render import RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg, record_ecg
 from eccl.simulate.heart.physiology import Columns, Floats
 from eccl.simulate.heart.state import from_columns
-from eccl.simulate.heart.traits import TRAITS
 from tests.simulate.calibration import RECORDINGS, People, draw_many, draw_people
 from tests.support.heart_measures import ECG_FEATURES, TRAIT_GROUPS, ecg_features, group_means, mask_features
 
@@ -145,7 +146,7 @@ def ridge_r(features: Floats, values: Floats) -> Floats:
 
 
 def test_groups_hold_every_trait_once() -> None:
-    assert sorted(place for group in TRAIT_GROUPS.values() for place in group) == list(range(TRAITS))
+    assert sorted(place for group in TRAIT_GROUPS.values() for place in group) == list(range(len(TRAIT_FIELDS)))
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 from eccl.simulate import HeartState
 from eccl.simulate.heart import physiology as ph
 from eccl.simulate.heart.contours import (
+    Beat,
     Contours,
     emptying,
     regular_beat,
@@ -41,7 +42,7 @@ def as_geometry(state: HeartState) -> HeartState:
 
 
 def mid_slice(state: HeartState, empty: np.ndarray = ED_ES) -> Contours:
-    return slice_contours(state, empty, 0.5 * state.lv_length)
+    return slice_contours(state, Beat(empty, empty, np.zeros_like(empty)), 0.5 * state.lv_length)
 
 
 def test_cavity_areas_are_those_of_the_half_ellipsoid(states: list[HeartState]) -> None:

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from eccl.readers.ecg.cardiosoft import LEADS
 from eccl.simulate import HeartState
 from eccl.simulate.ecg import electrodes
 from eccl.simulate.ecg.dipole import QRS_ONSET_MS, beat_of, ectopic_beat, evaluate, premature_atrial_beat
 from eccl.simulate.ecg.electrodes import DOWER, INVERSE_DOWER, electrode_noise, inverse_dower, lead_matrix
-from eccl.simulate.ecg.render import LEADS, Ecg, draw_rhythm, record_ecg
+from eccl.simulate.ecg.render import Ecg, draw_rhythm, record_ecg
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,14 @@ from datetime import date
 import numpy as np
 import pytest
 
+from eccl.readers.tables.dictionary import TRAIT_FIELDS, load_dictionary
+from eccl.readers.tables.export import merge_exports, read_table
 from eccl.simulate import HeartState, SimulationConfig, draw_cohort, measure_traits
 from eccl.simulate.cohort import person_rng
 from eccl.simulate.files.diagnoses import FIRST_OCCURRENCE, SPECIAL_DATES, Diagnoses, draw_diagnoses
 from eccl.simulate.files.tables import Row, participant_row, rap_csv, ukbconv_csv, withdrawal_list
 from eccl.simulate.heart.physiology import DISEASES
-from eccl.simulate.heart.traits import BLOCKS, FIELDS, FIRST_FIELD
+from eccl.simulate.heart.traits import BLOCKS
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def traits(states: list[HeartState]) -> np.ndarray:
 
 
 def column(traits: np.ndarray, field: int) -> np.ndarray:
-    return traits[:, field - FIRST_FIELD]
+    return traits[:, field - TRAIT_FIELDS[0]]
 
 
 def test_identities_hold_for_measured_values(traits: np.ndarray, states: list[HeartState]) -> None:
@@ -130,7 +132,7 @@ def test_both_dialects_hold_the_same_values(people: list[tuple[int, Row, Diagnos
             assert one[left] == two[f"participant.{right}"]
         codes = [one[name] for name in one if name.startswith("41270-0.") and one[name]]
         assert json.loads(two["participant.p41270"] or "[]") == codes
-    assert {f"{field}-2.0" for field in FIELDS} <= set(flat[0])
+    assert {f"{field}-2.0" for field in TRAIT_FIELDS} <= set(flat[0])
     assert sum(1 for row in flat if row["24100-3.0"]) == sum(1 for row in rows if any(k.instance == 3 for k in row))
 
 
@@ -154,18 +156,14 @@ def test_withdrawal_list_has_windows_lines_and_no_header() -> None:
 def test_the_readers_of_this_project_agree_on_both(
     people: list[tuple[int, Row, Diagnoses]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    tables = pytest.importorskip("eccl.readers.tables.export", reason="the reader is not there yet")
-    merge = pytest.importorskip("eccl.readers.tables.merge", reason="the reader is not there yet")
-    dictionary = pytest.importorskip(
-        "eccl.readers.tables.dictionary", reason="the reader is not there yet"
-    ).load_dictionary()
+    dictionary = load_dictionary()
     folder = tmp_path_factory.mktemp("tables")
     eids, rows = [p[0] for p in people], [p[1] for p in people]
     (folder / "a.csv").write_bytes(ukbconv_csv(eids, rows))
     (folder / "b.csv").write_bytes(rap_csv(eids, rows))
-    exports = [tables.read_table(folder / name, dictionary) for name in ("a.csv", "b.csv")]
+    exports = [read_table(folder / name, dictionary) for name in ("a.csv", "b.csv")]
     assert [len(export.issues) for export in exports] == [0, 0]
     assert exports[0].values.sort(exports[0].values.columns).equals(exports[1].values.sort(exports[0].values.columns))
-    merged, conflicts = merge.merge_exports(exports)
+    merged, conflicts = merge_exports(exports)
     assert merged.height == exports[0].values.height
     assert conflicts == []

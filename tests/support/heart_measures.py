@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from eccl.readers.ecg.cardiosoft import LEADS
 from eccl.simulate.ecg.measurements import measure
-from eccl.simulate.ecg.render import LEADS, MEDIAN_R_INDEX, RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg
+from eccl.simulate.ecg.render import MEDIAN_R_INDEX, RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg
 from eccl.simulate.heart.contours import ANGLES, Contours, emptying, slice_contours
 from eccl.simulate.heart.physiology import Floats
 from eccl.simulate.heart.state import HeartState

@@ -7,9 +7,10 @@ person fields are pseudonyms and are not read.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,39 +42,30 @@ _SAMPLE_BYTES = b"0123456789-,"
 _NOT_A_DIAGNOSIS = ("qrs complexes:", "arrhythmia results of the full-disclosure")
 
 
+def _measurement(tag: str) -> Any:
+    return field(default=None, metadata={"tag": tag})
+
+
 @dataclass(frozen=True, slots=True)
 class EcgMeasurements:
     """What the device measured (RestingECGMeasurements); None where it wrote nothing."""
 
-    ventricular_rate_bpm: float | None = None
-    pq_interval_ms: float | None = None
-    p_duration_ms: float | None = None
-    qrs_duration_ms: float | None = None
-    qt_interval_ms: float | None = None
-    qtc_interval_ms: float | None = None
-    rr_interval_ms: float | None = None
-    pp_interval_ms: float | None = None
-    sokolow_lvh_mv: float | None = None
-    p_axis_deg: float | None = None
-    r_axis_deg: float | None = None
-    t_axis_deg: float | None = None
+    ventricular_rate_bpm: float | None = _measurement("VentricularRate")
+    pq_interval_ms: float | None = _measurement("PQInterval")
+    p_duration_ms: float | None = _measurement("PDuration")
+    qrs_duration_ms: float | None = _measurement("QRSDuration")
+    qt_interval_ms: float | None = _measurement("QTInterval")
+    qtc_interval_ms: float | None = _measurement("QTCInterval")
+    rr_interval_ms: float | None = _measurement("RRInterval")
+    pp_interval_ms: float | None = _measurement("PPInterval")
+    sokolow_lvh_mv: float | None = _measurement("SokolovLVHIndex")
+    p_axis_deg: float | None = _measurement("PAxis")
+    r_axis_deg: float | None = _measurement("RAxis")
+    t_axis_deg: float | None = _measurement("TAxis")
     qrs_count: int | None = None
 
 
-_MEASUREMENT_TAGS = {
-    "ventricular_rate_bpm": "VentricularRate",
-    "pq_interval_ms": "PQInterval",
-    "p_duration_ms": "PDuration",
-    "qrs_duration_ms": "QRSDuration",
-    "qt_interval_ms": "QTInterval",
-    "qtc_interval_ms": "QTCInterval",
-    "rr_interval_ms": "RRInterval",
-    "pp_interval_ms": "PPInterval",
-    "sokolow_lvh_mv": "SokolovLVHIndex",
-    "p_axis_deg": "PAxis",
-    "r_axis_deg": "RAxis",
-    "t_axis_deg": "TAxis",
-}
+_MEASUREMENT_TAGS = {one.name: one.metadata["tag"] for one in fields(EcgMeasurements) if one.metadata}
 
 
 @dataclass(frozen=True, slots=True)

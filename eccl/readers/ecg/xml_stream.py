@@ -20,15 +20,13 @@ MEASUREMENTS, EXERCISE_STRIP = "RestingECGMeasurements", "StripData/Strip"
 DIAGNOSES, BEAT_TIMES = "Interpretation/Diagnosis/DiagnosisText", "StripData/ArrhythmiaResults/Time"
 _CHUNK = 1 << 16
 _LEAD = "StripData/WaveformData"
-# The sections below hold elements of the same names as the strip, one level deeper.
-_KEPT_SECTIONS = (
-    "ObservationDateTime/",
-    "FilterSetting/",
-    "ClinicalInfo/DeviceInfo/",
-    f"{MEASUREMENTS}/",
-    "StripData/",
+_KEPT = frozenset(
+    {"ObservationType", *(f"ClinicalInfo/DeviceInfo/{tag}" for tag in ("Desc", "SoftwareVer", "AnalysisVer"))}
 )
-_SKIPPED = (f"{MEASUREMENTS}/MedianSamples/", f"{MEASUREMENTS}/MeasurementTable/")
+# Every element counts whose text could be cut (`EcgTexts.is_cut`), also one that no field of a record holds.
+_KEPT_SECTIONS = ("ObservationDateTime/", "FilterSetting/", f"{MEASUREMENTS}/", "Interpretation/", "StripData/")
+# They hold elements of the same names as the strip, one level deeper.
+_SKIPPED = (f"{MEASUREMENTS}/MedianSamples", f"{MEASUREMENTS}/MeasurementTable")
 _DEEPEST = 3  # levels of a kept path; longer ones are not joined, which a hostile file could make expensive
 # 5000 samples take 15 to 35 thousand characters; a strip has 12 leads and a few beats.
 _MAX_LEAD_CHARACTERS, _MAX_LEADS = 1 << 18, 64
@@ -91,7 +89,7 @@ class _Target:
         self._path = "/".join(self._open[1:])
         if self._path in (MEASUREMENTS, EXERCISE_STRIP):
             self.found.sections.add(self._path)
-        if self._path in ("ObservationType", DIAGNOSES) or self._path.startswith(_KEPT_SECTIONS):
+        if self._path in _KEPT or self._path.startswith(_KEPT_SECTIONS):
             self._buffer = None if self._path.startswith(_SKIPPED) else []
             self._room = _MAX_LEAD_CHARACTERS if self._path == _LEAD else _MAX_CHARACTERS
             self._lead = attributes.get("lead", "")

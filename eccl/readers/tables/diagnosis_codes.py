@@ -11,8 +11,9 @@ from typing import Literal
 import polars as pl
 
 from eccl.errors import Reason
-from eccl.readers.tables.dictionary import PLACEHOLDER_DATES, Field
+from eccl.readers.tables.dictionary import Field
 from eccl.readers.tables.issues import TableIssue
+from eccl.readers.tables.values import event_date
 
 CodeSystem = Literal["icd10", "icd9", "opcs4"]
 
@@ -123,9 +124,7 @@ def _measure_lengths(values: pl.DataFrame, codes: int, dates: int) -> pl.DataFra
 
 def _get_dates(values: pl.DataFrame, field_id: int) -> pl.DataFrame:
     """Dates of a field by position; placeholders are null."""
-    day = pl.col("value").str.to_date("%Y-%m-%d", strict=False)
-    day = pl.when(~day.is_in(list(PLACEHOLDER_DATES))).then(day)
-    return values.filter(pl.col("field_id") == field_id).select(*_POSITION, day.alias("date"))
+    return values.filter(pl.col("field_id") == field_id).select(*_POSITION, event_date().alias("date"))
 
 
 def _finish(frame: pl.DataFrame, source: str) -> pl.DataFrame:
@@ -165,10 +164,7 @@ def _pair_first_occurrences(values: pl.DataFrame, dictionary: dict[int, Field]) 
     mapping = pl.DataFrame(
         {"field_id": list(codes), "code": list(codes.values())}, schema={"field_id": pl.Int32, "code": pl.String}
     )
-    day = pl.col("value").str.to_date("%Y-%m-%d", strict=False)
-    dated = values.join(mapping, on="field_id").with_columns(
-        pl.when(~day.is_in(list(PLACEHOLDER_DATES))).then(day).alias("date")
-    )
+    dated = values.join(mapping, on="field_id").with_columns(event_date().alias("date"))
     # The source of a report is the next field; where only the source was exported, the event still happened.
     reported = (
         values.with_columns(pl.col("field_id") - 1)

@@ -17,24 +17,11 @@ import polars as pl
 TRAIT_FIELDS: tuple[int, ...] = tuple(range(24100, 24182))
 """The 82 cardiac MR traits of category 157, in the order the method uses."""
 
-SPECIAL_DATES: dict[int, frozenset[date]] = {
-    # no event date, before birth, on the birth date, in the year of birth, two placeholders in the future
-    819: frozenset(
-        {
-            date(1900, 1, 1),
-            date(1901, 1, 1),
-            date(1902, 2, 2),
-            date(1903, 3, 3),
-            date(1909, 9, 9),
-            date(2037, 7, 7),
-        }
-    ),
-    272: frozenset({date(1900, 1, 1)}),
-}
-"""Members of date codings that stand for something else than a date, by coding."""
-
-PLACEHOLDER_DATES: frozenset[date] = frozenset().union(*SPECIAL_DATES.values())
-"""Every special date of any coding; none of them is a plausible date of an event in this cohort."""
+PLACEHOLDER_DATES = frozenset(
+    map(date.fromisoformat, ("1900-01-01", "1901-01-01", "1902-02-02", "1903-03-03", "1909-09-09", "2037-07-07"))
+)
+"""Dates of coding 819 (and its first of coding 272) that stand for no event date, before, on or in the year of birth, or
+the future; none of them is a plausible date of an event in this cohort."""
 
 SEX_CODES: dict[str, str] = {"0": "F", "1": "M"}
 """Coding 9."""
@@ -79,9 +66,13 @@ class Field:
         return self.arrays != (0, 0)
 
     @property
+    def is_categorical(self) -> bool:
+        return self.value_type.startswith("categorical")
+
+    @property
     def kind(self) -> str:
         """How a value is written: ``integer``, ``continuous``, ``date``, ``code`` or ``text``."""
-        if self.value_type.startswith("categorical"):
+        if self.is_categorical:
             return "integer" if self.base == "integer" else "code"
         return self.value_type if self.value_type in ("integer", "continuous", "date") else "text"
 
@@ -92,28 +83,17 @@ class Field:
         return match[1] if match and self.kind == "date" else None
 
 
-class Dictionary(dict[int, Field]):
-    """Fields by id."""
-
-    def by_title(self) -> dict[str, list[Field]]:
-        """Group fields by title: 553 of the showcase's titles belong to more than one field."""
-        groups: dict[str, list[Field]] = {}
-        for field in self.values():
-            groups.setdefault(field.title.strip(), []).append(field)
-        return groups
-
-
 @cache
-def _shipped() -> Dictionary:
+def _shipped() -> dict[int, Field]:
     with Path(__file__).with_name("fields.tsv").open(encoding="utf-8", newline="") as stream:
         lines = (line for line in stream if not line.startswith("#"))
         fields = [_to_field(row) for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)]
-    return Dictionary({field.field_id: field for field in fields})
+    return {field.field_id: field for field in fields}
 
 
-def load_dictionary() -> Dictionary:
-    """Load the dictionary that ships with this package; a fresh copy each time."""
-    return Dictionary(_shipped())
+def load_dictionary() -> dict[int, Field]:
+    """Load the dictionary that ships with this package, fields by id; a fresh copy each time."""
+    return dict(_shipped())
 
 
 def fields_frame(dictionary: dict[int, Field], field_ids: set[int] | None = None) -> pl.DataFrame:

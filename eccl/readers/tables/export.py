@@ -13,28 +13,10 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from eccl.errors import Reason, Rejected
-from eccl.readers.tables.diagnosis_codes import find_misaligned, pair_codes_with_dates
-from eccl.readers.tables.dictionary import Dictionary, Field
-from eccl.readers.tables.frames import participants_from, traits_from, typed_scalar, visits_from
+from eccl.readers.tables.dictionary import Field
 from eccl.readers.tables.headers import Dialect, Header, parse_header, split_header
 from eccl.readers.tables.issues import IssueLog, TableIssue
-from eccl.readers.tables.merge import merge_exports
-from eccl.readers.tables.values import OK, VALUES_SCHEMA, check_cells, describe_columns, melt_cells
-
-__all__ = [
-    "VALUES_SCHEMA",
-    "Dialect",
-    "TableIssue",
-    "TabularExport",
-    "find_misaligned",
-    "merge_exports",
-    "pair_codes_with_dates",
-    "participants_from",
-    "read_table",
-    "traits_from",
-    "typed_scalar",
-    "visits_from",
-]
+from eccl.readers.tables.values import KEY, OK, VALUES_SCHEMA, check_cells, describe_columns, melt_cells
 
 MAX_BYTES = 64 << 30
 _BLOCK_BYTES = 8 << 20
@@ -108,14 +90,13 @@ def read_table(path: Path | str, dictionary: dict[int, Field], *, max_bytes: int
     """
     path = Path(path)
     _check_file(path, max_bytes)
-    known = dictionary if isinstance(dictionary, Dictionary) else Dictionary(dictionary)
     text = _scan_text(path)
     names, delimiter = split_header(text.header)
-    header = parse_header(names, known)
+    header = parse_header(names, dictionary)
     log = IssueLog(str(path))
     _log_header(header, log)
     rows = _RowReader(header, delimiter, text, log)
-    described = describe_columns(header.columns, known)
+    described = describe_columns(header.columns, dictionary)
     values = _read_values(path, text, rows, described, log)
     return TabularExport(
         path=path,
@@ -141,7 +122,7 @@ def _read_values(path: Path, text: _Text, rows: _RowReader, described: pl.DataFr
     # lines beyond the rows are inside quoted cells: legal, but more likely a quote that was never closed
     log.add_swallowed_lines(text.lines - 1 - rows.count)
     values = pl.concat(parts).filter(~pl.col("column").is_in(log.label_columns)).select(names)
-    return values.sort("eid", "field_id", "instance", "array_index")
+    return values.sort(KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,3 +306,48 @@ class _RowReader:
                 )
             self.seen.add(eid)
         return pl.Series(is_first, dtype=pl.Boolean)
+
+
+def merge_exports(exports: Sequence[TabularExport]) -> tuple[pl.DataFrame, list[TableIssue]]:
+    """Unite the values of several exports.
+
+    Parameters
+    ----------
+    exports
+        From :func:`read_table`, in any order and any mix of dialects.
+
+    Returns
+    -------
+    values
+        As of one export: equal values once; where files differ, the value of the first file in the order of their
+        paths.
+    issues
+        One ``TABLE_CONFLICT`` per file and column with the number of values that were not taken. Issues of the
+        exports themselves are not repeated.
+    """
+    ordered = sorted(exports, key=lambda export: str(export.path))
+    frames = [export.values.with_columns(pl.lit(rank, pl.Int32).alias("rank")) for rank, export in enumerate(ordered)]
+    empty = pl.DataFrame(schema=VALUES_SCHEMA | {"rank": pl.Int32})
+    united = pl.concat([empty, *frames]).sort(*KEY, "rank")
+    is_first = ~pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in KEY).fill_null(value=False)
+    united = united.with_columns(is_first.alias("is_first")).with_columns(
+        pl.when("is_first").then("value").forward_fill().alias("kept")
+    )
+    conflicts = united.filter(~pl.col("is_first") & (pl.col("value") != pl.col("kept")))
+    return united.filter("is_first").select(*VALUES_SCHEMA), _list_conflicts(conflicts, ordered)
+
+
+def _list_conflicts(conflicts: pl.DataFrame, ordered: Sequence[TabularExport]) -> list[TableIssue]:
+    columns = ("rank", *KEY[1:])
+    counted = conflicts.group_by(*columns).agg(pl.len(), pl.col("eid").first()).sort(*columns)
+    return [
+        TableIssue(
+            Reason.TABLE_CONFLICT,
+            f"field {field_id}, instance {instance}, array {array_index}: {count} values differ from an earlier "
+            "file's; the earlier file's are kept; find out which export is newer",
+            count,
+            eid=eid if count == 1 else None,
+            path=str(ordered[rank].path),
+        )
+        for rank, field_id, instance, array_index, count, eid in counted.iter_rows()
+    ]

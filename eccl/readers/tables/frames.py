@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from eccl.readers.tables.dictionary import PLACEHOLDER_DATES, SEX_CODES, TRAIT_FIELDS, load_dictionary
+from eccl.readers.tables.dictionary import SEX_CODES, TRAIT_FIELDS, load_dictionary
+from eccl.readers.tables.values import event_date
 
 PARTICIPANTS_SCHEMA: dict[str, type[pl.DataType]] = {
     "eid": pl.Int64,
@@ -68,8 +69,7 @@ def typed_scalar(values: pl.DataFrame, field_id: int) -> pl.DataFrame:
     kind = load_dictionary()[field_id].kind
     column = pl.col("value")
     if kind == "date":
-        column = column.str.to_date("%Y-%m-%d", strict=False)
-        column = pl.when(~column.is_in(list(PLACEHOLDER_DATES))).then(column)
+        column = event_date()
     elif kind in _DTYPES:
         column = column.cast(_DTYPES[kind], strict=False)
     found = values.filter(pl.col("field_id") == field_id).select("eid", "instance", "array_index", column)

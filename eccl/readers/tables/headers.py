@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from eccl.errors import Reason, Rejected
-from eccl.readers.tables.dictionary import TRAIT_FIELDS, Dictionary, Field
+from eccl.readers.tables.dictionary import TRAIT_FIELDS, Field
 
 
 class Dialect(StrEnum):
@@ -108,7 +108,7 @@ def find_id_column(names: list[str]) -> int | None:
     return next((position for position, name in enumerate(names) if _ID.fullmatch(name)), None)
 
 
-def parse_header(names: list[str], dictionary: Dictionary) -> Header:
+def parse_header(names: list[str], dictionary: dict[int, Field]) -> Header:
     """Recognise the dialect of a header and map its columns to fields.
 
     Parameters
@@ -154,7 +154,7 @@ def _unknown(width: int, found: str) -> Rejected:
     )
 
 
-def _parse_codes(names: list[str], pattern: re.Pattern[str], dictionary: Dictionary) -> list[Column]:
+def _parse_codes(names: list[str], pattern: re.Pattern[str], dictionary: dict[int, Field]) -> list[Column]:
     found = []
     for position, name in enumerate(names):
         match = pattern.fullmatch(name)
@@ -176,9 +176,11 @@ def _fits(column: Column) -> bool:
 
 
 def _parse_titles(
-    names: list[str], id_position: int, dictionary: Dictionary
+    names: list[str], id_position: int, dictionary: dict[int, Field]
 ) -> tuple[list[Column], list[tuple[int, ...]]]:
-    titles = dictionary.by_title()
+    titles: dict[str, list[Field]] = {}  # 553 of the showcase's titles belong to more than one field
+    for field in dictionary.values():
+        titles.setdefault(field.title.strip(), []).append(field)
     matches = {
         position: match
         for position, name in enumerate(names)
@@ -189,12 +191,12 @@ def _parse_titles(
     votes = Counter(fields[0].category for fields in candidates.values() if len(fields) == 1)
     found, ambiguous = [], []
     for position, match in matches.items():
-        field = _decide(candidates[position], votes) if occurrences[names[position]] == 1 else None
-        field = field or (candidates[position][0] if len(candidates[position]) == 1 else None)
-        if field is None:
+        is_decidable = len(candidates[position]) == 1 or occurrences[names[position]] == 1
+        chosen = _decide(candidates[position], votes) if is_decidable else None
+        if chosen is None:
             ambiguous.append(tuple(sorted(candidate.field_id for candidate in candidates[position])))
         else:
-            found.append(_make_column(position, field, match))
+            found.append(_make_column(position, chosen, match))
     return [column for column in found if _fits(column)], ambiguous
 
 

@@ -6,11 +6,11 @@ A value's type comes from the dictionary, never from the values themselves. Chec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from eccl.readers.tables.dictionary import Dictionary
+from eccl.readers.tables.dictionary import PLACEHOLDER_DATES, Field
 from eccl.readers.tables.headers import Column
 
 VALUES_SCHEMA: dict[str, type[pl.DataType]] = {
@@ -21,6 +21,7 @@ VALUES_SCHEMA: dict[str, type[pl.DataType]] = {
     "value": pl.String,
 }
 """Columns of the long form."""
+KEY = ("eid", "field_id", "instance", "array_index")
 
 OK, BAD, LABEL = 0, 1, 2
 """Status of a cell: accepted, not of its type, or a label where a code was expected."""
@@ -33,27 +34,21 @@ _LONGEST_LIST = 32_767  # what an array index may be
 _LIST_ITEM = r'"(?:[^"\\]|\\.)*"|[^\[\],\s"]+'
 
 
-def describe_columns(columns: Sequence[Column], dictionary: Dictionary) -> pl.DataFrame:
+def event_date() -> pl.Expr:
+    """Column ``value`` of a date field as a date, named ``value``; null for a placeholder of its coding."""
+    day = pl.col("value").str.to_date("%Y-%m-%d", strict=False)
+    return pl.when(~day.is_in(list(PLACEHOLDER_DATES))).then(day)
+
+
+def describe_columns(columns: Sequence[Column], dictionary: Mapping[int, Field]) -> pl.DataFrame:
     """Make a frame of the columns: position in the file, key, and how values are written."""
-    fields = [dictionary[column.field_id] for column in columns]
-    return pl.DataFrame(
-        {
-            "column": [column.position for column in columns],
-            "field_id": [column.field_id for column in columns],
-            "instance": [column.instance for column in columns],
-            "array_index": [column.array_index for column in columns],
-            "kind": [field.kind for field in fields],
-            "is_categorical": [field.value_type.startswith("categorical") for field in fields],
-        },
-        schema={
-            "column": pl.UInt32,
-            "field_id": pl.Int32,
-            "instance": pl.Int16,
-            "array_index": pl.Int16,
-            "kind": pl.String,
-            "is_categorical": pl.Boolean,
-        },
-    )
+    schema = {"column": pl.UInt32, "field_id": pl.Int32, "instance": pl.Int16, "array_index": pl.Int16}
+    rows = [
+        (column.position, column.field_id, column.instance, column.array_index, field.kind, field.is_categorical)
+        for column in columns
+        for field in (dictionary[column.field_id],)
+    ]
+    return pl.DataFrame(rows, schema=schema | {"kind": pl.String, "is_categorical": pl.Boolean}, orient="row")
 
 
 def melt_cells(wide: pl.DataFrame, described: pl.DataFrame) -> pl.DataFrame:

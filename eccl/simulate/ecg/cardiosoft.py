@@ -13,9 +13,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from eccl.readers.ecg.cardiosoft import LEADS
 from eccl.simulate.ecg.electrodes import inverse_dower
 from eccl.simulate.ecg.measurements import measure, measurement_table
-from eccl.simulate.ecg.render import LEADS, MEDIAN_SAMPLES, RESOLUTION_UV, SAMPLE_RATE_HZ, SAMPLES, Ecg
+from eccl.simulate.ecg.render import MEDIAN_SAMPLES, RESOLUTION_UV, SAMPLE_RATE_HZ, SAMPLES, Ecg
 from eccl.templates import render
 
 FIRST_LINE_VALUES, LINE_VALUES = 301, 300
@@ -37,7 +38,6 @@ class EcgHeader:
     height_cm: int
     weight_kg: float
     diagnosis: tuple[str, ...]
-    conclusion: tuple[str, ...] = ()
 
 
 def write_ecg_xml(ecg: Ecg, header: EcgHeader, *, full_disclosure: bool = False) -> bytes:
@@ -45,10 +45,6 @@ def write_ecg_xml(ecg: Ecg, header: EcgHeader, *, full_disclosure: bool = False)
 
     Parameters
     ----------
-    ecg
-        Strip and median in counts of 5 uV.
-    header
-        Anonymised surroundings.
     full_disclosure
         Append the block of 162,000 samples per lead that makes UK Biobank's files several MB.
 

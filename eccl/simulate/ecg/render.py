@@ -21,7 +21,6 @@ from eccl.simulate.ecg.electrodes import (
 from eccl.simulate.heart.physiology import Floats
 from eccl.simulate.heart.state import ELECTRICAL_LATENTS, HeartState
 
-LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 SAMPLE_RATE_HZ = 500
 SAMPLES = 5000
 RESOLUTION_UV = 5

@@ -15,8 +15,8 @@ from eccl.simulate.cohort import Participant, Visit, person_rng
 from eccl.simulate.config import SimulationConfig
 from eccl.simulate.ecg.cardiosoft import EcgHeader, write_ecg_xml
 from eccl.simulate.ecg.dipole import beat_of
-from eccl.simulate.ecg.render import Ecg, record_ecg
-from eccl.simulate.files.corruption import Modality, PlannedCorruption, corrupt_ecg, write_cine
+from eccl.simulate.ecg.render import record_ecg
+from eccl.simulate.files.corruption import ACCEPTED, Modality, PlannedCorruption, corrupt_ecg, write_cine
 from eccl.simulate.files.diagnoses import draw_diagnoses
 from eccl.simulate.files.tables import Row, participant_row
 from eccl.simulate.heart.state import HeartState
@@ -70,7 +70,7 @@ def write_participant(task: Task) -> Product:
     """Render and write everything of one participant; depends on the task alone."""
     person, planned = task.person, {(c.instance, c.modality): c.kind for c in task.corruptions}
     for visit in person.visits:
-        for modality in visit_modalities(visit):
+        for modality in visit.modalities:
             path = task.out / file_path(task.config, person.eid, visit.instance, modality)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(raw_bytes(task.config, person, visit, modality, planned.get((visit.instance, modality))))
@@ -80,7 +80,7 @@ def write_participant(task: Task) -> Product:
 def tabulate_participant(task: Task) -> Product:
     """The tables' row and the list of files of one participant, without rendering any."""
     person, config = task.person, task.config
-    planned = {(c.instance, c.modality): c for c in task.corruptions}
+    planned = {(c.instance, c.modality): (c.kind, c.expected) for c in task.corruptions}
     traits = {
         visit.instance: measure_traits(visit.state, person_rng(config, person.index, PURPOSE_TRAITS + visit.instance))
         for visit in person.visits
@@ -88,32 +88,11 @@ def tabulate_participant(task: Task) -> Product:
     }
     diagnoses = draw_diagnoses(person, person_rng(config, person.index, PURPOSE_TABLE))
     files = tuple(
-        _listed(person.eid, visit.instance, modality, planned.get((visit.instance, modality)))
+        WrittenFile(person.eid, visit.instance, modality, *planned.get((visit.instance, modality), ("none", ACCEPTED)))
         for visit in person.visits
-        for modality in visit_modalities(visit)
+        for modality in visit.modalities
     )
     return Product(participant_row(person, diagnoses, traits), files)
-
-
-def visit_modalities(visit: Visit) -> tuple[Modality, ...]:
-    """Kinds of raw file that a visit has."""
-    kinds: tuple[tuple[Modality, bool], ...] = (("ecg", visit.has_ecg), ("cine", visit.has_cine))
-    return tuple(modality for modality, has_file in kinds if has_file)
-
-
-def _listed(eid: int, instance: int, modality: Modality, planned: PlannedCorruption | None) -> WrittenFile:
-    if planned is None:
-        return WrittenFile(eid, instance, modality, "none", "accepted")
-    return WrittenFile(eid, instance, modality, planned.kind, planned.expected)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EcgFile:
-    """What goes into an ECG file."""
-
-    ecg: Ecg
-    header: EcgHeader
-    full_disclosure: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,14 +102,6 @@ class CineFile:
     scan: Scan
     header: StudyHeader
     rng: np.random.Generator
-
-
-def draw_ecg_file(config: SimulationConfig, person: Participant, visit: Visit) -> EcgFile:
-    """Record a visit's ECG."""
-    rng = person_rng(config, person.index, PURPOSE_ECG + visit.instance)
-    header = _ecg_header(person, visit, rng)
-    long_form = bool(rng.random() < config.full_disclosure_share)
-    return EcgFile(record_ecg(visit.state, rng), header, long_form)
 
 
 def draw_cine_file(config: SimulationConfig, person: Participant, visit: Visit) -> CineFile:
@@ -161,8 +132,10 @@ def raw_bytes(
 ) -> bytes:
     """A raw file's content, with one documented corruption or none."""
     if modality == "ecg":
-        file = draw_ecg_file(config, person, visit)
-        xml = write_ecg_xml(file.ecg, file.header, full_disclosure=file.full_disclosure)
+        rng = person_rng(config, person.index, PURPOSE_ECG + visit.instance)
+        header = _ecg_header(person, visit, rng)
+        long_form = bool(rng.random() < config.full_disclosure_share)
+        xml = write_ecg_xml(record_ecg(visit.state, rng), header, full_disclosure=long_form)
         return corrupt_ecg(xml, corruption) if corruption else xml
     study = draw_cine_file(config, person, visit)
     return write_cine(study.scan.record(), study.header, study.rng, corruption)

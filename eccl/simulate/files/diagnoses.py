@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from eccl.readers.tables.dictionary import PLACEHOLDER_DATES
 from eccl.simulate.cohort import CENSORING, Participant
 from eccl.simulate.heart.physiology import DISEASES
 
@@ -32,8 +33,7 @@ SUBCODES = {
 }
 DIABETES_CODE, DIABETES_CODED_SHARE, HYPERTENSION_CODED_SHARE = "E119", 0.8, 0.75  # [P] of those who have it
 BYSTANDERS = ("J459", "K219", "M170", "R074", "Z867", "C449", "H269", "N390", "E780")
-# Coding 819: no date known, before birth, on the day of birth, in the year of birth, in the future. Never dates.
-SPECIAL_DATES = ("1900-01-01", "1901-01-01", "1902-02-02", "1903-03-03", "1909-09-09", "2037-07-07")
+SPECIAL_DATES = tuple(sorted(day.isoformat() for day in PLACEHOLDER_DATES))
 # Coding 2171: where a first occurrence was found, alone or with others.
 SOURCE_DEATH, SOURCE_PRIMARY, SOURCE_HOSPITAL, SOURCE_HOSPITAL_PLUS, SOURCE_SELF = 20, 30, 40, 41, 50
 SPECIAL_DATE_SHARE = 0.06  # of cases [P]

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from eccl.data.files import replace_file
 from eccl.errors import ConfigError
 from eccl.simulate.cohort import CohortPlan, plan_cohort
 from eccl.simulate.config import SimulationConfig
@@ -205,7 +206,5 @@ def _summary_from_json(found: dict[str, Any]) -> SimulationSummary:
 def _finish(out: Path, config: SimulationConfig, content: Content, summary: SimulationSummary) -> None:
     """Write the manifest last and by rename: a folder with a manifest is complete."""
     manifest = {"config": config.model_dump(mode="json"), "content": content, "summary": asdict(summary)}
-    unfinished = out / f"{MANIFEST_NAME}.part"
-    unfinished.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-    unfinished.replace(out / MANIFEST_NAME)
+    replace_file(out / MANIFEST_NAME, (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode())
     (out / STARTED_NAME).unlink()

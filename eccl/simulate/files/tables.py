@@ -11,13 +11,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from eccl.readers.tables.dictionary import TRAIT_FIELDS
 from eccl.simulate.cohort import IMAGING_INSTANCE, REPEAT_INSTANCE, Participant, Visit
 from eccl.simulate.files.diagnoses import FIRST_OCCURRENCE, Diagnoses
 from eccl.simulate.heart.physiology import Floats
-from eccl.simulate.heart.traits import FIELDS
 
 UKBCONV_NAME, RAP_NAME = "ukb99999.csv", "participant.csv"
 WITHDRAWAL_NAME = "w99999_20250101.csv"
@@ -58,7 +59,7 @@ def participant_row(person: Participant, diagnoses: Diagnoses, traits: Mapping[i
     }
     for visit in person.visits:
         row |= _visit_values(person, visit)
-        for field, value in zip(FIELDS, traits.get(visit.instance, ()), strict=False):
+        for field, value in zip(TRAIT_FIELDS, traits.get(visit.instance, ()), strict=False):
             if np.isfinite(value):
                 row[Key(field, visit.instance)] = repr(float(value))
     for code, found in diagnoses.first.items():
@@ -105,7 +106,7 @@ def table_keys(rows: Sequence[Row]) -> list[Key]:
     keys = [Key(31), Key(34), Key(52), Key(191), Key(40000), Key(40001)]
     keys += [Key(DEATH_CONTRIBUTORY, 0, array) for array in range(CONTRIBUTORY_COLUMNS)]
     keys += [Key(field, i) for field in (53, 54, 21003) for i in (0, *imaging)]
-    keys += [Key(field, i) for field in (50, 12144, 21001, 21002, *FIELDS) for i in imaging]
+    keys += [Key(field, i) for field in (50, 12144, 21001, 21002, *TRAIT_FIELDS) for i in imaging]
     keys += [Key(field, i, array) for field in (4079, 4080) for i in imaging for array in (0, 1)]
     keys += [Key(field + offset) for field in FIRST_OCCURRENCE.values() for offset in (0, 1)]
     longest = max([1, *(key.array + 1 for row in rows for key in row if key.field == ARRAY_OF_CODES)])
@@ -116,30 +117,28 @@ def table_keys(rows: Sequence[Row]) -> list[Key]:
 def ukbconv_csv(eids: Sequence[int], rows: Sequence[Row]) -> bytes:
     """The export as ``ukbconv ... csv`` writes it: every cell quoted, ``24103-2.0``."""
     keys = table_keys(rows)
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerow(["eid", *(f"{key.field}-{key.instance}.{key.array}" for key in keys)])
-    for eid, row in zip(eids, rows, strict=True):
-        writer.writerow([eid, *(row.get(key, "") for key in keys)])
-    for replaced in REPLACED_IDS:
-        writer.writerow([replaced, *("" for _ in keys)])
-    return buffer.getvalue().encode("latin-1")
+    names = ["eid", *(f"{key.field}-{key.instance}.{key.array}" for key in keys)]
+    cells = [[row.get(key, "") for key in keys] for row in rows]
+    return _csv_text(names, eids, cells, csv.QUOTE_ALL).encode("latin-1")
 
 
 def rap_csv(eids: Sequence[int], rows: Sequence[Row]) -> bytes:
     """The export as ``dx extract_dataset`` writes it: ``participant.p24103_i2``; 41270 as one JSON list."""
     keys = [key for key in table_keys(rows) if key.field != ARRAY_OF_CODES or key.array == 0]
+    names = ["participant.eid", *map(_rap_name, keys)]
+    return _csv_text(names, eids, [[_rap_cell(row, key) for key in keys] for row in rows], csv.QUOTE_MINIMAL).encode()
+
+
+def _csv_text(names: list[str], eids: Sequence[int], cells: list[list[str]], quoting: Literal[0, 1]) -> str:
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["participant.eid", *(_rap_name(key) for key in keys)])
-    for eid, row in zip(eids, rows, strict=True):
-        writer.writerow([eid, *(_rap_cell(row, key) for key in keys)])
-    for replaced in REPLACED_IDS:
-        writer.writerow([replaced, *("" for _ in keys)])
-    return buffer.getvalue().encode()
+    writer = csv.writer(buffer, quoting=quoting, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([eid, *values] for eid, values in zip(eids, cells, strict=True))
+    writer.writerows([replaced, *[""] * (len(names) - 1)] for replaced in REPLACED_IDS)
+    return buffer.getvalue()
 
 
-_INSTANCED = frozenset({50, 53, 54, 4079, 4080, 12144, 21001, 21002, 21003, 40000, 40001, 40002, *FIELDS})
+_INSTANCED = frozenset({50, 53, 54, 4079, 4080, 12144, 21001, 21002, 21003, 40000, 40001, 40002, *TRAIT_FIELDS})
 _ARRAYED = frozenset({4079, 4080, DEATH_CONTRIBUTORY, ARRAY_OF_DATES})
 
 

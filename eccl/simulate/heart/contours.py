@@ -54,11 +54,6 @@ class Beat:
     late: Floats
     flash_mm: Floats
 
-    @classmethod
-    def of(cls, empty: Floats) -> Beat:
-        """A beat without delay and flash."""
-        return cls(empty, empty, np.zeros_like(empty))
-
 
 def end_systole_ms(state: HeartState) -> float:
     """Time of end-systole after the R peak, ms: ejection time plus isovolumic contraction."""
@@ -147,23 +142,17 @@ class Contours:
     level: Floats
 
 
-def slice_contours(state: HeartState, beat: Beat | Floats, depth_mm: float) -> Contours:
+def slice_contours(state: HeartState, beat: Beat, depth_mm: float) -> Contours:
     """Contours of the plane at a depth below the end-diastolic base.
 
     Parameters
     ----------
-    state
-        The heart.
-    beat
-        A beat, or the share of the stroke volume that has left per frame (see :func:`emptying`).
     depth_mm
         Distance of the plane from the base at end-diastole, towards the apex.
     """
-    if not isinstance(beat, Beat):
-        beat = Beat.of(beat)
     inner, outer, level = _ellipsoid(state, beat.empty, depth_mm)
     (rest,), _, _ = _ellipsoid(state, np.zeros(1), depth_mm)
-    late = inner if beat.late is beat.empty else _ellipsoid(state, beat.late, depth_mm)[0]
+    late, _, _ = _ellipsoid(state, beat.late, depth_mm)
     motion, thickness, scar = _segment_fields(state, depth_mm / state.lv_length)
     inward = (rest - inner)[:, None] * (1.0 - scar) + (rest - late)[:, None] * scar
     endo = rest - inward * motion - beat.flash_mm[:, None] * _SEPTUM

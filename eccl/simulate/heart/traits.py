@@ -8,10 +8,6 @@ from eccl.simulate.heart import physiology as ph
 from eccl.simulate.heart.physiology import Floats
 from eccl.simulate.heart.state import HeartState
 
-FIRST_FIELD = 24100
-TRAITS = 82
-FIELDS = tuple(range(FIRST_FIELD, FIRST_FIELD + TRAITS))
-
 # Block -> positions among the 82; a block is measured as a whole or not at all.
 BLOCKS: dict[str, slice] = {
     "ventricles": slice(0, 10),

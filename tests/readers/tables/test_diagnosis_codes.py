@@ -9,7 +9,8 @@ import pytest
 from eccl.errors import Reason
 from eccl.readers.tables.diagnosis_codes import DIAGNOSES_SCHEMA, find_misaligned, pair_codes_with_dates
 from eccl.readers.tables.dictionary import load_dictionary
-from eccl.readers.tables.export import VALUES_SCHEMA, read_table
+from eccl.readers.tables.export import read_table
+from eccl.readers.tables.values import VALUES_SCHEMA
 
 ROOT = Path(__file__).resolve().parents[3]
 DICTIONARY = load_dictionary()

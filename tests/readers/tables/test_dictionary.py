@@ -10,13 +10,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from eccl.readers.tables.diagnosis_codes import find_misaligned
 from eccl.readers.tables.dictionary import (
-    SPECIAL_DATES,
+    PLACEHOLDER_DATES,
     TRAIT_FIELDS,
     fields_frame,
     load_dictionary,
 )
-from eccl.readers.tables.export import find_misaligned, typed_scalar
+from eccl.readers.tables.frames import typed_scalar
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = Path(os.environ.get("ECCL_SHARED_DATA", ROOT / "../shared/data"))
@@ -57,10 +58,9 @@ def test_kinds_follow_value_and_base_type() -> None:
     assert not dictionary[53].is_arrayed
 
 
-def test_special_dates_and_codings() -> None:
-    assert len(SPECIAL_DATES[819]) == 6
-    assert date(2037, 7, 7) in SPECIAL_DATES[819]
-    assert SPECIAL_DATES[272] == {date(1900, 1, 1)}
+def test_placeholder_dates_of_both_codings() -> None:
+    assert len(PLACEHOLDER_DATES) == 6
+    assert {date(1900, 1, 1), date(2037, 7, 7)} < PLACEHOLDER_DATES
 
 
 def test_a_loaded_dictionary_is_the_callers_own() -> None:

@@ -11,17 +11,10 @@ from hypothesis import strategies as st
 
 from eccl.errors import Reason, Rejected
 from eccl.readers.tables.dictionary import load_dictionary
-from eccl.readers.tables.export import (
-    VALUES_SCHEMA,
-    Dialect,
-    TabularExport,
-    merge_exports,
-    participants_from,
-    read_table,
-    traits_from,
-    typed_scalar,
-    visits_from,
-)
+from eccl.readers.tables.export import TabularExport, merge_exports, read_table
+from eccl.readers.tables.frames import participants_from, traits_from, typed_scalar, visits_from
+from eccl.readers.tables.headers import Dialect
+from eccl.readers.tables.values import VALUES_SCHEMA
 
 ROOT = Path(__file__).resolve().parents[3]
 DICTIONARY = load_dictionary()
