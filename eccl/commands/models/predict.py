@@ -11,6 +11,7 @@ import typer
 from eccl.commands.options import JsonOption, WorkersOption, WorkspaceOption
 from eccl.commands.output import render_table
 from eccl.commands.progress import bar
+from eccl.templates import render
 from eccl.workspace import find_workspace
 
 SOME = 4
@@ -18,7 +19,6 @@ SOME = 4
 
 if TYPE_CHECKING:
     from eccl.config import Params
-    from eccl.inference.output import FolderOutcome
     from eccl.inference.predict import Predictor
     from eccl.ledger.tombstones import Tombstones
 
@@ -89,37 +89,15 @@ def _many(
 
     with bar("Predict") as on_progress:
         outcome = predict_folder(predictor, Reader(folder, params, tombstones), out, workers, on_progress)
-    typer.echo(dump(asdict(outcome)) if as_json else _text(outcome), nl=False)
-
-
-def _text(outcome: FolderOutcome) -> str:
-    quarantined = sum(outcome.quarantined.values())
-    lines = [f"{_many_files(outcome.files)} = {outcome.predicted} predicted + {quarantined} quarantined"]
-    lines += [f"  quarantined for {reason}: {count}" for reason, count in sorted(outcome.quarantined.items())]
-    lines += [f"  {verdict}: {count}" for verdict, count in sorted(outcome.distribution.items())]
-    lines += [f"  note: {outcome.note}"] if outcome.note else []
-    lines += [f"  {view}.parquet: {count} rows" for view, count in outcome.rows.items() if count]
-    lines += [f"  {_many_files(outcome.ignored)} that do not end in .xml were skipped"] if outcome.ignored else []
-    return "\n".join(lines) + "\n"
-
-
-def _many_files(count: int) -> str:
-    return f"{count} file{'' if count == 1 else 's'}"
+    text = dump(asdict(outcome)) if as_json else render("commands/models/predict_folder.txt.jinja", outcome=outcome)
+    typer.echo(text, nl=False)
 
 
 def _answer_text(answer: dict[str, Any]) -> str:
     """Format runs, verdict, diseases and traits for a screen; each note once, below its rows."""
     import polars as pl
 
-    lines = [f"run           {run['run_id']}, data version {run['data_version']}" for run in answer["runs"]]
-    lines += [f"distribution  {answer['distribution']}{_reasons(answer)}"]
-    lines += [f"note          {answer['note']}"] if answer["note"] else []
-    lines += [
-        f"tainted       {run['run']}: a participant in its data withdrew on {run['tainted_since']}"
-        for run in answer["runs"]
-        if run["tainted_since"]
-    ]
-    text = "\n".join(lines) + "\n"
+    tables = []
     for part, columns in (
         ("diseases", ["code", "calibrated_probability", "ci_lower", "ci_upper", "probability"]),
         ("traits", ["field_id", "title", "value", "interval_lower", "interval_upper", "units"]),
@@ -128,8 +106,8 @@ def _answer_text(answer: dict[str, Any]) -> str:
             frame = pl.DataFrame(answer[part], infer_schema_length=None).select(columns)
             kept = [name for name in columns if frame[name].null_count() < frame.height]
             shown = frame.select(kept).rename({"probability": "raw_probability"}, strict=False)
-            text += "\n" + render_table(shown, frame.height) + _notes(answer[part], columns[0])
-    return text
+            tables.append(render_table(shown, frame.height) + _notes(answer[part], columns[0]))
+    return render("commands/models/predict.txt.jinja", answer=answer, tables=tables)
 
 
 def _notes(rows: list[dict[str, Any]], key: str) -> str:
@@ -138,25 +116,8 @@ def _notes(rows: list[dict[str, Any]], key: str) -> str:
     for row in rows:
         if row["note"]:
             about.setdefault(row["note"], []).append(str(row[key]))
-    rows_of = {
-        note: "all"
-        if len(rows) == len(names) > 1
-        else ", ".join(names)
-        if len(names) <= SOME
-        else f"{len(names)} of {len(rows)}"
-        for note, names in about.items()
-    }
-    return "".join(f"{names}: {note}\n" for note, names in rows_of.items())
-
-
-def _reasons(answer: dict[str, Any]) -> str:
-    """The comparisons in which a recording differs from training, with the overall p."""
-    places = [(one["measure"], one) for one in answer["quality"]]
-    places += [(f"embedding of {one['run']}", one) for one in answer["embeddings"]]
-    reasons = [f"p {answer['p']:.2g} over {answer['comparisons']} comparisons"] if answer["p"] is not None else []
-    reasons += [
-        f"{name} {one['distribution']}" for name, one in places if one["distribution"] in {"unusual", "outside"}
-    ]
-    unknown = sum(one["distribution"] == "unknown" for _, one in places)
-    reasons += [f"{unknown} of {len(places)} measures have too few recordings to compare with"] if unknown else []
-    return f"  ({'; '.join(reasons)})" if reasons else ""
+    text = ""
+    for note, names in about.items():
+        named = ", ".join(names) if len(names) <= SOME else f"{len(names)} of {len(rows)}"
+        text += f"{'all' if len(names) == len(rows) > 1 else named}: {note}\n"
+    return text
