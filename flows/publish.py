@@ -6,11 +6,11 @@ from eccl.publishing.publish import publish as publish_store
 from eccl.workspace import find_workspace
 from flows.support.artifacts import announce, show_release
 from flows.support.define import define
-from flows.support.parameters import PublishParameters
+from flows.support.parameters import Parameters
 
 
-@define("publish", PublishParameters, hours=6)
-def publish(parameters: PublishParameters) -> str:
+@define("publish", Parameters, hours=6)
+def publish(parameters: Parameters) -> str:
     """Publish the workspace's tables and features; returns the release's name."""
     published = publish_store(find_workspace(parameters.workspace))
     features = sum(count for table, count in published.rows.items() if table.startswith("features."))

@@ -9,11 +9,11 @@ from eccl.workspace import find_workspace
 from flows.support.artifacts import announce, show_gate
 from flows.support.define import define
 from flows.support.dvc import run_stage
-from flows.support.parameters import ValidateParameters
+from flows.support.parameters import Parameters
 
 
-@define("validate", ValidateParameters, hours=6)
-def validate(parameters: ValidateParameters) -> dict[str, int | str]:
+@define("validate", Parameters, hours=6)
+def validate(parameters: Parameters) -> dict[str, int | str]:
     """Run the gate as a DVC stage; a failed gate stops what follows."""
     place = find_workspace(parameters.workspace)
     try:

@@ -1,4 +1,4 @@
-"""Parameters of each flow: one frozen model per flow, every field described, unknown names forbidden.
+"""Parameters of the flows: frozen models, every field described, unknown names forbidden.
 
 :func:`flows.support.define.define` shows a model's fields as the parameters of its flow, on Prefect's pages and in its API.
 """
@@ -31,19 +31,11 @@ Workers = Annotated[
 
 
 class Parameters(BaseModel):
-    """Parameters that every flow has."""
+    """Parameters that every flow has; ``validate`` and ``publish`` have no other."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     workspace: Annotated[Path, Field(description="Folder with params.yaml: the cohort to work on.")]
-
-
-class ValidateParameters(Parameters):
-    """Parameters of flow ``validate``."""
-
-
-class PublishParameters(Parameters):
-    """Parameters of flow ``publish``."""
 
 
 class CohortParameters(Parameters):
@@ -107,9 +99,9 @@ class WithdrawParameters(Parameters):
 FLOWS: dict[str, type[Parameters]] = {
     "ingest": IngestParameters,
     "ingest-files": IngestParameters,
-    "validate": ValidateParameters,
+    "validate": Parameters,
     "train": TrainParameters,
-    "publish": PublishParameters,
+    "publish": Parameters,
     "withdraw": WithdrawParameters,
     "cohort": CohortParameters,
 }

@@ -86,6 +86,7 @@ def shared_server() -> Server:
         server = Server(Path(tempfile.mkdtemp(prefix="eccl-prefect-")), free_port())
         _SHARED.append(server)
         atexit.register(server.kill)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # pytest ends as by Ctrl-C, and kills the server
     (server,) = _SHARED
     if server.process is None:
         server.start()
