@@ -10,10 +10,10 @@ import typer
 
 from eccl.commands.options import DryRunOption, JsonOption, RecordOption, WorkspaceOption
 from eccl.commands.progress import bar
+from eccl.templates import render
 from eccl.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
-    from eccl.withdrawal.journal import Plan
     from eccl.withdrawal.run import Outcome
 
 
@@ -63,33 +63,18 @@ def _plan(place: Workspace, listed: Path, raw: Path | None, purge: bool, as_json
     from eccl.withdrawal.run import plan_withdrawal
 
     plan = plan_withdrawal(place, listed, raw)
-    counts = _counts(plan)
-    if purge and is_versioned(place):
-        # The listed participants have no tombstone yet: in older versions, only earlier withdrawals can be counted.
-        counts["objects_of_earlier_withdrawals"] = len(plan_purge(place).objects)
-    if as_json:
-        typer.echo(json.dumps(counts, indent=1))
-        return
-    typer.echo(f"{counts['participants']} participants to withdraw, certificate {plan.certificate}")
-    for section in ("tables", "arrays", "features", "releases"):
-        for name, one in counts[section].items():
-            if one["withdrawn"]:
-                typer.echo(f"  {section}: {name}: {one['withdrawn']} of {one['rows']}")
-    typer.echo(
-        f"  raw files: {plan.raw_files}, rows of tabular exports: {plan.raw_rows}" if raw else "  raw files: unchanged"
-    )
-    typer.echo(f"  models trained on their data: {', '.join(run['run'] for run in plan.tainted) or 'none'}")
-    typer.echo("Nothing was written.")
-
-
-def _counts(plan: Plan) -> dict[str, Any]:
-    return {
+    counts: dict[str, Any] = {
         "participants": len(plan.eids),
         "certificate": plan.certificate,
         **{name: dict(getattr(plan, name)) for name in ("tables", "arrays", "features", "releases")},
         "raw": {"files": plan.raw_files, "rows": plan.raw_rows} if plan.raw else None,
         "runs_tainted": [dict(run) for run in plan.tainted],
     }
+    if purge and is_versioned(place):
+        # The listed participants have no tombstone yet: in older versions, only earlier withdrawals can be counted.
+        counts["objects_of_earlier_withdrawals"] = len(plan_purge(place).objects)
+    text = json.dumps(counts, indent=1) + "\n" if as_json else render("commands/cohort/withdraw.txt.jinja", **counts)
+    typer.echo(text, nl=False)
 
 
 def _withdraw(place: Workspace, listed: Path | None, raw: Path | None, purge: bool, as_json: bool) -> None:
