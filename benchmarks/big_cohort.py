@@ -146,7 +146,7 @@ def _recordings(rng: np.random.Generator, slot: NDArray[Any], eid: NDArray[Any],
     return {
         "row": slot, "path": _paths(eid, 20205, "xml"), "file_sha256": _hashes(slot, 0), "file_bytes": 230_000,
         "raw_sha256": _hashes(slot, 10**9), "clean_sha256": _hashes(slot, 2 * 10**9), "observed_at": day.astype("datetime64[us]"),
-        "software": "V6.73", "analysis": "V21", "sample_rate_hz": 500.0, "resolution_uv": 5.0, "low_pass_hz": 100.0,
+        "software": "V6.73", "software_version": "V21", "sample_rate_hz": 500.0, "resolution_uv": 5.0, "low_pass_hz": 100.0,
         "high_pass_hz": 0.01, "ventricular_rate_bpm": rate, "pq_interval_ms": 160.0, "p_duration_ms": 108.0,
         "qrs_duration_ms": 90.0, "qt_interval_ms": 400.0, "qtc_interval_ms": 400 / np.sqrt(period / 1000),
         "rr_interval_ms": period, "pp_interval_ms": period, "p_axis_deg": 52.0, "r_axis_deg": 30.0, "t_axis_deg": 42.0,

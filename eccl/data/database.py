@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from eccl.data.parts import current_rows, read_table, table_files, write_parquet
+from eccl.data.parts import RENAMED_COLUMNS, current_rows, read_table, table_files, write_parquet
 from eccl.errors import SchemaError
 from eccl.modalities import SLOT_TABLES
 from eccl.workspace import Workspace, shipped
@@ -133,6 +133,16 @@ def write_if_changed(rows: pa.Table, path: Path) -> bool:
         return True
     finally:
         candidate.unlink(missing_ok=True)
+
+
+def with_present_names(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Rename the columns of older files, where files of both versions were read as one by name."""
+    for old, new in RENAMED_COLUMNS.items():
+        if old in relation.columns and new in relation.columns:
+            relation = relation.project(f"* EXCLUDE ({old}) REPLACE (coalesce({new}, {old}) AS {new})")
+        elif old in relation.columns:
+            relation = relation.project(f"* RENAME ({old} AS {new})")
+    return relation
 
 
 def connect_data(workspace: Workspace, tables: Iterable[str] = COHORT_TABLES) -> duckdb.DuckDBPyConnection:

@@ -26,6 +26,9 @@ from eccl.modalities import MODALITIES, SLOT_TABLES
 PARTED = (*SLOT_TABLES, "quarantine")
 """Tables with one file per shard."""
 
+RENAMED_COLUMNS = {"analysis": "software_version"}
+"""Columns of older files, as stored -> as named now; renamed on reading."""
+
 
 def part_path(data: Path, table: str, shard: int) -> Path:
     """Path of the part that commits one shard's rows."""
@@ -79,9 +82,14 @@ def read_files(files: list[Path], columns: list[str] | None = None) -> pa.Table:
         One of them is damaged.
     """
 
+    # pyarrow reads the columns that a file has, so both names can be given.
+    stored = columns and [*columns, *(old for old, new in RENAMED_COLUMNS.items() if new in columns)]
+
     def read(file: Path) -> pa.Table:
         try:
-            return pq.ParquetFile(file).read(columns, use_threads=False)
+            found = pq.ParquetFile(file).read(stored, use_threads=False)
+            found = found.rename_columns([RENAMED_COLUMNS.get(name, name) for name in found.column_names])
+            return found if columns is None else found.select(columns)
         except FileNotFoundError:
             raise
         except (pa.ArrowException, OSError) as error:

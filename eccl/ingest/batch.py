@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from eccl.config import Params
 from eccl.data.arrays import find_damaged, read_rows, write_shard
 from eccl.data.database import conform, write_if_changed
-from eccl.data.parts import part_path
+from eccl.data.parts import part_path, read_files
 from eccl.errors import ChecksumError, Reason, Rejected, SourceError, WorkerError
 from eccl.ingest.plan import Batch, Item, quarantine_path
 from eccl.ingest.raw.source import UNREADABLE, Source
@@ -127,7 +127,7 @@ def _commit(
 def _update_quarantine(path: Path, quarantined: list[dict[str, Any]], accepted: Collection[int]) -> None:
     """Add newly quarantined files to a quarantine part, and remove slots that a retry filled."""
     if path.is_file():
-        before = pq.read_table(path)
+        before = read_files([path])
         slots = pa.array(sorted(accepted), before.schema.field("row").type)
         left = before.filter(pc.invert(pc.is_in(before.column("row"), value_set=slots)))
         if left.num_rows < before.num_rows and left.num_rows + len(quarantined) == 0:
@@ -169,7 +169,7 @@ def _joined(table: str, path: Path, rows: list[dict[str, Any]]) -> pa.Table:
     fresh = conform_rows(table, rows)
     if not path.is_file():
         return fresh.sort_by("row")
-    before = pq.read_table(path)
+    before = read_files([path])
     others = before.filter(pc.invert(pc.is_in(before.column("row"), value_set=fresh.column("row").combine_chunks())))
     return pa.concat_tables([fresh, others]).sort_by("row")
 

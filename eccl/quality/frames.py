@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Columns with free text or file names.
-_HIDDEN = frozenset({"path", "detail", "diagnosis", "manufacturer", "software", "analysis"})
+_HIDDEN = frozenset({"path", "detail", "diagnosis", "manufacturer", "software", "software_version"})
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
@@ -114,13 +114,13 @@ def open_tables(workspace: Workspace) -> duckdb.DuckDBPyConnection:
     The gate reports such rows, so it reads the files without constraints, superseded rows included. A table without a
     file is empty. The caller closes the connection.
     """
-    from eccl.data.database import COHORT_TABLES, create_tables, memory
+    from eccl.data.database import COHORT_TABLES, create_tables, memory, with_present_names
 
     connection = memory()
     for table in COHORT_TABLES:
         files = [file.as_posix() for file in table_files(workspace.data, table)]
         if files:
-            connection.read_parquet(files, union_by_name=True).create_view(table)
+            with_present_names(connection.read_parquet(files, union_by_name=True)).create_view(table)
         else:
             create_tables(connection, [table])
     return connection

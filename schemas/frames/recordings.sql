@@ -29,4 +29,4 @@ qtc_interval_ms - qt_interval_ms / sqrt(nullif(rr_interval_ms, 0) / 1000)
 rr_interval_ms - pq_interval_ms - qrs_duration_ms
 
 -- name: has_plain_texts
-is_plain_text(software) AND is_plain_text(analysis) AND is_plain_text(diagnosis)
+is_plain_text(software) AND is_plain_text(software_version) AND is_plain_text(diagnosis)

@@ -2,7 +2,7 @@ CREATE TABLE recordings (
     eid BIGINT NOT NULL, instance TINYINT NOT NULL, "row" BIGINT NOT NULL,
     path VARCHAR NOT NULL, file_sha256 VARCHAR NOT NULL, file_bytes BIGINT NOT NULL,
     raw_sha256 VARCHAR NOT NULL, clean_sha256 VARCHAR NOT NULL,
-    observed_at TIMESTAMP, software VARCHAR, analysis VARCHAR,
+    observed_at TIMESTAMP, software VARCHAR, software_version VARCHAR,
     sample_rate_hz DOUBLE NOT NULL, resolution_uv DOUBLE NOT NULL, low_pass_hz DOUBLE, high_pass_hz DOUBLE,
     ventricular_rate_bpm DOUBLE, pq_interval_ms DOUBLE, p_duration_ms DOUBLE, qrs_duration_ms DOUBLE,
     qt_interval_ms DOUBLE, qtc_interval_ms DOUBLE, rr_interval_ms DOUBLE, pp_interval_ms DOUBLE,
@@ -24,8 +24,8 @@ COMMENT ON COLUMN recordings.file_bytes IS 'Size in bytes of what file_sha256 is
 COMMENT ON COLUMN recordings.raw_sha256 IS 'SHA-256 of the slot''s samples in ecg.zarr/raw (int16, little-endian, C order)';
 COMMENT ON COLUMN recordings.clean_sha256 IS 'SHA-256 of the slot''s samples in ecg.zarr/clean (int16, little-endian, C order)';
 COMMENT ON COLUMN recordings.observed_at IS 'ObservationDateTime of the XML, as written by the device';
-COMMENT ON COLUMN recordings.software IS 'Device software version';
-COMMENT ON COLUMN recordings.analysis IS 'Version of the interpretation software';
+COMMENT ON COLUMN recordings.software IS 'Name and version of the device''s software';
+COMMENT ON COLUMN recordings.software_version IS 'Version of the interpretation software';
 COMMENT ON COLUMN recordings.sample_rate_hz IS 'Sample rate of the strip in Hz';
 COMMENT ON COLUMN recordings.resolution_uv IS 'Microvolts per count in the XML; the arrays are already in microvolts';
 COMMENT ON COLUMN recordings.low_pass_hz IS 'Device low-pass filter in Hz';

@@ -8,8 +8,10 @@ import pytest
 
 import eccl
 from eccl.data import database
+from eccl.data.parts import part_path, read_table, write_parquet
 from eccl.errors import SchemaError, WorkspaceError
 from eccl.publishing.build import REPORT_TABLES
+from eccl.quality.frames import open_tables
 from eccl.workspace import Workspace, shipped
 
 ALL_TABLES = sorted(path.stem for path in (shipped("schemas") / "tables").glob("*.sql"))
@@ -50,6 +52,21 @@ def test_a_wrong_table_is_refused_without_quoting_values(tmp_path: Path) -> None
     assert "9000001" not in str(caught.value)
     with pytest.raises(SchemaError, match=r"unknown columns: \['colour'\]"):
         database.write_table(tmp_path, "splits", twice.append_column("colour", pa.array(["red", "blue"])))
+
+
+@pytest.mark.parametrize("names", [("analysis", "analysis"), ("analysis", "software_version")])
+def test_renamed_columns_of_older_parts_are_read_under_their_present_name(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    place = Workspace(tmp_path)
+    for row, name in enumerate(names):
+        part = pa.table({"eid": [9_000_001 + row], "instance": [2], "row": [row], name: [f"V2{row}"]})
+        write_parquet(part, part_path(place.data, "recordings", row))
+    assert read_table(place.data, "recordings")["software_version"].to_pylist() == ["V20", "V21"]
+    assert read_table(place.data, "recordings", ["software_version"]).to_pydict() == {"software_version": ["V20", "V21"]}
+    connection = open_tables(place)
+    assert connection.sql('SELECT software_version FROM recordings ORDER BY "row"').fetchall() == [("V20",), ("V21",)]
+    assert "analysis" not in connection.sql("FROM recordings").columns
 
 
 def test_open_store_says_what_to_do_when_nothing_is_published(tmp_path: Path) -> None:

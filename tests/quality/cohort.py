@@ -36,7 +36,7 @@ def _recording(eid: int, row: int, rng: np.random.Generator) -> dict[str, Any]:
     return {
         "eid": eid, "instance": 2, "row": row, "path": f"ecg/{eid}_20205_2_0.xml", "file_sha256": _sha(f"e{eid}"),
         "file_bytes": 230_000, "raw_sha256": _sha(f"r{eid}"), "clean_sha256": _sha(f"c{eid}"),
-        "observed_at": datetime(2018, 5, 1 + row % 28, 10, 30), "software": "V6.73", "analysis": "V21",
+        "observed_at": datetime(2018, 5, 1 + row % 28, 10, 30), "software": "V6.73", "software_version": "V21",
         "sample_rate_hz": 500.0, "resolution_uv": 5.0, "low_pass_hz": 100.0, "high_pass_hz": 0.01,
         "ventricular_rate_bpm": rate, "pq_interval_ms": 160.0, "p_duration_ms": 108.0, "qrs_duration_ms": 90.0,
         "qt_interval_ms": 400.0, "qtc_interval_ms": round(400 / (60 / rate) ** 0.5), "rr_interval_ms": 60000 / rate,

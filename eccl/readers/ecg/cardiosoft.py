@@ -98,7 +98,7 @@ class EcgRecord:
     high_pass_hz: float | None
     observed_at: datetime | None
     software: str | None
-    analysis: str | None
+    software_version: str | None
     measurements: EcgMeasurements
     diagnosis_texts: tuple[str, ...]
     beat_times_ms: tuple[float, ...]
@@ -176,7 +176,7 @@ def _assemble(
         high_pass_hz=_to_number(texts.first("FilterSetting/HighPass")),
         observed_at=observed_at,
         software=device or None,
-        analysis=texts.first("ClinicalInfo/DeviceInfo/AnalysisVer") or None,
+        software_version=texts.first("ClinicalInfo/DeviceInfo/AnalysisVer") or None,
         measurements=measurements,
         diagnosis_texts=diagnoses,
         beat_times_ms=tuple(time for time in times if time is not None),

@@ -85,7 +85,7 @@ def test_a_recording_reads_back() -> None:
     np.testing.assert_array_equal(record.signal_uv, counts * 5)
     assert (record.sample_rate_hz, record.resolution_uv, record.low_pass_hz, record.high_pass_hz) == (500, 5, 100, 0.01)
     assert record.observed_at == datetime(2016, 6, 3, 9, 5, 7)
-    assert (record.software, record.analysis) == ("CardioSoft V6.73", "12SL V21")
+    assert (record.software, record.software_version) == ("CardioSoft V6.73", "12SL V21")
     assert record.measurements.ventricular_rate_bpm == 60
     assert record.measurements.r_axis_deg == -12
     assert record.measurements.sokolow_lvh_mv is None
