@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from eccl.data.gate_result import PASSED, read_gate_result
 from eccl.data.parts import data_version
+from eccl.data.run_records import PASSED, read_gate_result
 from eccl.errors import FlowError, GateError
 from eccl.workspace import find_workspace
 from flows.support.artifacts import announce, show_gate

@@ -88,7 +88,7 @@ def questions_page(store: FeatureStore) -> str:
     """Every question with its SQL and its answer from a store, as Markdown."""
     parts = [
         "# Twenty questions",
-        "What analysts ask of such a cohort, as SQL, with the answers of the sample that comes with this repository "
+        "Common questions about such a cohort, as SQL, with the answers of the sample that comes with this repository "
         "(`dvc pull`, `eccl publish`): seventeen simulated participants, so the numbers mean nothing; the queries are what is "
         "meant to be copied. Each is a file: `eccl sql --file schemas/questions/04_prevalence.sql`. What every column means is "
         "in [tables](tables.md).",

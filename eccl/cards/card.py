@@ -11,7 +11,7 @@ import yaml
 
 from eccl.cards.evidence import Evidence
 from eccl.cards.performance import Estimate, Scores
-from eccl.data.gate_result import gate_status
+from eccl.data.run_records import gate_status
 from eccl.evaluation.conventions import LONG_NAMES, SPLITS
 from eccl.evaluation.suppression import SMALLEST_GROUP, count_text, hide_small, is_score_shown
 from eccl.inference.calibration import CONFIDENCE_Z

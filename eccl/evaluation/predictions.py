@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eccl.data.parts import data_version, read_table
-from eccl.data.run_names import is_of_experiment, training_command
+from eccl.data.run_records import is_of_experiment, training_command
 from eccl.errors import FeatureError
 from eccl.features.files import read_features
 from eccl.features.materialized import is_covered, read_all_features

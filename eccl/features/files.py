@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from eccl.data.files import TEMPORARY_PREFIX
 from eccl.data.parts import write_parquet
-from eccl.data.run_names import training_command
+from eccl.data.run_records import training_command
 from eccl.errors import FeatureError, SchemaError
 from eccl.features.views import KEYS, declared_view
 

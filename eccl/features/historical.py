@@ -14,19 +14,20 @@ from datetime import date
 from typing import Any, Literal, get_args
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from eccl.errors import FeatureError
-from eccl.features.catalog import Catalog
 from eccl.features.joins import Group, group_columns
-from eccl.features.numbers import to_numpy
-from eccl.features.references import LabelColumn, parse_feature, parse_label
+from eccl.features.references import Catalog, LabelColumn, parse_feature, parse_label
 from eccl.features.views import identifier, quote
 
 Stale = Literal["refuse", "include"]
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _COUNTER = itertools.count()
+_ROWS = 16_384
+Order = NDArray[np.int64] | None
 
 
 class HistoricalFeatures:
@@ -99,7 +100,7 @@ def get_historical_features(
     names, entity = _entities(connection, entities, as_of)
     parsed = [column for reference in features for column in parse_feature(reference, catalog.keys)]
     _refuse_doubles(column.name for column in parsed)
-    wanted = [parse_label(reference, catalog.codes()) for reference in labels]
+    wanted = [parse_label(reference, catalog.codes) for reference in labels]
     at_visit = as_of == "visit"
     if wanted and not at_visit:
         raise FeatureError("labels belong to visits; use them with as_of='visit'")
@@ -219,3 +220,69 @@ def _refuse_doubles(names: Iterable[str]) -> None:
         raise FeatureError(
             f"{', '.join(doubles)} would be in the answer twice; name each once, or rename the entities' columns"
         )
+
+
+def to_numpy(relation: duckdb.DuckDBPyRelation, position: str | None = None) -> dict[str, NDArray[Any]]:
+    """Columns of an answer as arrays.
+
+    Parameters
+    ----------
+    position
+        Column with the place of every row, counted from 1; it is not returned. Without it rows stay as they come.
+
+    Returns
+    -------
+    dict
+        By column: vectors (n, d) float32, NaN where missing; numbers and truth values in their own type, as float64
+        with NaN where something is missing; dates datetime64[D]; everything else as objects.
+    """
+    reader = relation.to_arrow_reader(_ROWS)
+    batches = list(reader)
+    table = pa.Table.from_batches(batches, reader.schema)
+    order: Order = None
+    if position is not None:
+        place = np.asarray(table.column(position)) - 1
+        order = None if (place == np.arange(len(place))).all() else place
+        table = table.drop_columns([position])
+    return {name: _column(table.column(name), order) for name in table.column_names}
+
+
+def _column(column: pa.ChunkedArray, order: Order) -> NDArray[Any]:
+    kind = column.type
+    if pa.types.is_fixed_size_list(kind):
+        return _vectors(column, kind.list_size, order)
+    if pa.types.is_list(kind) and pa.types.is_floating(kind.value_type):
+        lengths = {len(value) for value in column.to_pylist() if value is not None}
+        if len(lengths) == 1:
+            size = lengths.pop()
+            return _vectors(column.cast(pa.list_(kind.value_type, size)), size, order)
+    found = _plain(column)
+    if order is not None:
+        found[order] = found.copy()
+    return found
+
+
+def _plain(column: pa.ChunkedArray) -> NDArray[Any]:
+    kind = column.type
+    if pa.types.is_date(kind):
+        return np.array(column.to_numpy()).astype("datetime64[D]")
+    if column.null_count and (pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        numbers = column.cast(pa.float64() if pa.types.is_integer(kind) else pa.int8())
+        return np.array(numbers.to_numpy(), dtype=np.float64)
+    return np.array(column.to_numpy())
+
+
+def _vectors(column: pa.ChunkedArray, size: int, order: Order) -> NDArray[np.float32]:
+    found = np.empty((len(column), size), dtype=np.float32)
+    start = 0
+    for chunk in column.chunks:
+        stop = start + len(chunk)
+        rows = slice(start, stop) if order is None else order[start:stop]
+        values = np.asarray(chunk.flatten()).reshape(-1, size)
+        if chunk.null_count:
+            whole = np.full((len(chunk), size), np.nan, dtype=np.float32)
+            whole[np.asarray(chunk.is_valid())] = values
+            values = whole
+        found[rows] = values
+        start = stop
+    return found

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eccl.features.catalog import Catalog
-from eccl.features.references import FeatureColumn
+from eccl.features.references import Catalog, FeatureColumn
 from eccl.features.views import FeatureView, quote
 
 

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eccl.data.files import TEMPORARY_PREFIX, atomic_path
-from eccl.data.gate_result import gate_status
 from eccl.data.parts import write_parquet
+from eccl.data.run_records import gate_status
 from eccl.errors import SchemaError
 from eccl.features.files import read_features
 from eccl.features.views import declared_view

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from eccl.errors import FeatureError
-from eccl.features.numbers import to_numpy
+from eccl.features.historical import to_numpy
 from eccl.features.references import LabelColumn
 from eccl.features.views import declared_view, quote
 

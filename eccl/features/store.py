@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from eccl.errors import FeatureError, WorkspaceError
 from eccl.features import historical, nearest
-from eccl.features.catalog import Catalog
 from eccl.features.historical import HistoricalFeatures, Stale
 from eccl.features.nearest import Matrix, Metric
-from eccl.features.references import parse_label
+from eccl.features.references import Catalog, parse_label
 from eccl.features.views import declared_view
 from eccl.ledger.releases import LATEST, open_release, read_ledger
 from eccl.workspace import find_workspace
@@ -191,7 +190,7 @@ class FeatureStore:
             allowed = np.ones(len(searched.eid), dtype=bool) if allowed is None else allowed
             allowed[own] = False
         found = nearest.top(searched, nearest.as_query(vector, searched, among or view), k, metric, allowed)
-        codes = self._catalog.codes()
+        codes = self._catalog.codes
         shown = labels if labels is not None else [f"{code}:ever" for code in codes]
         return nearest.neighbours(self._connection, searched, found, [parse_label(label, codes) for label in shown])
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from eccl.data.run_names import run_name, training_command
-from eccl.data.run_records import run_records
+from eccl.data.run_records import run_name, run_records, training_command
 from eccl.errors import FeatureError, VersionError
 from eccl.models.projection import Aligned
 from eccl.training.compute_features import Tables, prediction_rows, recording_features

@@ -18,7 +18,8 @@ from eccl.signal.quality import measure_quality
 
 _RAW, _CLEAN = ECG.arrays
 _FILE_COLUMNS = (
-    "observed_at", "software", "software_version", "sample_rate_hz", "resolution_uv", "low_pass_hz", "high_pass_hz", "lead_identity_error_uv",
+    "observed_at", "software", "software_version", "sample_rate_hz", "resolution_uv", "low_pass_hz", "high_pass_hz",
+    "lead_identity_error_uv",
 )  # fmt: skip
 """Columns that are attributes of :class:`eccl.readers.ecg.cardiosoft.EcgRecord`."""
 

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from eccl.data.parts import read_table, table_files
-from eccl.data.run_names import is_of_experiment
-from eccl.data.run_records import run_records
+from eccl.data.run_records import is_of_experiment, run_records
 from eccl.errors import ChecksumError
 from eccl.features.files import runs_of
 from eccl.features.materialized import is_covered, read_all_features

@@ -12,10 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from eccl.data.gate_result import FAILED, OVERRIDDEN, PASSED, read_gate_result
 from eccl.data.lock import read_note
 from eccl.data.parts import data_version, read_table, table_files
-from eccl.data.run_names import training_command
+from eccl.data.run_records import FAILED, OVERRIDDEN, PASSED, read_gate_result, training_command
 from eccl.errors import ChecksumError, EcclError, VersionError
 from eccl.ingest.quarantine import count_quarantine, read_quarantine
 from eccl.ledger.releases import LATEST, read_ledger

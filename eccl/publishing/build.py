@@ -14,9 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from eccl.data import database
-from eccl.data.gate_result import gate_status
 from eccl.data.parts import current_rows, read_files, read_table, table_files
-from eccl.data.run_records import run_records
+from eccl.data.run_records import gate_status, run_records
 from eccl.features.materialized import Materialization, list_materializations
 from eccl.ledger.certificates import Certificate, read_certificates
 from eccl.modalities import MODALITY_OF_TABLE, SLOT_TABLES

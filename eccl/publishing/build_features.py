@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from eccl.data import database
 from eccl.data.parts import data_version
-from eccl.data.run_names import is_of_experiment
+from eccl.data.run_records import is_of_experiment
 from eccl.features import files as features
 from eccl.features.materialized import is_covered, list_materializations
 from eccl.features.views import (

@@ -14,7 +14,7 @@ from pathlib import Path
 from eccl import __version__
 from eccl.data.files import TEMPORARY_PREFIX, replace_file, sha256_file
 from eccl.data.parts import data_version
-from eccl.data.run_names import is_of_experiment
+from eccl.data.run_records import is_of_experiment
 from eccl.publishing.build import REPORT_TABLES
 from eccl.versioning.versions import DataVersion
 from eccl.workspace import Workspace, shipped

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from eccl.data.files import atomic_path, sha256_file
-from eccl.data.gate_result import FAILED, PASSED
 from eccl.data.parts import data_version, write_parquet
+from eccl.data.run_records import FAILED, PASSED
 from eccl.errors import ConfigError, GateError, WorkspaceError
 from eccl.ledger.withdrawn_check import require_none_withdrawn
 from eccl.quality.checks import check_schemas

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from eccl.data.gate_result import PASSED
+from eccl.data.run_records import PASSED
 
 CRITICAL = "critical"
 WARNING = "warning"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from eccl.data.run_names import run_name
+from eccl.data.run_records import run_name
 from eccl.errors import ConfigError
 from eccl.study.arms import GROUPS, Arm, ArmTable
 from eccl.training.settings.config import ALL, TASKS

@@ -21,8 +21,8 @@ from typing import Any, Generic, TypeVar
 from torch import Tensor, nn
 
 from eccl.data.files import atomic_path, sha256_file
-from eccl.data.run_names import run_name as run_name
-from eccl.data.run_names import training_command
+from eccl.data.run_records import run_name as run_name
+from eccl.data.run_records import training_command
 from eccl.errors import ConfigError, VersionError, WorkspaceError
 from eccl.sections import RENAMED, Model, read_section
 from eccl.training.inputs.targets import TraitScaler, codes_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eccl.data.gate_result import OVERRIDDEN, PASSED, read_gate_result
 from eccl.data.parts import data_version
+from eccl.data.run_records import OVERRIDDEN, PASSED, read_gate_result
 from eccl.errors import GateError
 from eccl.ledger.tombstones import require_no_pending_withdrawal
 from eccl.ledger.withdrawn_check import require_none_withdrawn

@@ -1,5 +1,5 @@
 -- One row per imaging visit, disease block and definition. Parameters: $diseases, $horizon_days.
--- Only participants of the tabular export are labelled: of others nothing is known, and "no record" would be a guess.
+-- Only participants of the tabular export are labelled: others have no records that could be searched.
 WITH disease AS (SELECT unnest($diseases) AS code),
 visit AS (
     SELECT eid, instance, visit_date FROM visits
@@ -18,7 +18,7 @@ summary AS (
         count(*) FILTER ("date" IS NULL) AS undated
     FROM event GROUP BY eid, code
 ),
--- The first event after the visit decides an incident label, so it is looked up per visit.
+-- The first event after the visit decides an incident label, so it is found per visit.
 later AS (
     SELECT v.eid, v.instance, e.code, min(e."date") AS next_date, arg_min(e.source, (e."date", e.source)) AS next_source
     FROM visit v JOIN event e ON e.eid = v.eid AND e."date" > v.visit_date

@@ -12,8 +12,8 @@ SEMI JOIN (SELECT field_id FROM fields WHERE trait_index IS NULL) f USING (field
 SELECT 82 - count(DISTINCT fields.trait_index) FROM fields
 
 -- name: cardiac_output_against_cycle_share
--- CO = SV x rate / 1000. The rate of the cine's own cycle is another one than that of the analysis, minutes apart:
--- a third of difference is taken. Null where fewer than 20 visits have both.
+-- CO = SV x rate / 1000. The rate of the cine's cycle was measured minutes apart from that of the analysis:
+-- differences up to a third are accepted. Null where fewer than 20 visits have both.
 WITH judged AS (
     SELECT abs(output."value" / (stroke."value" * 60000 / c.cycle_ms / 1000) - 1) > 0.33 AS is_off
     FROM (SELECT traits.eid, traits.instance, traits."value" FROM traits WHERE traits.field_id = 24104) output

@@ -11,7 +11,7 @@ CREATE MACRO is_placeholder_date(day) AS coalesce(
 CREATE MACRO stroke_volume_error(large, small, stroke) AS stroke - (large - small);
 CREATE MACRO ejection_fraction_error(large, small, ejection) AS ejection - 100 * (large - small) / nullif(large, 0);
 
--- No heart has such a value: volumes and sizes are positive, fractions are percentages, strains are below 200 %.
+-- Values that no heart can have: volumes and sizes are positive, fractions are percentages, strains are below 200 %.
 CREATE MACRO is_impossible(field_id, found) AS NOT isfinite(found)
     OR (field_id BETWEEN 24100 AND 24140 AND found <= 0)
     OR (field_id IN (24103, 24109, 24113, 24117) AND found > 100)

@@ -50,7 +50,7 @@ getvariable('is_projection') AND isfinite(list_sum(vector))
     AND abs(sqrt(list_sum(list_transform(vector, lambda x: x::DOUBLE * x))) - 1) > 0.001
 
 -- name: vector_zero
--- have a vector of nothing but zeros
+-- have a vector of zeros
 NOT getvariable('is_projection') AND list_max(vector) = 0 AND list_min(vector) = 0
 
 -- name: probability_outside

@@ -1,4 +1,4 @@
--- Embeddings joined with labels and traits: who is near in the shared space, and what do they have?
+-- Embeddings joined with labels and traits: similarity in the shared space, by split.
 SELECT s.split, count(*) AS visits,
     round(avg(t."value"), 1) AS mean_lvef,
     count(*) FILTER (l."value") AS heart_failure,

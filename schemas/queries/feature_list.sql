@@ -1,4 +1,4 @@
--- The feature views with their coverage; caches of the training are left out.
+-- The feature views with their coverage; without caches of the training.
 WITH counted AS (
     SELECT feature_view, count(DISTINCT run) AS runs, max(visits) AS visits, sum(stale)::BIGINT AS stale,
         -- of several default runs the least complete one counts

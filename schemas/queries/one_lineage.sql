@@ -1,4 +1,4 @@
--- One embedding, all the way down to the bytes of its raw file.
+-- Lineage of one embedding, to the bytes of its raw file.
 UNPIVOT (
     SELECT feature_view, run_id, data_version, dvc_md5, git_commit[:10] AS git_commit, "array" || ' row ' || array_row AS array_slot,
         record_sha256[:16] AS record_sha256, raw_sha256[:16] AS raw_sha256, weights_sha256[:16] AS weights_sha256,

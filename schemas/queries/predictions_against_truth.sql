@@ -1,4 +1,4 @@
--- Traits predicted from the ECG against what CMR measured, on participants no model has seen.
+-- Traits predicted from the ECG against what CMR measured, on the test split.
 SELECT f.title AS trait, f.units, count(*) AS n, round(avg(t."value"), 1) AS measured, round(avg(p."value"), 1) AS predicted,
     round(corr(p."value", t."value"), 2) AS r
 FROM features.trait_prediction p

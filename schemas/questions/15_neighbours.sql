@@ -1,4 +1,4 @@
--- Which visits are nearest to one in the space shared with CMR, and what do they have?
+-- Which visits are nearest to one in the space shared with CMR, and which diseases do they have?
 SELECT n.eid, n.instance, n."split", round(n.similarity, 4) AS similarity, round(LVEF, 1) AS lvef,
     string_agg(l.code, ' ' ORDER BY l.code) FILTER (l."value") AS diseases
 FROM nearest('ecg_projection', (SELECT min(eid) FROM pairs), 2, 5) n

@@ -5,14 +5,14 @@ CREATE TABLE associations (
     ph_p DOUBLE, adjusted_for VARCHAR NOT NULL, note VARCHAR NOT NULL,
     PRIMARY KEY (analysis, outcome, predictor, "split")
 );
-COMMENT ON TABLE associations IS 'What predictions from the ECG have to do with measured traits, diseases and later diagnoses (eccl associations): one regression of one split per row, one visit per participant.';
+COMMENT ON TABLE associations IS 'Associations of predictions from the ECG with measured traits, diseases and later diagnoses (eccl associations): one regression of one split per row, one visit per participant.';
 COMMENT ON COLUMN associations.analysis IS 'trait: measured on predicted trait, linear; disease: label on predicted logit, logistic; incident: first diagnosis after the visit on a predicted trait, Cox (Efron)';
 COMMENT ON COLUMN associations.outcome IS 'Short name of the measured trait, or ICD-10 block of the disease';
 COMMENT ON COLUMN associations.predictor IS 'Short name of the predicted trait, or ICD-10 block of the predicted disease';
 COMMENT ON COLUMN associations.run IS 'Run that predicted';
 COMMENT ON COLUMN associations.run_id IS 'Content id of that run';
 COMMENT ON COLUMN associations.data_version IS 'Data version of outcomes and covariates';
-COMMENT ON COLUMN associations."split" IS 'Split of the participants: val or test; a call writes one of them and leaves the other''s rows where they are by the same runs, of the same data';
+COMMENT ON COLUMN associations."split" IS 'Split of the participants: val or test; a call writes one of them and keeps the other''s rows if they are of the same runs and the same data';
 COMMENT ON COLUMN associations.definition IS 'Label definition of a disease; null for the other analyses';
 COMMENT ON COLUMN associations.n IS 'Participants in the regression: each with the first visit that has an ECG and a cine, complete in outcome, predictor and covariates';
 COMMENT ON COLUMN associations.events IS 'Cases (disease) or first diagnoses after the visit (incident); null for traits';

@@ -12,4 +12,4 @@ COMMENT ON COLUMN data_versions.participants IS 'Participants in it';
 COMMENT ON COLUMN data_versions.recordings IS 'ECGs in it';
 COMMENT ON COLUMN data_versions.cines IS 'Cines in it';
 COMMENT ON COLUMN data_versions.quarantined IS 'Files and rows in quarantine';
-COMMENT ON COLUMN data_versions.deleted_on IS 'Date of the withdrawal that purged it from cache and remote: it cannot be brought back whole; null otherwise';
+COMMENT ON COLUMN data_versions.deleted_on IS 'Date of the withdrawal that purged it from cache and remote: it cannot be restored completely; null otherwise';

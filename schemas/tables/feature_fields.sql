@@ -8,4 +8,4 @@ COMMENT ON COLUMN feature_fields.field IS 'Column of the view';
 COMMENT ON COLUMN feature_fields."type" IS 'DuckDB''s type; vector for embeddings';
 COMMENT ON COLUMN feature_fields.dimension IS 'Length of the vectors; null for other fields, and where runs differ';
 COMMENT ON COLUMN feature_fields.unit IS 'Unit; null where there is none';
-COMMENT ON COLUMN feature_fields.description IS 'What it holds';
+COMMENT ON COLUMN feature_fields.description IS 'Content of the field';

@@ -5,7 +5,7 @@ CREATE TABLE figure_points (
 COMMENT ON TABLE figure_points IS 'Every point of the figures (eccl figures): coordinates as drawn.';
 COMMENT ON COLUMN figure_points.figure IS '2a, 2b, 2c or 2d';
 COMMENT ON COLUMN figure_points.panel IS 'Panel: 2a before, after; 2b patches, size; 2c the group of traits; 2d disease and before or after';
-COMMENT ON COLUMN figure_points.series IS 'What its colour stands for: ECG or CMR, an arm''s title, case or no record';
+COMMENT ON COLUMN figure_points.series IS 'Meaning of its colour: ECG or CMR, an arm''s title, case or no record';
 COMMENT ON COLUMN figure_points.eid IS 'Participant; null where a point is no visit';
 COMMENT ON COLUMN figure_points.instance IS 'Visit; null where a point is no visit';
 COMMENT ON COLUMN figure_points.x IS '2a, 2d: first coordinate of the map; 2b: number of patches, or millions of parameters of the encoder; 2c: position in the panel';

@@ -8,6 +8,6 @@ COMMENT ON COLUMN labels.instance IS 'Visit the label refers to';
 COMMENT ON COLUMN labels.code IS 'ICD-10 block: I21, I42, I48 or I50';
 COMMENT ON COLUMN labels.definition IS 'ever: any record at any time; prevalent: on or before the visit; incident: after the visit within the horizon';
 COMMENT ON COLUMN labels.horizon_days IS 'Horizon of incident labels in days; null otherwise';
-COMMENT ON COLUMN labels."value" IS 'True or false; null where the definition cannot be decided (unknown date, or prevalent disease for incident). Incident labels take follow-up as complete over the horizon: where records end earlier, false means not seen';
+COMMENT ON COLUMN labels."value" IS 'True or false; null where the definition cannot be decided (unknown date, or prevalent disease for incident). Incident labels take follow-up as complete over the horizon: where records end earlier, false means not recorded';
 COMMENT ON COLUMN labels."date" IS 'Earliest known date that decides the label';
 COMMENT ON COLUMN labels.source IS 'Source of that date';

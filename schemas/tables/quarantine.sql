@@ -13,4 +13,4 @@ COMMENT ON COLUMN quarantine.file_sha256 IS 'SHA-256 of the raw file, where it c
 COMMENT ON COLUMN quarantine.file_bytes IS 'Size of the raw file in bytes';
 COMMENT ON COLUMN quarantine.reason IS 'One of the documented reasons (docs/reference/quarantine.md)';
 COMMENT ON COLUMN quarantine.detail IS 'What was found and what was expected';
-COMMENT ON COLUMN quarantine.remedy IS 'What to do about it';
+COMMENT ON COLUMN quarantine.remedy IS 'How to correct it';

@@ -13,7 +13,7 @@ COMMENT ON COLUMN retrieval.run_id IS 'Content id of that run';
 COMMENT ON COLUMN retrieval.task IS 'Task the run was trained on';
 COMMENT ON COLUMN retrieval.split IS 'val or test: the pairs that are searched';
 COMMENT ON COLUMN retrieval.direction IS 'ecg_to_cmr or cmr_to_ecg';
-COMMENT ON COLUMN retrieval.n IS 'Pairs that are searched; another visit of the same participant counts as a stranger';
+COMMENT ON COLUMN retrieval.n IS 'Pairs that are searched; another visit of the same participant counts as another participant';
 COMMENT ON COLUMN retrieval.recall_at_1 IS 'Share of visits whose own partner is the nearest';
 COMMENT ON COLUMN retrieval.recall_at_5 IS 'Share of visits whose own partner is among the 5 nearest';
 COMMENT ON COLUMN retrieval.recall_at_10 IS 'Share of visits whose own partner is among the 10 nearest';

@@ -4,7 +4,7 @@ CREATE TABLE runs (
     gate_status VARCHAR NOT NULL, gate_sha256 VARCHAR NOT NULL, gate_override VARCHAR,
     parents VARCHAR NOT NULL, best_epoch INTEGER, metrics VARCHAR NOT NULL, device VARCHAR NOT NULL, code_version VARCHAR NOT NULL, tainted_since DATE
 );
-COMMENT ON TABLE runs IS 'Every finished training run: what it read, with which parameters, and what came out.';
+COMMENT ON TABLE runs IS 'Every finished training run: its input, parameters and results.';
 COMMENT ON COLUMN runs.run IS 'Name of the run: stage and task, e.g. align-I50; within an experiment also variant and seed, e.g. align-I50.triplet.s43';
 COMMENT ON COLUMN runs.run_id IS 'Content id of the run: its name and a hash of inputs, parameters and parents';
 COMMENT ON COLUMN runs.stage IS 'pretrain_ecg, pretrain_cmr, pretrain_cmae, align or probe';

@@ -3,7 +3,7 @@ CREATE TABLE slots (
     record_sha256 VARCHAR NOT NULL, path VARCHAR NOT NULL, file_sha256 VARCHAR NOT NULL, is_current BOOLEAN NOT NULL,
     PRIMARY KEY (modality, "row")
 );
-COMMENT ON TABLE slots IS 'Every committed slot of the arrays, those of superseded raw files included: what lineage ends in.';
+COMMENT ON TABLE slots IS 'Every committed slot of the arrays, those of superseded raw files included: the end of every lineage.';
 COMMENT ON COLUMN slots.modality IS 'ecg or cine';
 COMMENT ON COLUMN slots."row" IS 'Slot in data/ecg.zarr or data/cine.zarr';
 COMMENT ON COLUMN slots.eid IS 'Participant';

@@ -12,7 +12,7 @@ COMMENT ON COLUMN table1_rows.arm_group IS 'table: a row of the paper; beyond: n
 COMMENT ON COLUMN table1_rows.task IS 'Column: traits, or a disease by its ICD-10 block';
 COMMENT ON COLUMN table1_rows.split IS 'val, which chose the epochs, or test';
 COMMENT ON COLUMN table1_rows.metric IS 'auc or mean_r, which the table prints, or one of the others in table1_scores';
-COMMENT ON COLUMN table1_rows.status IS 'scored; incomplete: some seeds are not trained; not run; not asked for: the call left it out; not covered: the arm has no such task; undefined: the split has one class only, or a prediction is not a number';
+COMMENT ON COLUMN table1_rows.status IS 'scored; incomplete: some seeds are not trained; not run; not asked for: not among the requested arms or tasks; not covered: the arm has no such task; undefined: the split has one class only, or a prediction is not a number';
 COMMENT ON COLUMN table1_rows.n IS 'Visits with a known target';
 COMMENT ON COLUMN table1_rows.cases IS 'Visits with the disease; null for traits';
 COMMENT ON COLUMN table1_rows.participants IS 'Participants behind these visits';
@@ -23,12 +23,12 @@ COMMENT ON COLUMN table1_rows.sd IS 'Standard deviation between seeds; null with
 COMMENT ON COLUMN table1_rows.lower IS 'Lower 95 % bound of the mean, by resampling participants';
 COMMENT ON COLUMN table1_rows.upper IS 'Upper 95 % bound of the mean';
 COMMENT ON COLUMN table1_rows.resamples IS 'Resamples in which the score is defined';
-COMMENT ON COLUMN table1_rows.paper IS 'What Table 1 of Ding et al. 2024 prints; null on validation, for other metrics and beyond the paper';
+COMMENT ON COLUMN table1_rows.paper IS 'Value in Table 1 of Ding et al. 2024; null on validation, for other metrics and beyond the paper';
 COMMENT ON COLUMN table1_rows.reference IS 'Arm that the others are compared with';
 COMMENT ON COLUMN table1_rows.difference IS 'Mean over shared seeds of the score less the reference''s; null for the reference itself';
 COMMENT ON COLUMN table1_rows.difference_lower IS 'Lower 95 % bound of the difference, over the same resamples of participants for both';
 COMMENT ON COLUMN table1_rows.difference_upper IS 'Upper 95 % bound of the difference';
-COMMENT ON COLUMN table1_rows.p IS 'Two-sided p of no difference between the arms, trained with other seeds and scored on other people: bootstrap variance of the participants plus that between seeds, pooled over the arms of the column and split; null where no arm has two seeds; not corrected for the number of comparisons';
+COMMENT ON COLUMN table1_rows.p IS 'Two-sided p of no difference between the arms, trained with other seeds and scored on other participants: bootstrap variance of the participants plus that between seeds, pooled over the arms of the column and split; null where no arm has two seeds; not corrected for the number of comparisons';
 COMMENT ON COLUMN table1_rows.q IS 'p adjusted by Benjamini and Hochberg among the arms that compete with the reference in the same column and split, null for the others; expected share of false ones among the differences that have this q or a smaller one';
 COMMENT ON COLUMN table1_rows.paired_seeds IS 'Seeds that both arms have: what the difference is taken over';
 COMMENT ON COLUMN table1_rows.is_best IS 'Whether the arm has the highest mean on validation in this column, among arms that read the ECG and have all their seeds';

@@ -3,7 +3,7 @@ CREATE TABLE table1_scores (
     split VARCHAR NOT NULL, task VARCHAR NOT NULL, trained_on VARCHAR NOT NULL, metric VARCHAR NOT NULL, "value" DOUBLE,
     n BIGINT NOT NULL, cases BIGINT, participants BIGINT NOT NULL
 );
-COMMENT ON TABLE table1_scores IS 'Every score of every run of the experiment table, on validation and test: what Table 1 is made of.';
+COMMENT ON TABLE table1_scores IS 'Every score of every run of the experiment table, on validation and test: the source of Table 1.';
 COMMENT ON COLUMN table1_scores.arm IS 'Arm of experiments/arms.yaml';
 COMMENT ON COLUMN table1_scores.arm_group IS 'table: a row of the paper; beyond: not in the paper; figure_2b: a point of figure 2b';
 COMMENT ON COLUMN table1_scores.seed IS 'Seed of the experiment';

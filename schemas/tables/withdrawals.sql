@@ -5,4 +5,4 @@ COMMENT ON TABLE withdrawals IS 'Completed withdrawals; the ids of withdrawn par
 COMMENT ON COLUMN withdrawals.certificate IS 'Certificate: a file in ledger/withdrawals';
 COMMENT ON COLUMN withdrawals.withdrawn_on IS 'Date of the withdrawal';
 COMMENT ON COLUMN withdrawals.participants IS 'Participants who withdrew';
-COMMENT ON COLUMN withdrawals.tainted_runs IS 'Runs whose models had seen one of them';
+COMMENT ON COLUMN withdrawals.tainted_runs IS 'Runs whose models were trained or selected on one of them';

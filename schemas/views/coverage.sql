@@ -1,4 +1,4 @@
--- What a view could describe are the visits with a current slot of its modality. Caches of the training are left out.
+-- A view can describe the visits with a current slot of its modality. Caches of the training are not counted.
 CREATE VIEW coverage AS
 WITH reachable AS (
     SELECT modality, count(*) AS visits FROM slots WHERE is_current GROUP BY modality
@@ -18,7 +18,7 @@ COMMENT ON COLUMN coverage.feature_view IS 'Feature view';
 COMMENT ON COLUMN coverage.run IS 'Run that wrote the rows';
 COMMENT ON COLUMN coverage.run_id IS 'Content id of that run';
 COMMENT ON COLUMN coverage.data_version IS 'Data version the rows were computed on';
-COMMENT ON COLUMN coverage.visits IS 'Visits with a current recording or cine: what the view could describe';
+COMMENT ON COLUMN coverage.visits IS 'Visits with a current recording or cine, which the view can describe';
 COMMENT ON COLUMN coverage.with_feature IS 'Visits with a current row of that data version';
 COMMENT ON COLUMN coverage.stale IS 'Visits whose row waits for `eccl materialize RUN` or a new training';
 COMMENT ON COLUMN coverage.superseded IS 'Visits whose row describes a file that a later one replaced';

@@ -17,7 +17,7 @@ LEFT JOIN slots s ON s.modality = f.modality AND s."row" = f.array_row AND s.eid
 LEFT JOIN runs r ON r.run_id = f.run_id
 LEFT JOIN materializations m ON m.run_id = f.run_id AND m.data_version = f.data_version AND m.reason = 'materialized'
 LEFT JOIN version v ON v.data_version = f.data_version;
-COMMENT ON VIEW lineage IS 'From every feature row down to the raw file: array slot and its checksum, raw file and its SHA-256, data version, run, weights, parameters and gate.';
+COMMENT ON VIEW lineage IS 'From every feature row to the raw file: array slot and its checksum, raw file and its SHA-256, data version, run, weights, parameters and gate.';
 COMMENT ON COLUMN lineage.feature_view IS 'Feature view';
 COMMENT ON COLUMN lineage.eid IS 'Participant';
 COMMENT ON COLUMN lineage.instance IS 'Visit';
@@ -31,7 +31,7 @@ COMMENT ON COLUMN lineage.is_current IS 'False where a later file of the same vi
 COMMENT ON COLUMN lineage.data_version IS 'Data version the row was computed on';
 COMMENT ON COLUMN lineage.dvc_md5 IS 'DVC''s hash of that version; null where it was not recorded';
 COMMENT ON COLUMN lineage.git_commit IS 'First commit that recorded it';
-COMMENT ON COLUMN lineage.data_version_deleted_on IS 'Date of the withdrawal that purged this version from cache and remote; null while it can be brought back';
+COMMENT ON COLUMN lineage.data_version_deleted_on IS 'Date of the withdrawal that purged this version from cache and remote; null while it can be restored';
 COMMENT ON COLUMN lineage.run IS 'Run that wrote the row';
 COMMENT ON COLUMN lineage.run_id IS 'Content id of that run';
 COMMENT ON COLUMN lineage.trained_on IS 'Data version the model was trained on; another than data_version where the row was materialized later';
@@ -41,4 +41,4 @@ COMMENT ON COLUMN lineage.parents IS 'Run ids whose weights were read, comma-sep
 COMMENT ON COLUMN lineage.tainted_since IS 'Date of the first withdrawal of a participant whose data the model used; null otherwise';
 COMMENT ON COLUMN lineage.gate_status IS 'Gate of the data the row was computed on: passed, or overridden';
 COMMENT ON COLUMN lineage.gate_sha256 IS 'SHA-256 of the gate''s results';
-COMMENT ON COLUMN lineage.gate_override IS 'Reason given for going on although the gate failed; null otherwise';
+COMMENT ON COLUMN lineage.gate_override IS 'Reason given for continuing although the gate failed; null otherwise';

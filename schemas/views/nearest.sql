@@ -18,7 +18,7 @@ FROM query_table('features.' || feature_view || '_latest') v, query a
 WHERE (v.eid, v.instance) <> (of_eid, of_instance)
 ORDER BY similarity DESC, v.eid, v.instance LIMIT k;
 COMMENT ON MACRO TABLE nearest_inner_product IS 'As nearest, by inner product.';
--- The same for a vector of your own, also of another view: does an ECG find its own cine?
+-- The same for a given vector, also of another view, e.g. to find the own cine of an ECG.
 CREATE MACRO nearest_vector(feature_view, query, k) AS TABLE
 SELECT eid, instance, "split", array_cosine_similarity("vector", query) AS similarity
 FROM query_table('features.' || feature_view || '_latest')

@@ -1,4 +1,4 @@
--- Predictions against truth, split by split, so that no score mixes rows a model has seen with rows it has not.
+-- Predictions against truth, split by split, so that no score mixes training rows with others.
 CREATE VIEW prediction_scores AS
 WITH trait_row AS (
     SELECT 'trait_prediction' AS feature_view, run, "split", field_id, eid, instance, "value" FROM features.trait_prediction WHERE state = 'current'
@@ -38,4 +38,4 @@ COMMENT ON COLUMN prediction_scores.metric IS 'pearson_r or roc_auc';
 COMMENT ON COLUMN prediction_scores.n IS 'Visits scored';
 COMMENT ON COLUMN prediction_scores.cases IS 'Visits with the disease; null for traits';
 COMMENT ON COLUMN prediction_scores.score IS 'Value of the metric; null where it is not defined';
-COMMENT ON COLUMN prediction_scores.caution IS 'What the model had to do with these rows while training; null for the test split';
+COMMENT ON COLUMN prediction_scores.caution IS 'How the model used these rows in training; null for the test split';

@@ -24,7 +24,7 @@ ranked AS (
 )
 SELECT ecg_eid AS eid, ecg_instance AS instance, cmr_place AS ecg_to_cmr, ecg_place AS cmr_to_ecg
 FROM ranked WHERE ecg_eid = cmr_eid AND ecg_instance = cmr_instance;
-COMMENT ON MACRO TABLE retrieval_ranks IS 'For every pair of a split, the rank of its own cine among all cines of the split, seen from its ECG, and of its ECG seen from its cine: retrieval_ranks(run, split).';
+COMMENT ON MACRO TABLE retrieval_ranks IS 'For every pair of a split, the rank of its own cine among all cines of the split for the search from its ECG, and of its ECG for the search from its cine: retrieval_ranks(run, split).';
 CREATE MACRO retrieval_scores(of_run, of_split) AS TABLE
 SELECT direction, count(*) AS n, avg((place <= 1)::INT) AS recall_at_1, avg((place <= 5)::INT) AS recall_at_5,
     avg((place <= 10)::INT) AS recall_at_10, median(place) AS median_rank,
@@ -32,4 +32,4 @@ SELECT direction, count(*) AS n, avg((place <= 1)::INT) AS recall_at_1, avg((pla
     (count(*) + 1) / 2 AS chance_median_rank
 FROM (UNPIVOT (FROM retrieval_ranks(of_run, of_split)) ON ecg_to_cmr, cmr_to_ecg INTO NAME direction VALUE place)
 GROUP BY direction ORDER BY direction DESC;
-COMMENT ON MACRO TABLE retrieval_scores IS 'Recall at 1, 5 and 10 and median rank of the own partner, in both directions, beside what chance would give: retrieval_scores(run, split).';
+COMMENT ON MACRO TABLE retrieval_scores IS 'Recall at 1, 5 and 10 and median rank of the own partner, in both directions, and the values expected by chance: retrieval_scores(run, split).';

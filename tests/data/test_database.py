@@ -63,7 +63,9 @@ def test_renamed_columns_of_older_parts_are_read_under_their_present_name(
         part = pa.table({"eid": [9_000_001 + row], "instance": [2], "row": [row], name: [f"V2{row}"]})
         write_parquet(part, part_path(place.data, "recordings", row))
     assert read_table(place.data, "recordings")["software_version"].to_pylist() == ["V20", "V21"]
-    assert read_table(place.data, "recordings", ["software_version"]).to_pydict() == {"software_version": ["V20", "V21"]}
+    assert read_table(place.data, "recordings", ["software_version"]).to_pydict() == {
+        "software_version": ["V20", "V21"]
+    }
     connection = open_tables(place)
     assert connection.sql('SELECT software_version FROM recordings ORDER BY "row"').fetchall() == [("V20",), ("V21",)]
     assert "analysis" not in connection.sql("FROM recordings").columns

@@ -44,7 +44,9 @@ def ecg(data: bytes) -> Outcome:
     numbers += [record.low_pass_hz, record.high_pass_hz, *record.beat_times_ms]
     assert all(number is None or abs(number) <= 1e6 for number in numbers)
     assert len(record.beat_times_ms) <= 200
-    assert all(len(text) <= 2_000 for text in (*record.diagnosis_texts, record.software or "", record.software_version or ""))
+    assert all(
+        len(text) <= 2_000 for text in (*record.diagnosis_texts, record.software or "", record.software_version or "")
+    )
     assert len(set(record.flags)) == len(record.flags)
     return "ok"
 

@@ -12,7 +12,7 @@ import pytest
 import eccl
 from eccl.data.database import empty_table
 from eccl.data.parts import data_version, read_table, write_parquet
-from eccl.data.run_names import training_command
+from eccl.data.run_records import training_command
 from eccl.errors import FeatureError
 from eccl.features.files import read_features
 from eccl.operations.status import read_status

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eccl.config import load_params
-from eccl.data.run_names import is_of_experiment
+from eccl.data.run_records import is_of_experiment
 from eccl.errors import SplitError
 from eccl.evaluation.test_split.selection import Selection, is_finished, read_selection
 from eccl.training.runs import load_run

@@ -25,7 +25,7 @@ from typing import Any
 import polars as pl
 
 from eccl.data.files import replace_file
-from eccl.data.run_names import training_command
+from eccl.data.run_records import training_command
 from eccl.errors import SplitError, VersionError
 from eccl.evaluation.predictions import read_predictions
 from eccl.evaluation.test_split.access_log import log_access

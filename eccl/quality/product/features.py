@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eccl.data.files import TEMPORARY_PREFIX
-from eccl.data.run_names import task_of, training_command
+from eccl.data.run_records import task_of, training_command
 from eccl.features.files import runs_of
 from eccl.features.materialized import FOLDER, is_covered, list_materializations
 from eccl.features.views import KEYS, FeatureView, computed_views, declared_views

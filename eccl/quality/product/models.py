@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from eccl.data.files import TEMPORARY_PREFIX, sha256_file
 from eccl.data.parts import PARTED, read_table, table_files
-from eccl.data.run_names import is_of_experiment, training_command
+from eccl.data.run_records import is_of_experiment, training_command
 from eccl.errors import EcclError
 from eccl.features.materialized import is_covered
 from eccl.ledger.certificates import read_certificates

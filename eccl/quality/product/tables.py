@@ -13,8 +13,8 @@ from eccl.cohort.splits import assign_splits
 from eccl.config import load_params
 from eccl.data.database import COHORT_TABLES, memory
 from eccl.data.files import TEMPORARY_PREFIX
-from eccl.data.gate_result import PASSED, read_gate_result
 from eccl.data.parts import PARTED, read_table, table_files
+from eccl.data.run_records import PASSED, read_gate_result
 from eccl.errors import ChecksumError, EcclError
 from eccl.ledger.tombstones import journal_path
 from eccl.ledger.withdrawn_check import require_none_withdrawn

@@ -21,7 +21,7 @@ import torch
 from eccl import __version__
 from eccl.data.files import sweep
 from eccl.data.lock import writing
-from eccl.data.run_names import training_command
+from eccl.data.run_records import training_command
 from eccl.errors import ConfigError, ReconcileError, VersionError, WorkspaceError
 from eccl.features.materialized import (
     FOLDER,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eccl.data.parts import table_files
-from eccl.data.run_names import training_command
+from eccl.data.run_records import training_command
 from eccl.errors import FeatureError, VersionError
 from eccl.features.materialized import is_covered, read_all_features
 from eccl.features.views import FeatureView, computed_views

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eccl.data.run_names import training_command
+from eccl.data.run_records import training_command
 from eccl.errors import FeatureError
 from eccl.features.files import read_features
 from eccl.modalities import CINE

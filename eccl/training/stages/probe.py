@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from eccl.data.run_names import training_command
+from eccl.data.run_records import training_command
 from eccl.errors import FeatureError
 from eccl.features.files import read_features
 from eccl.ledger.tombstones import tombstones_mark

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from eccl.data.database import empty_table
 from eccl.data.parts import data_version
-from eccl.data.run_names import run_name
+from eccl.data.run_records import run_name
 from eccl.errors import FeatureError, VersionError
 from eccl.evaluation import trait_figure
 from eccl.evaluation.panels import make_points

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from eccl.data.run_names import run_name
+from eccl.data.run_records import run_name
 from eccl.errors import VersionError
 from eccl.features.files import read_features, runs_of
 from eccl.models.ecg_vit import POOLING_WEIGHTS
