@@ -12,7 +12,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from eccl.data.parts import RENAMED_COLUMNS, current_rows, read_table, table_files, write_parquet
+from eccl.data.files import replace_file
+from eccl.data.parts import RENAMED_COLUMNS, parquet_bytes, read_table, table_files
 from eccl.errors import SchemaError
 from eccl.modalities import SLOT_TABLES
 from eccl.workspace import Workspace, shipped
@@ -59,6 +60,11 @@ def memory() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(":memory:", config={"preserve_insertion_order": "true"})
 
 
+def open_file(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a published file, read-only."""
+    return duckdb.connect(str(path), read_only=True)
+
+
 def create_tables(connection: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> None:
     """Run the DDL of tables, comments included."""
     for table in tables:
@@ -96,24 +102,18 @@ def conform(table: str, rows: pa.Table) -> pa.Table:
     pyarrow.Table
         Exactly the columns of ``schemas/tables/<table>.sql``, in its order and types.
     """
-    connection = memory()
-    try:
+    order = ", ".join(f'"{key}"' for key in SORT_KEYS[table])
+    with memory() as connection:
         create_tables(connection, [table])
         fill_table(connection, table, rows)
-        order = ", ".join(f'"{key}"' for key in SORT_KEYS[table])
         return connection.sql(f"SELECT * FROM {table} ORDER BY {order}").to_arrow_table()
-    finally:
-        connection.close()
 
 
 def empty_table(table: str) -> pa.Table:
     """Table with the schema's columns and no rows."""
-    connection = memory()
-    try:
+    with memory() as connection:
         create_tables(connection, [table])
         return connection.sql(f"SELECT * FROM {table}").to_arrow_table()
-    finally:
-        connection.close()
 
 
 def write_table(data: Path, table: str, rows: pa.Table) -> bool:
@@ -123,16 +123,7 @@ def write_table(data: Path, table: str, rows: pa.Table) -> bool:
 
 def write_if_changed(rows: pa.Table, path: Path) -> bool:
     """Write a Parquet file if its content differs from the existing file; return whether it was written."""
-    before = path.read_bytes() if path.is_file() else None
-    candidate = path.with_name(f".tmp-candidate-{path.name}")
-    write_parquet(rows, candidate)
-    try:
-        if before is not None and candidate.read_bytes() == before:
-            return False
-        candidate.replace(path)
-        return True
-    finally:
-        candidate.unlink(missing_ok=True)
+    return replace_file(path, parquet_bytes(rows))
 
 
 def with_present_names(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
@@ -156,18 +147,3 @@ def connect_data(workspace: Workspace, tables: Iterable[str] = COHORT_TABLES) ->
         if table_files(workspace.data, table):
             fill_table(connection, table, read_table(workspace.data, table))
     return connection
-
-
-__all__ = [
-    "COHORT_TABLES",
-    "conform",
-    "connect_data",
-    "create_tables",
-    "current_rows",
-    "empty_table",
-    "fill_table",
-    "memory",
-    "schema_sql",
-    "write_if_changed",
-    "write_table",
-]

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -128,12 +129,22 @@ def open_quarantine(data: Path, quarantined: pa.Table) -> pa.Table:
     return quarantined.filter(pa.array(is_open, pa.bool_()))
 
 
+def parquet_bytes(table: pa.Table) -> bytes:
+    """Content of a table's Parquet file; equal tables have equal bytes."""
+    stream = io.BytesIO()
+    _write(table, stream)
+    return stream.getvalue()
+
+
 def write_parquet(table: pa.Table, path: Path) -> None:
     """Write a table atomically, with deterministic bytes."""
     with atomic_path(path) as temporary:
-        pq.write_table(
-            table.replace_schema_metadata(None), temporary, compression="zstd", row_group_size=65536, store_schema=True
-        )
+        _write(table, temporary)
+
+
+def _write(table: pa.Table, target: Path | io.BytesIO) -> None:
+    plain = table.replace_schema_metadata(None)
+    pq.write_table(plain, target, compression="zstd", row_group_size=65536, store_schema=True)
 
 
 def data_version(data: Path) -> str:

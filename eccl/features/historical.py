@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, Literal, get_args
@@ -31,7 +32,7 @@ Order = NDArray[np.int64] | None
 
 
 class HistoricalFeatures:
-    """An answer that is computed when it is read.
+    """Features that are computed when they are read.
 
     Examples
     --------
@@ -50,12 +51,12 @@ class HistoricalFeatures:
 
     @property
     def query(self) -> str:
-        """SQL of the answer, in the order of the entities."""
+        """SQL of the result, in the order of the entities."""
         return f"SELECT * EXCLUDE (__position) FROM ({self._query}) ORDER BY __position"
 
     @property
     def relation(self) -> duckdb.DuckDBPyRelation:
-        """The answer as a lazy relation."""
+        """The result as a lazy relation."""
         return self._connection.sql(self.query)
 
     @property
@@ -64,20 +65,20 @@ class HistoricalFeatures:
         return self._connection.sql(self._coverage)
 
     def pl(self) -> Any:
-        """The answer as a polars frame."""
+        """The result as a polars frame."""
         return self.relation.pl()
 
     def arrow(self) -> pa.Table:
-        """The answer as an Arrow table."""
+        """The result as an Arrow table."""
         return self.relation.to_arrow_table()
 
     def df(self) -> Any:
-        """The answer as a pandas frame."""
+        """The result as a pandas frame."""
         return self.relation.df()
 
     def numpy(self) -> dict[str, NDArray[Any]]:
-        """The answer as arrays by column: vectors (n, d) float32, numbers with NaN for missing, texts as objects."""
-        # Sorting rows with long vectors is what costs; here every row is put where it belongs instead.
+        """The result as arrays by column: vectors (n, d) float32, numbers with NaN for missing, texts as objects."""
+        # Sorting rows with long vectors is slow; every row is written to its position instead.
         return to_numpy(self._connection.sql(self._query), "__position")
 
 
@@ -99,7 +100,7 @@ def get_historical_features(
         raise FeatureError(f"stale is one of {', '.join(get_args(Stale))}; found {stale!r}")
     names, entity = _entities(connection, entities, as_of)
     parsed = [column for reference in features for column in parse_feature(reference, catalog.keys)]
-    _refuse_doubles(column.name for column in parsed)
+    _require_unique(column.name for column in parsed)
     wanted = [parse_label(reference, catalog.codes) for reference in labels]
     at_visit = as_of == "visit"
     if wanted and not at_visit:
@@ -113,9 +114,9 @@ def get_historical_features(
     if stale == "include":
         named += [(f"{g.name}_state", f"{g.alias}.state") for g in groups if g.view.source is None]
     named += [(label.name, f'l{i}."value"') for i, label in enumerate(wanted)]
-    _refuse_doubles([*names, *(name for name, _ in named)])
+    _require_unique([*names, *(name for name, _ in named)])
     outputs = dict(named)
-    joins = [*(group.join() for group in groups), *(_label_join(label, i) for i, label in enumerate(wanted))]
+    joins = [*(group.join() for group in groups), *(label.join_to("e", f"l{i}") for i, label in enumerate(wanted))]
     kept = [f"e.{identifier(name)}" for name in names]
     select = ", ".join([*kept, *(f"{sql} AS {identifier(name)}" for name, sql in outputs.items())])
     query = f"WITH e AS ({entity}) SELECT {select}, e.__position FROM e {' '.join(joins)}"
@@ -130,7 +131,7 @@ def _entities(connection: duckdb.DuckDBPyConnection, entities: Any, as_of: str |
         source = entities
     elif entities is not None:
         name = f"entities_{next(_COUNTER)}"
-        # A relation of another connection, or a frame: Arrow is what all of them can give.
+        # A relation of another connection, or a frame: all of them convert to Arrow.
         connection.register(name, entities.to_arrow_table() if hasattr(entities, "to_arrow_table") else entities)
         source = f"FROM {name}"
     names = [str(row[0]) for row in connection.execute(f"DESCRIBE {source}").fetchall()]
@@ -145,7 +146,7 @@ def _entities(connection: duckdb.DuckDBPyConnection, entities: Any, as_of: str |
     if as_of in names:
         return names, f"SELECT *, {identifier(as_of)} AS __at FROM ({numbered})"
     raise FeatureError(
-        f"as_of is 'visit', a date, or a column of the entities; {as_of!r} is none of {', '.join(names)}"
+        f"as_of is 'visit', a date, or a column of the entities; {as_of!r} is not one of {', '.join(names)}"
     )
 
 
@@ -162,21 +163,14 @@ def _check_runs(catalog: Catalog, group: Group, *, refuse_stale: bool) -> None:
     view, known = group.view.name, catalog.runs(group.view)
     for run in sorted({str(column.run) for column in group.columns}):
         if run not in known:
-            there = ", ".join(known) or "none: train first (`eccl train`)"
-            raise FeatureError(f"{view} has no run {run} in this store; there are {there}")
+            others = ", ".join(known) or "none: train first (`eccl train`)"
+            raise FeatureError(f"{view} has no run {run} in this store; its runs are {others}")
         if known[run].stale and refuse_stale:
             raise FeatureError(
-                f"{known[run].stale} rows of {view}@{run} were computed on data version {known[run].stale_version} and not brought up "
-                f"to the one this store shows; run `eccl materialize {run}` and `eccl publish`, open a version in which they are current "
+                f"{known[run].stale} rows of {view}@{run} were computed on data version {known[run].stale_version} and not backfilled "
+                f"for the one of this store; run `eccl materialize {run}` and `eccl publish`, open a version in which they are current "
                 "(`eccl versions`), or include stale rows, which are then marked (stale='include', --include-stale)"
             )
-
-
-def _label_join(label: LabelColumn, number: int) -> str:
-    return (
-        f'LEFT JOIN (SELECT eid, instance, any_value("value") AS "value" FROM labels WHERE code = {quote(label.code)} AND definition = '
-        f"{quote(label.definition)} GROUP BY ALL) l{number} ON e.eid = l{number}.eid AND e.instance = l{number}.instance"
-    )
 
 
 def _coverage_sql(entity: str, groups: Sequence[Group], labels: Sequence[LabelColumn], max_age_days: int | None) -> str:
@@ -186,20 +180,22 @@ def _coverage_sql(entity: str, groups: Sequence[Group], labels: Sequence[LabelCo
         value = f'l{number}."value"'
         parts.append(
             f"SELECT {quote(label.name)} AS feature, 'labels' AS feature_view, NULL AS run, NULL AS data_version, count(*) AS entities, "
-            f"count({value}) AS with_value, 0 AS stale, count(*) - count({value}) AS without_value FROM e {_label_join(label, number)}"
+            f"count({value}) AS with_value, 0 AS stale, count(*) - count({value}) AS without_value "
+            f"FROM e {label.join_to('e', f'l{number}')}"
         )
     return f"WITH e AS ({entity}) " + " UNION ALL ".join(parts)
 
 
 def _group_coverage(group: Group, max_age_days: int | None) -> str:
-    # Counted in one pass over the join, whatever the number of columns, and only then laid out as rows.
+    # Counted in one pass over the join for all columns, then unnested to rows.
     outputs = group.outputs(max_age_days)
     alias = group.alias
     is_current, is_stale = (
         ("true", "false") if group.view.source else (f"{alias}.state = 'current'", f"{alias}.state = 'stale'")
     )
     rows = ", ".join(
-        f"{{feature: {quote(column.name)}, feature_view: {quote(group.view.name)}, run: {_or_null(column.run)}, "
+        f"{{feature: {quote(column.name)}, feature_view: {quote(group.view.name)}, "
+        f"run: {quote(column.run) if column.run else 'NULL::VARCHAR'}, "
         f"data_version: {alias}.data_version::VARCHAR, entities: count(*), "
         f"with_value: count(*) FILTER ({outputs[column.name]} IS NOT NULL AND {is_current}), "
         f"stale: count(*) FILTER ({outputs[column.name]} IS NOT NULL AND {is_stale}), "
@@ -209,26 +205,21 @@ def _group_coverage(group: Group, max_age_days: int | None) -> str:
     return f"SELECT unnest([{rows}], recursive := true) FROM e {group.join()} GROUP BY {alias}.data_version"
 
 
-def _or_null(text: str | None) -> str:
-    return quote(text) if text else "NULL::VARCHAR"
-
-
-def _refuse_doubles(names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    doubles = sorted({name for name in names if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
+def _require_unique(names: Iterable[str]) -> None:
+    doubles = sorted(name for name, count in Counter(names).items() if count > 1)
     if doubles:
         raise FeatureError(
-            f"{', '.join(doubles)} would be in the answer twice; name each once, or rename the entities' columns"
+            f"{', '.join(doubles)} would be in the result twice; name each once, or rename the entities' columns"
         )
 
 
 def to_numpy(relation: duckdb.DuckDBPyRelation, position: str | None = None) -> dict[str, NDArray[Any]]:
-    """Columns of an answer as arrays.
+    """Columns of a relation as arrays, vectors without a detour over objects.
 
     Parameters
     ----------
     position
-        Column with the place of every row, counted from 1; it is not returned. Without it rows stay as they come.
+        Column with the place of every row, counted from 1; it is not returned. Without it the order of rows is kept.
 
     Returns
     -------

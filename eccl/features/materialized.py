@@ -97,7 +97,7 @@ def remove_other_weights(features: Path, run: str, run_id: str, weights_sha256: 
 
 
 def read_all_features(features: Path, view: str, run: str, columns: list[str] | None = None) -> pa.Table:
-    """A run's rows of a view: the stage's own, then those that were materialized later.
+    """Read a run's rows of a view: the stage's own, then those that were materialized later.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Nearest neighbours, exact: one matrix product over a view's vectors, kept in memory between questions."""
+"""Nearest neighbours, exact: one matrix product over a view's vectors, kept in memory between searches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from eccl.errors import FeatureError
 from eccl.features.historical import to_numpy
 from eccl.features.references import LabelColumn
-from eccl.features.views import declared_view, quote
+from eccl.features.views import declared_view
 
 Metric = Literal["cosine", "inner_product"]
 
@@ -58,7 +58,7 @@ def load_matrix(connection: duckdb.DuckDBPyConnection, view: str, run: str | Non
     declared = declared_view(view)
     if not declared.is_vector or declared.key is not None:
         raise FeatureError(
-            f"{view} holds no vectors to compare; those that do are ecg_/cmr_embedding and ecg_/cmr_projection"
+            f"{view} has no vectors to compare; ecg_embedding, cmr_embedding, ecg_projection and cmr_projection have"
         )
     chosen = run or str(declared.default_run)
     columns = to_numpy(
@@ -69,7 +69,7 @@ def load_matrix(connection: duckdb.DuckDBPyConnection, view: str, run: str | Non
     )
     if not len(columns["eid"]):
         raise FeatureError(
-            f"{view}@{chosen} has no current rows in this store; train (`eccl train`) or bring the run up to the data "
+            f"{view}@{chosen} has no current rows in this store; train (`eccl train`) or backfill the run "
             f"(`eccl materialize {chosen}`), then `eccl publish`"
         )
     vectors = columns["vector"]
@@ -163,11 +163,7 @@ def neighbours(
     if not labels:
         return connection.from_arrow(table)
     selected = "".join(f', l{i}."value" AS {label.name}' for i, label in enumerate(labels))
-    joins = "".join(
-        f" LEFT JOIN labels l{i} ON l{i}.eid = n.eid AND l{i}.instance = n.instance AND l{i}.code = {quote(label.code)} "
-        f"AND l{i}.definition = {quote(label.definition)}"
-        for i, label in enumerate(labels)
-    )
-    relation = connection.from_arrow(table).query("n", f"SELECT n.*{selected} FROM n{joins} ORDER BY n.rank")
+    joins = " ".join(label.join_to("n", f"l{i}") for i, label in enumerate(labels))
+    relation = connection.from_arrow(table).query("n", f"SELECT n.*{selected} FROM n {joins} ORDER BY n.rank")
     assert relation is not None  # a SELECT
     return relation

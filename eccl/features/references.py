@@ -48,6 +48,14 @@ class LabelColumn:
     code: str
     definition: str
 
+    def join_to(self, rows: str, alias: str) -> str:
+        """SQL that joins the label's ``value`` to rows of visits."""
+        return (
+            'LEFT JOIN (SELECT eid, instance, any_value("value") AS "value" FROM labels '
+            f"WHERE code = {quote(self.code)} AND definition = {quote(self.definition)} GROUP BY ALL) {alias} "
+            f"ON {rows}.eid = {alias}.eid AND {rows}.instance = {alias}.instance"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RunRows:

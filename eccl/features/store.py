@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from eccl.data.database import open_file
 from eccl.errors import FeatureError, WorkspaceError
 from eccl.features import historical, nearest
 from eccl.features.historical import HistoricalFeatures, Stale
@@ -63,7 +64,7 @@ class FeatureStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection = duckdb.connect(str(path), read_only=True)
+        self._connection = open_file(path)
         self._catalog = Catalog(self._connection)
         self._matrices: dict[tuple[str, str | None], tuple[Matrix, str]] = {}
 
@@ -120,7 +121,7 @@ class FeatureStore:
         Raises
         ------
         FeatureError
-            A reference is not there or not understood, or a run is stale.
+            A reference is unknown or has another form, or a run is stale.
         """
         return historical.get_historical_features(
             self._connection,
@@ -152,7 +153,7 @@ class FeatureStore:
         Parameters
         ----------
         eid, instance
-            Visit to start from; it is left out of the answer where both sides are one view.
+            Visit to start from; it is not in the result where both sides are one view.
         view, among
             View of the visit's vector, and view to search (default: the same). ``ecg_projection`` among ``cmr_projection``
             finds the cines nearest to an ECG.
@@ -176,7 +177,7 @@ class FeatureStore:
             )
         if among and declared_view(among).stage != declared_view(view).stage:
             raise FeatureError(
-                f"{view} and {among} come from different stages and share no space; ecg_projection and cmr_projection share one"
+                f"{view} and {among} come from different stages and have no common space; ecg_projection and cmr_projection have one"
             )
         searched, chosen = self._matrix(among or view, run)
         own = None

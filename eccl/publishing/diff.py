@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -28,15 +28,7 @@ _IGNORED = {"state", "data_version", "run_id"}
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Rows of one table in both releases.
-
-    Parameters
-    ----------
-    run
-        Run of a feature view; None for other tables.
-    before, after
-        Rows in the older and the newer release.
-    """
+    """Rows of one table in the older and the newer release; of one run, where the table is a feature view."""
 
     table: str
     run: str | None
@@ -46,10 +38,6 @@ class Change:
     removed: int
     changed: int
 
-    def to_row(self) -> dict[str, int | str | None]:
-        """Values by name."""
-        return asdict(self)
-
 
 def diff_releases(older: Path, newer: Path) -> list[Change]:
     """Compare two published files.
@@ -57,45 +45,31 @@ def diff_releases(older: Path, newer: Path) -> list[Change]:
     Returns
     -------
     list of Change
-        One per table, and per run for feature views; tables that one release lacks are left out.
+        One per table, and per run for feature views; without tables that one release lacks.
     """
-    connection = memory()
-    try:
+    views = {
+        f"features.{view.name}": ("eid", "instance", *([view.key] if view.key else [])) for view in computed_views()
+    }
+    with memory() as connection:
         for name, path in (("a", older), ("b", newer)):
             connection.execute(f"ATTACH {quote(str(path))} AS {name} (READ_ONLY)").fetchall()
-        found = [_compare(connection, table, keys) for table, keys in _KEYS.items()]
-        changes = [change for change in found if change]
-        for view in computed_views():
-            keys = ("eid", "instance", *([view.key] if view.key else []))
-            changes += _compare_view(connection, f"features.{view.name}", keys)
-        return changes
-    finally:
-        connection.close()
+        found = [_compare(connection, table, keys) for table, keys in (_KEYS | views).items()]
+        return [change for changes in found for change in changes]
 
 
-def _compare(connection: duckdb.DuckDBPyConnection, table: str, keys: tuple[str, ...]) -> Change | None:
-    columns = _shared_columns(connection, table)
-    if not set(keys) <= set(columns):
-        return None
-    counts = connection.execute(_sql(table, keys, [c for c in columns if c not in keys], "true")).fetchall()[0]
-    return Change(table, None, *counts)
-
-
-def _compare_view(connection: duckdb.DuckDBPyConnection, table: str, keys: tuple[str, ...]) -> list[Change]:
-    columns = [column for column in _shared_columns(connection, table) if column not in _IGNORED]
+def _compare(connection: duckdb.DuckDBPyConnection, table: str, keys: tuple[str, ...]) -> list[Change]:
+    is_view = "." in table
+    columns = [column for column in _shared_columns(connection, table) if not (is_view and column in _IGNORED)]
     if not set(keys) <= set(columns):
         return []
-    runs = connection.execute(f"SELECT run FROM a.{table} UNION SELECT run FROM b.{table} ORDER BY run").fetchall()
+    conditions: dict[str | None, str] = {None: "true"}
+    if is_view:
+        runs = connection.execute(f"SELECT run FROM a.{table} UNION SELECT run FROM b.{table} ORDER BY run").fetchall()
+        conditions = {run: f"run = {quote(run)} AND state <> 'superseded'" for (run,) in runs}
     values = [column for column in columns if column not in keys]
     return [
-        Change(
-            table,
-            run,
-            *connection.execute(_sql(table, keys, values, f"run = {quote(run)} AND state <> 'superseded'")).fetchall()[
-                0
-            ],
-        )
-        for (run,) in runs
+        Change(table, run, *connection.execute(_sql(table, keys, values, where)).fetchall()[0])
+        for run, where in conditions.items()
     ]
 
 

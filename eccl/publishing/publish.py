@@ -163,25 +163,21 @@ def _latest(workspace: Workspace, ledger: Ledger) -> Release | None:
 
 
 def _build(workspace: Workspace, release: Release, now: datetime, known: Sequence[DataVersion]) -> None:
-    with atomic_path(release.path(workspace)) as temporary:
-        connection = duckdb.connect()
-        try:
-            # Small row groups: a query for one visit or one run reads little, and long columns are read by all cores.
-            connection.execute(f"ATTACH {quote(str(temporary))} AS store (ROW_GROUP_SIZE {ROW_GROUP})").fetchall()
-            connection.execute("USE store").fetchall()
-            database.create_tables(connection, ["release"])
-            row = {
-                "name": release.name,
-                "published_at": now.replace(tzinfo=None, microsecond=0),
-                "data_version": release.data_version,
-                "package_version": __version__,
-            }
-            database.fill_table(connection, "release", pa.Table.from_pylist([row]))
-            fill_store(connection, workspace, known)
-            connection.execute("USE memory").fetchall()
-            connection.execute("DETACH store").fetchall()
-        finally:
-            connection.close()
+    with atomic_path(release.path(workspace)) as temporary, database.memory() as connection:
+        # Small row groups: a query for one visit or one run reads little, and long columns are read by all cores.
+        connection.execute(f"ATTACH {quote(str(temporary))} AS store (ROW_GROUP_SIZE {ROW_GROUP})").fetchall()
+        connection.execute("USE store").fetchall()
+        database.create_tables(connection, ["release"])
+        row = {
+            "name": release.name,
+            "published_at": now.replace(tzinfo=None, microsecond=0),
+            "data_version": release.data_version,
+            "package_version": __version__,
+        }
+        database.fill_table(connection, "release", pa.Table.from_pylist([row]))
+        fill_store(connection, workspace, known)
+        connection.execute("USE memory").fetchall()
+        connection.execute("DETACH store").fetchall()
     release.path(workspace).chmod(0o444)
 
 

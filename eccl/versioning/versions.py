@@ -45,7 +45,7 @@ class DataVersion:
 
     @property
     def command(self) -> str:
-        """What to type to bring this version back."""
+        """Command that restores this version."""
         if self.git_commit is None:
             return "-"
         return f"git checkout {self.git_commit[:10]} -- {DVC_FILE} && dvc pull {DVC_FILE}"
@@ -57,7 +57,7 @@ def count_rows(data: Path) -> dict[str, int]:
         "participants": ("participants", ["eid"]),
         "recordings": ("recordings", ["row"]),
         "cines": ("cines", ["row"]),
-        "quarantined": ("quarantine", None),  # whole, so that only what still stands is counted
+        "quarantined": ("quarantine", None),  # whole: superseded rows are not counted
     }
     return {
         name: read_table(data, table, columns).num_rows if table_files(data, table) else 0
@@ -69,19 +69,20 @@ def list_versions(workspace: Workspace) -> list[DataVersion]:
     """Versions in git's history of data.dvc, newest first; then the workspace's own if it is not among them."""
     current = _current(workspace)
     found: list[DataVersion] = []
-    for line in _history(workspace):
+    for line in run_git(workspace.root, "log", "--format=%H %ct", "--", DVC_FILE, check=False).splitlines():
         commit, stamp = line.split()
         content = run_git(workspace.root, "show", f"{commit}:./{DVC_FILE}", check=False)
         if not content:
             continue  # the commit that removed it
-        meta = _meta(content)
+        entry = parse_yaml(content)
+        meta = (entry.get("meta") or {}).get("eccl") or {}
         known = meta.get("data_version", "")
         if any(version.data_version == known for version in found):
             continue
         found.append(
             DataVersion(
                 data_version=known,
-                dvc_md5=parse_yaml(content)["outs"][0].get("md5"),
+                dvc_md5=entry["outs"][0].get("md5"),
                 git_commit=commit,
                 recorded_at=datetime.fromtimestamp(int(stamp), tz=UTC).replace(tzinfo=None),
                 is_current=known == current,
@@ -125,7 +126,7 @@ def record_version(workspace: Workspace, *, message: str | None = None) -> DataV
 
 
 def record_runs(workspace: Workspace) -> None:
-    """Commit dvc.lock, which names the outputs of every stage by hash; a workspace without git is left alone.
+    """Commit dvc.lock, which names the outputs of every stage by hash; a workspace without git is unchanged.
 
     Raises
     ------
@@ -217,17 +218,8 @@ def _annotate(workspace: Workspace, gate: GateStatus, counts: dict[str, int]) ->
     replace_file(path, yaml.safe_dump(content, sort_keys=False).encode())
 
 
-def _meta(content: str) -> dict[str, Any]:
-    meta = (parse_yaml(content).get("meta") or {}).get("eccl") or {}
-    return dict(meta)
-
-
 def _current(workspace: Workspace) -> str | None:
     try:
         return data_version(workspace.data)
     except WorkspaceError:
         return None
-
-
-def _history(workspace: Workspace) -> list[str]:
-    return run_git(workspace.root, "log", "--format=%H %ct", "--", DVC_FILE, check=False).splitlines()

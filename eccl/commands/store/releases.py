@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -59,7 +60,7 @@ def diff(
 
     place = find_workspace(workspace)
     a, b = (open_release(place, name) for name in (older, newer))
-    changes = [change.to_row() for change in diff_releases(a.path(place), b.path(place))]
+    changes = [asdict(change) for change in diff_releases(a.path(place), b.path(place))]
     if as_json:
         typer.echo(json.dumps({"older": a.name, "newer": b.name, "changes": changes}, indent=1))
         return

@@ -120,13 +120,14 @@ def _check_release(workspace: Workspace, ledger: Ledger, release: Release) -> No
 def _check_database(workspace: Workspace, release: Release, version: str) -> Iterator[Finding]:
     import duckdb
 
+    from eccl.data.database import open_file
     from eccl.publishing.publish import has_changes
 
     if not workspace.database.is_file():
         yield critical("it is missing, although a release is published", PUBLISH)
         return
     try:
-        with duckdb.connect(str(workspace.database), read_only=True) as connection:
+        with open_file(workspace.database) as connection:
             yield from _check_content(connection, workspace, release, version)
     except duckdb.Error as error:
         yield critical(f"it cannot be read ({type(error).__name__})", PUBLISH)
