@@ -47,7 +47,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace
 
 
-def test_tables_page_says_what_the_comments_say(pages: ModuleType) -> None:
+def test_tables_page_contains_the_comments_of_the_store(pages: ModuleType) -> None:
     assert (ROOT / "docs" / "reference" / "tables.md").read_text() == pages.tables_page()
 
 

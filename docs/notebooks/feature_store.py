@@ -29,7 +29,7 @@ def _(eccl, mo):
 
 @app.cell
 def _(mo):
-    mo.md("""## Who is in it?""")
+    mo.md("""## Participants by split""")
     return
 
 
@@ -47,9 +47,9 @@ def _(store):
 def _(mo):
     mo.md(
         """
-        ## Features as they were known at the visit
+        ## Features as recorded at the visit
 
-        Embeddings, measurements and predictions by one call; labels apart from them; and a count of what is missing.
+        Embeddings, measurements and predictions by one call; labels are separate; the coverage counts missing values.
         """
     )
     return
@@ -72,7 +72,7 @@ def _(found, np, plt):
     is_train = columns["split"] == "train"
     measured, predicted = columns["trait_LVEDV"], columns["trait_prediction_LVEDV"]
     figure, axes = plt.subplots(figsize=(5, 4.5), layout="constrained")
-    axes.scatter(measured[is_train], predicted[is_train], color="0.7", label="train: the model has seen these")
+    axes.scatter(measured[is_train], predicted[is_train], color="0.7", label="train: used to fit the model")
     axes.scatter(measured[~is_train], predicted[~is_train], color="tab:blue", label="validation and test")
     both = [np.nanmin(measured), np.nanmax(measured)]
     axes.plot(both, both, color="0.3", linewidth=0.8)
@@ -84,7 +84,7 @@ def _(found, np, plt):
 
 @app.cell
 def _(mo):
-    mo.md("""## Who is near to whom? ECGs in the space they share with CMR""")
+    mo.md("""## Nearest ECGs in the space shared with CMR""")
     return
 
 
@@ -98,7 +98,7 @@ def _(columns, store):
 
 @app.cell
 def _(mo):
-    mo.md("""## And where does all of this come from?""")
+    mo.md("""## Lineage of the features""")
     return
 
 

@@ -60,17 +60,15 @@ def prepare_array(data: Path, spec: ArraySpec, shards: int) -> None:
         The array exists with another layout or was made with other parameters.
     """
     target = data / spec.name / "zarr.json"
-    wanted = _metadata(data, spec, shards)
-    if target.is_file():
-        found = _read_metadata(target, spec.name)
+    found = _read_metadata(target, spec.name) if target.is_file() else None
+    if found is not None:
         shards = max(shards, found["shape"][0] // spec.shard_rows)
-        expected = json.loads(wanted)
-        if {k: v for k, v in found.items() if k != "shape"} != {k: v for k, v in expected.items() if k != "shape"}:
-            raise ConfigError(
-                f"{spec.name} was made with other parameters than params.yaml now holds; put the old values of `ingest:` "
-                "and `cine:` back, or move data/ away and ingest again"
-            )
-        wanted = _metadata(data, spec, shards)
+    wanted = _metadata(data, spec, shards)
+    if found is not None and found | {"shape": None} != json.loads(wanted) | {"shape": None}:
+        raise ConfigError(
+            f"{spec.name} was made with other parameters than params.yaml now has; restore the old values of `ingest:` "
+            "and `cine:`, or move data/ away and ingest again"
+        )
     group = target.parent.parent / "zarr.json"
     replace_file(group, b'{\n  "attributes": {},\n  "zarr_format": 3,\n  "node_type": "group"\n}')
     replace_file(target, wanted)

@@ -37,7 +37,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if temporary.is_dir():
             _swap_folder(temporary, path)
         else:
-            _flush(temporary)
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
             os.replace(temporary, path)
     finally:
         _remove(temporary)
@@ -56,14 +57,13 @@ def disk_full_error(folder: Path) -> Iterator[None]:
         yield
     except Exception as error:
         # DuckDB and pyarrow pass on the message of the system, not always its error number.
-        words = next((os.strerror(code) for code in FULL if code == getattr(error, "errno", None)), None) or next(
-            (os.strerror(code) for code in FULL if os.strerror(code) in str(error)), None
-        )
+        number, text = getattr(error, "errno", None), str(error)
+        words = next((os.strerror(code) for code in FULL if code == number or os.strerror(code) in text), None)
         if words is None or isinstance(error, DiskFullError):
             raise
         raise DiskFullError(
             f"no room to write in {folder} ({words}; {shutil.disk_usage(folder).free >> 20} MB are free there); what was written "
-            "before is whole; make room, or raise the quota or the limit on file sizes, then run the same command again"
+            "before is complete; make room, or raise the quota or the limit on file sizes, then run the same command again"
         ) from error
 
 
@@ -95,21 +95,14 @@ def sha256_bytes(content: bytes | memoryview) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _flush(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
-
-
 def _swap_folder(new: Path, path: Path) -> None:
     # Two renames: a folder cannot be replaced by one. A kill in between leaves the old one under a temporary name
-    # beside the new one; both are whole.
+    # beside the new one; both are complete.
+    old = path.with_name(f"{temporary_prefix()}-old-{path.name}")
     if path.exists():
-        old = path.with_name(f"{temporary_prefix()}-old-{path.name}")
         os.rename(path, old)
-        os.rename(new, path)
-        _remove(old)
-    else:
-        os.rename(new, path)
+    os.rename(new, path)
+    _remove(old)
 
 
 def _remove(path: Path) -> None:

@@ -21,7 +21,7 @@ from eccl.errors import LockedError
 def writing(state: Path, what: str) -> Iterator[None]:
     """Hold the workspace's write lock.
 
-    The kernel releases the lock when the holder dies, so a stale file never blocks anybody.
+    The kernel releases the lock when the holder dies, so a file that remains blocks no other process.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def _acquire(stream: IO[str], path: Path) -> None:
 def _await_orphans(state: Path) -> None:
     """Wait for workers of a cluster whose flow was killed: each holds the lock of its batch until it is committed.
 
-    Those that come later see a new holder in ``write.lock`` and do not begin.
+    Workers that start later read a new holder in ``write.lock`` and do not begin.
     """
     for path in sorted((state / "batches").glob("*.lock")):
         with path.open() as stream:

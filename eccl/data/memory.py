@@ -1,4 +1,4 @@
-"""How much memory can be had on this machine, or in this container."""
+"""Memory that is available on this machine, or in this container."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_memory() -> int:
-    """Bytes that can be had without swapping; what the page cache holds counts as free, a container's limit counts."""
+    """Bytes available without swapping: the page cache counts as free, and the limit of a container applies."""
     return min(_of_machine(), _of_container())
 
 

@@ -1,4 +1,4 @@
-"""Feature files: the values of a run for every visit, written once by a stage and never edited.
+"""Feature files: the values of a run for every visit, written once by a stage.
 
 ::
 
@@ -29,15 +29,23 @@ def write_features(features: Path, view: str, run: str, table: pa.Table) -> Path
     SchemaError
         The columns are not those of the view.
     """
-    expected = (*KEYS, *declared_view(view).own_columns)
-    if set(table.column_names) != set(expected):
-        raise SchemaError(f"view {view} has columns {sorted(expected)}, found {sorted(table.column_names)}")
-    order = [
-        (name, "ascending") for name in ("eid", "instance", "augmentation", "field_id", "code") if name in expected
-    ]
     path = features / view / f"{run}.parquet"
-    write_parquet(table.select(list(expected)).sort_by(order), path)
+    write_parquet(arrange(view, table, [*KEYS, *declared_view(view).own_columns]), path)
     return path
+
+
+def arrange(view: str, table: pa.Table, columns: list[str]) -> pa.Table:
+    """Put the columns and rows of a view in the order of its files.
+
+    Raises
+    ------
+    SchemaError
+        The table has other columns.
+    """
+    if set(table.column_names) != set(columns):
+        raise SchemaError(f"view {view} has columns {sorted(columns)}, found {sorted(table.column_names)}")
+    key = declared_view(view).key
+    return table.select(columns).sort_by([(name, "ascending") for name in ("eid", "instance", key) if name])
 
 
 def read_features(features: Path, view: str, run: str, columns: list[str] | None = None) -> pa.Table:

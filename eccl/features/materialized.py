@@ -21,9 +21,7 @@ import pyarrow.parquet as pq
 from eccl.data.files import TEMPORARY_PREFIX, atomic_path
 from eccl.data.parts import write_parquet
 from eccl.data.run_records import gate_status
-from eccl.errors import SchemaError
-from eccl.features.files import read_features
-from eccl.features.views import declared_view
+from eccl.features.files import arrange, read_features
 
 FOLDER = "materialized"
 RECORD = "record.json"
@@ -124,11 +122,7 @@ def is_covered(features: Path, run: str, run_id: str, trained_on: str, data_vers
 
 def _fit(features: Path, view: str, run: str, table: pa.Table) -> pa.Table:
     schema = pq.read_schema(features / view / f"{run}.parquet")
-    if set(table.column_names) != set(schema.names):
-        raise SchemaError(f"view {view} has columns {sorted(schema.names)}, found {sorted(table.column_names)}")
-    key = declared_view(view).key
-    order = [(name, "ascending") for name in ("eid", "instance", *([key] if key else []))]
-    return table.select(schema.names).cast(schema).sort_by(order)
+    return arrange(view, table, schema.names).cast(schema)
 
 
 def _remove(folders: list[Path]) -> int:

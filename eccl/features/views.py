@@ -1,4 +1,4 @@
-"""Feature views as declared in schemas/features/<view>.yaml: what a view holds, who makes it, and its table in the store.
+"""Feature views as declared in schemas/features/<view>.yaml: its content, the stage that writes it, and its table in the store.
 
 A *computed* view is written by a training stage, one Parquet file per run. A *source* view shows columns of the cohort's
 own tables, so that measurements and predictions are queried in the same way.
@@ -74,11 +74,11 @@ class FeatureView:
     key, value
         Of a view with several rows per visit: the column that distinguishes them, and the one that a reference without a field means.
     default_run
-        Run that ``view`` without ``@run`` means; ``{key}`` stands for the key's value.
+        Run of a reference ``view`` without ``@run``; ``{key}`` stands for the key's value.
     source, time
         Of a source view: SQL after FROM, and for events the date from which a row is known.
     is_cache
-        True for what only training reads.
+        True for a view that only training reads.
     """
 
     name: str
@@ -207,7 +207,7 @@ def _read(path: Path) -> FeatureView:
         columns = tuple(Column(name, **fields) for name, fields in content.pop("columns").items())
         view = FeatureView(name=path.stem, columns=columns, **content)
     except (TypeError, KeyError, AttributeError) as error:
-        raise ConfigError(f"schemas/features/{path.name} is no feature view ({error}); mend its keys") from None
+        raise ConfigError(f"schemas/features/{path.name} is not a feature view ({error}); correct its keys") from None
     named = {name for name in (view.key, view.value, view.time) if name}
     unknown = named - set(view.own_columns)
     if unknown or view.entity not in {"visit", "participant"}:

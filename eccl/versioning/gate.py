@@ -44,7 +44,7 @@ def require_passed_gate(workspace: Workspace) -> GateStatus:
         )
     if found["status"] != PASSED and not found["override"]:
         raise GateError(
-            f"the gate failed: {found['critical_failures']} critical expectations failed (reports/gate/summary.html); mend the "
+            f"the gate failed: {found['critical_failures']} critical expectations failed (reports/gate/summary.html); correct the "
             "data, or set quality.override in params.yaml to a reason that will be recorded in every run"
         )
     status = PASSED if found["status"] == PASSED else OVERRIDDEN

@@ -18,7 +18,7 @@ def records(*rows: int, seed: int = 0) -> dict[int, NDArray[np.int16]]:
     return {row: block[row] for row in rows}
 
 
-def test_records_read_back_in_the_order_asked_for(tmp_path: Path) -> None:
+def test_records_are_read_in_the_requested_order(tmp_path: Path) -> None:
     arrays.prepare_array(tmp_path, SPEC, 2)
     written = records(*range(8, 14))
     arrays.write_shard(tmp_path, SPEC, 1, written)
@@ -61,14 +61,14 @@ def test_arrays_never_shrink(tmp_path: Path) -> None:
     assert not arrays.read_rows(tmp_path, SPEC.name, [23]).any()
 
 
-def test_other_parameters_are_refused(tmp_path: Path) -> None:
+def test_other_parameters_raise_an_error(tmp_path: Path) -> None:
     arrays.prepare_array(tmp_path, SPEC, 1)
     other = arrays.ArraySpec(SPEC.name, SPEC.record_shape, SPEC.dtype, 16, SPEC.attributes)
     with pytest.raises(ConfigError, match="other parameters"):
         arrays.prepare_array(tmp_path, other, 1)
 
 
-def test_a_record_outside_its_shard_is_refused(tmp_path: Path) -> None:
+def test_a_record_outside_its_shard_raises_an_error(tmp_path: Path) -> None:
     arrays.prepare_array(tmp_path, SPEC, 2)
     with pytest.raises(ConfigError, match="does not fit shard 0"):
         arrays.write_shard(tmp_path, SPEC, 0, records(9))

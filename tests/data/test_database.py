@@ -45,7 +45,7 @@ def test_rows_are_cast_sorted_and_written_once(tmp_path: Path) -> None:
     assert found == [(9_000_001, "train", 0.1), (9_000_002, "val", 0.5)]
 
 
-def test_a_wrong_table_is_refused_without_quoting_values(tmp_path: Path) -> None:
+def test_the_error_for_a_wrong_table_quotes_no_value(tmp_path: Path) -> None:
     twice = pa.table({"eid": [9_000_001, 9_000_001], "split": ["val", "train"], "bucket": [0.5, 0.1]})
     with pytest.raises(SchemaError, match="ConstraintException") as caught:
         database.write_table(tmp_path, "splits", twice)
@@ -71,7 +71,7 @@ def test_renamed_columns_of_older_parts_are_read_under_their_present_name(
     assert "analysis" not in connection.sql("FROM recordings").columns
 
 
-def test_open_store_says_what_to_do_when_nothing_is_published(tmp_path: Path) -> None:
+def test_open_store_names_the_command_when_nothing_is_published(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("preset: demo\n")
     with pytest.raises(WorkspaceError, match="eccl publish"):
         eccl.open(tmp_path)

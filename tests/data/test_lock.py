@@ -19,7 +19,7 @@ with writing(Path(sys.argv[1]), "ingest"):
 """
 
 
-def test_a_second_writer_is_told_who_holds_the_lock(tmp_path: Path) -> None:
+def test_the_error_of_a_second_writer_names_the_holder(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
@@ -29,6 +29,6 @@ def test_a_second_writer_is_told_who_holds_the_lock(tmp_path: Path) -> None:
         ):
             pass
         holder.kill()
-    # The kernel released it with its holder; the file that remained blocks nobody.
+    # The kernel released it with its holder; the file that remained blocks no other process.
     with writing(tmp_path, "publish"):
         pass

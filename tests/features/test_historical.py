@@ -68,15 +68,15 @@ def test_a_bare_reference_means_the_default_run_and_at_chooses_another(store: Fe
 
 
 def test_nothing_later_than_the_date_is_returned(store: FeatureStore) -> None:
-    asked = (
+    entities = (
         "SELECT eid, instance, visit_date, visit_date - 1 AS day_before, visit_date + 90 AS later "
         "FROM visits JOIN recordings USING (eid, instance) WHERE visit_date IS NOT NULL"
     )
     for column in ("visit_date", "day_before", "later"):
-        found = store.get_historical_features(asked, ["ecg_embedding"], as_of=column).pl()
+        found = store.get_historical_features(entities, ["ecg_embedding"], as_of=column).pl()
         latest = store.sql(
-            f"SELECT a.eid, a.instance, max(b.visit_date) AS latest FROM ({asked}) a "
-            f"LEFT JOIN ({asked}) b ON b.eid = a.eid AND b.visit_date <= a.{column} GROUP BY ALL"
+            f"SELECT a.eid, a.instance, max(b.visit_date) AS latest FROM ({entities}) a "
+            f"LEFT JOIN ({entities}) b ON b.eid = a.eid AND b.visit_date <= a.{column} GROUP BY ALL"
         ).pl()
         both = found.join(latest, on=["eid", "instance"])
         assert both["ecg_embedding_known_on"].eq_missing(both["latest"]).all()
@@ -157,7 +157,7 @@ def test_arrays_have_their_types(store: FeatureStore) -> None:
     assert arrays["visit_date"].dtype == np.dtype("datetime64[D]")
 
 
-def test_features_of_another_data_version_are_refused_or_marked(place: Workspace) -> None:
+def test_features_of_another_data_version_raise_an_error_or_are_marked(place: Workspace) -> None:
     finish_run(place, "align-traits", version="0" * 16)
     publish(place)
     with eccl.open(place.root) as opened:
@@ -197,14 +197,14 @@ def test_features_of_another_data_version_are_refused_or_marked(place: Workspace
         (["trait:LVEF"], {"entities": "SELECT eid FROM pairs"}, "need the columns eid, instance"),
     ],
 )
-def test_what_is_not_understood_is_said(
+def test_errors_name_the_unknown_reference(
     store: FeatureStore, features: list[str], options: dict[str, str], match: str
 ) -> None:
     with pytest.raises(FeatureError, match=match):
         store.get_historical_features(features=features, **options)  # type: ignore[arg-type]
 
 
-def test_a_column_does_not_depend_on_what_else_is_asked_for(place: Workspace) -> None:
+def test_a_column_does_not_depend_on_the_other_columns(place: Workspace) -> None:
     """A later visit with another trait only must not hide the earlier value of this one."""
     traits = read_table(place.data, "traits")
     person = traits.filter(pc.equal(traits.column("field_id"), 24103)).slice(0, 1)
@@ -228,9 +228,9 @@ def test_a_column_does_not_depend_on_what_else_is_asked_for(place: Workspace) ->
     )
     publish(place)
     with eccl.open(place.root) as opened:
-        asked = f"SELECT {eid}::BIGINT AS eid"
-        alone = opened.get_historical_features(asked, ["trait:LVEF"], as_of="2020-01-01").pl()
-        both = opened.get_historical_features(asked, ["trait:LVEF", "trait:LVEDV"], as_of="2020-01-01").pl()
+        entities = f"SELECT {eid}::BIGINT AS eid"
+        alone = opened.get_historical_features(entities, ["trait:LVEF"], as_of="2020-01-01").pl()
+        both = opened.get_historical_features(entities, ["trait:LVEF", "trait:LVEDV"], as_of="2020-01-01").pl()
     assert alone["trait_LVEF"][0] is not None
     assert both["trait_LVEF"].equals(alone["trait_LVEF"])
     assert both["trait_LVEF_known_on"][0] == date(2015, 1, 1)

@@ -93,7 +93,7 @@ def test_equal_rows_give_equal_bytes(place: Workspace, run_id: str) -> None:
     assert set(contents[0]) == {"record.json", "ecg_embedding.parquet"}
 
 
-def test_a_run_covers_what_it_was_trained_on_and_what_it_was_brought_up_to(place: Workspace, run_id: str) -> None:
+def test_a_run_covers_the_version_it_was_trained_on_and_backfilled_ones(place: Workspace, run_id: str) -> None:
     trained_on = data_version(place.data)
     write_materialization(place.features, record(run_id, "v3"), {})
     write_materialization(place.features, record(run_id, "v2", gate=None, reason="withdrawal"), {})
@@ -156,7 +156,7 @@ def test_a_folder_that_a_kill_left_aside_is_not_read(place: Workspace, run_id: s
     assert read_all_features(place.features, "ecg_embedding", RUN) == own
 
 
-def test_other_columns_and_views_are_refused(place: Workspace, run_id: str) -> None:
+def test_other_columns_and_views_raise_an_error(place: Workspace, run_id: str) -> None:
     rows = later(place, run_id, "v2").drop_columns("array_row")
     with pytest.raises(SchemaError, match="view ecg_embedding has columns"):
         write_materialization(place.features, record(run_id, "v2"), {"ecg_embedding": rows})

@@ -73,7 +73,7 @@ def test_conditions_reach_sex_split_and_labels(store: FeatureStore) -> None:
     assert found["label_I50_ever"].null_count() == 0
 
 
-def test_what_cannot_be_searched_is_said(store: FeatureStore) -> None:
+def test_errors_name_what_cannot_be_searched(store: FeatureStore) -> None:
     with pytest.raises(FeatureError, match="no vectors"):
         store.find_nearest(1, 2, "trait_prediction")
     with pytest.raises(FeatureError, match="no such participant"):
@@ -92,7 +92,7 @@ def test_what_cannot_be_searched_is_said(store: FeatureStore) -> None:
         store.find_nearest(vector=np.ones(8, np.float32), labels=["I99:ever"])
 
 
-def test_macros_name_nobody_for_an_unknown_visit(store: FeatureStore) -> None:
+def test_macros_return_no_row_for_an_unknown_visit(store: FeatureStore) -> None:
     assert store.sql("FROM nearest('ecg_projection', 1, 2, 5)").fetchall() == []
     eid, instance = store.sql(
         "SELECT eid, instance FROM features.ecg_projection_latest ORDER BY ALL LIMIT 1"

@@ -1,4 +1,4 @@
-"""Declarations: complete, readable by SQL, and wrong ones refused with what is wrong."""
+"""Declarations: complete, readable by SQL, and an error for wrong ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eccl.features.store import FeatureStore
 from eccl.features.views import declared_view, declared_views, label_definitions
 
 
-def test_the_registry_says_what_is_declared(store: FeatureStore) -> None:
+def test_the_registry_contains_what_is_declared(store: FeatureStore) -> None:
     rows = {row["feature_view"]: row for row in store.sql("FROM feature_views").pl().iter_rows(named=True)}
     assert list(rows) == list(declared_views())
     for name, view in declared_views().items():
@@ -87,7 +87,7 @@ def test_wide_predictions_carry_the_names_of_the_traits(store: FeatureStore) -> 
         ),
     ],
 )
-def test_a_wrong_declaration_is_refused(tmp_path: Path, text: str, match: str) -> None:
+def test_a_wrong_declaration_raises_an_error(tmp_path: Path, text: str, match: str) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text)
     with pytest.raises(ConfigError, match=match):

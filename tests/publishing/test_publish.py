@@ -64,7 +64,7 @@ def test_lineage_stays_with_the_slot_a_row_was_computed_from(place: Workspace) -
     assert found == [(first.column("row")[0].as_py(), first.column("file_sha256")[0].as_py(), False)]
 
 
-def test_who_withdrew_is_not_published(place: Workspace) -> None:
+def test_withdrawn_participants_are_not_published(place: Workspace) -> None:
     finish_run(place, "align-traits")
     people = read_table(place.data, "participants")
     gone = read_table(place.data, "pairs", ["eid"]).column(0)[0].as_py()

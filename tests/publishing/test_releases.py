@@ -34,7 +34,7 @@ def change_sex(place: Workspace) -> None:
     )
 
 
-def test_a_release_is_a_dated_file_nobody_can_write_to(place: Workspace) -> None:
+def test_a_release_is_a_dated_read_only_file(place: Workspace) -> None:
     published = publish(place)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", published.release.name)
     path = published.release.path(place)
@@ -231,7 +231,7 @@ def test_lookups_are_by_value(place: Workspace, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_as_many_releases_are_kept_as_params_say(place: Workspace) -> None:
+def test_params_limit_the_number_of_releases(place: Workspace) -> None:
     for _ in range(11):
         publish(place, force=True)
     there = [release for release in read_ledger(place).releases if release.path(place).is_file()]

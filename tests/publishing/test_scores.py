@@ -62,9 +62,9 @@ def test_scores_agree_with_the_libraries(scored: Workspace) -> None:
     assert compared > 4
 
 
-def test_what_a_model_has_seen_is_said(scored: Workspace) -> None:
+def test_rows_used_in_training_have_a_caution(scored: Workspace) -> None:
     with eccl.open(scored.root) as store:
-        said = dict(store.sql("SELECT DISTINCT split, caution FROM prediction_scores").fetchall())
-    assert said["train"] == "trained on these rows"
-    assert said.get("val", "selected on these rows") == "selected on these rows"
-    assert said.get("test") is None
+        caution = dict(store.sql("SELECT DISTINCT split, caution FROM prediction_scores").fetchall())
+    assert caution["train"] == "trained on these rows"
+    assert caution.get("val", "selected on these rows") == "selected on these rows"
+    assert caution.get("test") is None

@@ -47,7 +47,7 @@ def place(tmp_path: Path) -> Workspace:
     return init_workspace(tmp_path / "study")
 
 
-def test_a_version_is_recorded_behind_a_green_gate_and_brought_back(place: Workspace) -> None:
+def test_a_version_is_recorded_after_a_passed_gate_and_restored(place: Workspace) -> None:
     put(place, 3)
     open_gate(place)
     first = versions.record_version(place)
@@ -94,7 +94,7 @@ def test_an_override_is_recorded(place: Workspace) -> None:
     assert "gate overridden" in git(place, "log", "-1", "--format=%B")
 
 
-def test_push_is_refused_while_no_remote_is_configured_and_works_after(place: Workspace, tmp_path: Path) -> None:
+def test_push_needs_a_configured_remote(place: Workspace, tmp_path: Path) -> None:
     put(place, 3)
     open_gate(place)
     versions.record_version(place)
