@@ -72,7 +72,7 @@ def test_wide_predictions_carry_the_names_of_the_traits(store: FeatureStore) -> 
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("description: x\nentity: visit\nstage: s\nowner: o\n", "no feature view"),
+        ("description: x\nentity: visit\nstage: s\nowner: o\n", "not a feature view"),
         (
             "description: x\nentity: visit\nstage: s\nowner: o\ncolour: red\ncolumns: {a: {type: DOUBLE, description: d}}\n",
             "colour",
