@@ -74,18 +74,14 @@ def prepare_array(data: Path, spec: ArraySpec, shards: int) -> None:
     replace_file(target, wanted)
 
 
-def mend_metadata(data: Path, spec: ArraySpec, shards: int) -> bool:
-    """Rewrite an array's metadata if it is missing or not valid JSON; return whether it was rewritten. Records stay unchanged."""
+def mend_metadata(data: Path, spec: ArraySpec, shards: int) -> None:
+    """Rewrite an array's metadata if it is missing or not valid JSON; records stay unchanged."""
     target = data / spec.name / "zarr.json"
     try:
         _read_metadata(target, spec.name)
-        return False
-    except FileNotFoundError:
-        pass
-    except ChecksumError:
-        target.unlink()
-    prepare_array(data, spec, shards)
-    return True
+    except (FileNotFoundError, ChecksumError):
+        target.unlink(missing_ok=True)
+        prepare_array(data, spec, shards)
 
 
 def write_shard(data: Path, spec: ArraySpec, shard: int, records: Mapping[int, NDArray[Any]]) -> None:

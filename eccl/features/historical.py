@@ -165,9 +165,10 @@ def _check_runs(catalog: Catalog, group: Group, *, refuse_stale: bool) -> None:
         if run not in known:
             others = ", ".join(known) or "none: train first (`eccl train`)"
             raise FeatureError(f"{view} has no run {run} in this store; its runs are {others}")
-        if known[run].stale and refuse_stale:
+        count, version = known[run]
+        if count and refuse_stale:
             raise FeatureError(
-                f"{known[run].stale} rows of {view}@{run} were computed on data version {known[run].stale_version} and not backfilled "
+                f"{count} rows of {view}@{run} were computed on data version {version} and not backfilled "
                 f"for the one of this store; run `eccl materialize {run}` and `eccl publish`, open a version in which they are current "
                 "(`eccl versions`), or include stale rows, which are then marked (stale='include', --include-stale)"
             )

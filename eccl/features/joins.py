@@ -23,7 +23,7 @@ class Group:
     is_dated
         Joined by date instead of by visit.
     lengths
-        Length of every vector that travels as a list and is made an array again at the end; 0 for other columns.
+        Length of every vector that is joined as a list and cast back to an array; 0 for other columns.
     """
 
     alias: str
@@ -57,7 +57,7 @@ class Group:
 
     @property
     def name(self) -> str:
-        """Name of the group in an answer."""
+        """Name of the group in a result."""
         at = self.columns[0].name.partition("@")[2]
         return self.columns[0].name if len(self.columns) == 1 else self.view.name + (f"@{at}" if at else "")
 
@@ -83,7 +83,7 @@ def group_columns(
     found: dict[tuple[Any, ...], list[FeatureColumn]] = {}
     for column in columns:
         found.setdefault(place(column), []).append(column)
-    # DuckDB 2.0 fails on the nulls of two fixed-size arrays in one chain of outer joins: several travel as lists.
+    # DuckDB 2.0 fails on the nulls of two fixed-size arrays in one chain of outer joins: several are joined as lists.
     has_lists = sum(column.column.type == "vector" for column in columns) > 1
     groups = []
     for number, mine in enumerate(found.values()):

@@ -116,7 +116,7 @@ def top(
     k = min(k, len(similarity))
     if k == 0:
         return np.empty(0, np.int64), np.empty(0, np.float32)
-    # Everything as near as the k-th, so that ties are settled by row and not by chance.
+    # All that are as near as the k-th, so that ties are ordered by row.
     border = np.partition(similarity, -k)[-k]
     near = np.flatnonzero(similarity >= border)
     order = near[np.lexsort((near, -similarity[near]))][:k]

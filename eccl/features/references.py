@@ -23,12 +23,12 @@ KeysOf = Callable[[FeatureView], dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class FeatureColumn:
-    """One column of an answer.
+    """One column of a result.
 
     Parameters
     ----------
     name
-        Name in the answer.
+        Name in the result.
     key
         SQL literal of the key's value; None for views without a key.
     """
@@ -57,14 +57,6 @@ class LabelColumn:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RunRows:
-    """Rows of one run in a view that are stale, and a data version they were computed on."""
-
-    stale: int
-    stale_version: str | None
-
-
 class Catalog:
     """Contents of a store by feature view, each queried once.
 
@@ -73,7 +65,7 @@ class Catalog:
     keys
         Keys that a view has: name as analysts write it -> SQL literal.
     runs
-        Runs that a computed view has rows of.
+        Runs that a computed view has rows of, each with its number of stale rows and a data version of these.
     vector_length
         Length of a view's vectors; 0 where it has none or its runs differ.
     """
@@ -81,7 +73,7 @@ class Catalog:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self.keys: KeysOf = cache(self._keys)
-        self.runs: Callable[[FeatureView], dict[str, RunRows]] = cache(self._runs)
+        self.runs: Callable[[FeatureView], dict[str, tuple[int, str | None]]] = cache(self._runs)
         self.vector_length: Callable[[FeatureView], int] = cache(self._vector_length)
 
     @cached_property
@@ -100,12 +92,12 @@ class Catalog:
         rows = self._connection.execute(f"SELECT DISTINCT {view.key} FROM features.{view.name} ORDER BY 1").fetchall()
         return {str(key): quote(key) if isinstance(key, str) else str(key) for (key,) in rows}
 
-    def _runs(self, view: FeatureView) -> dict[str, RunRows]:
+    def _runs(self, view: FeatureView) -> dict[str, tuple[int, str | None]]:
         rows = self._connection.execute(
             "SELECT run, count(*) FILTER (state = 'stale'), any_value(data_version) FILTER (state = 'stale') "
             f"FROM features.{view.name} GROUP BY run ORDER BY run"
         ).fetchall()
-        return {run: RunRows(stale, version) for run, stale, version in rows}
+        return {run: (stale, version) for run, stale, version in rows}
 
     def _vector_length(self, view: FeatureView) -> int:
         query = "SELECT data_type FROM duckdb_columns() WHERE schema_name = 'features' AND table_name = ? AND column_name = 'vector'"

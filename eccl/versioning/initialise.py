@@ -9,7 +9,7 @@ from pathlib import Path
 from eccl.data.files import atomic_path
 from eccl.errors import WorkspaceError
 from eccl.versioning.repository import run_dvc, run_git
-from eccl.versioning.sample import without_sample
+from eccl.versioning.versions import without_sample
 from eccl.workspace import Workspace, shipped
 
 EXPERIMENTS = "experiments"

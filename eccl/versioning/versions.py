@@ -1,4 +1,9 @@
-"""Versions of data/: recorded with DVC and git, listed from git's history of data.dvc."""
+"""Versions of data/: recorded with DVC and git, listed from git's history of data.dvc.
+
+The sample version that ships with the project is in ``sample/remote``. That remote is never a default, and every reference
+to it has ``remote: sample`` and ``push: false``: DVC pulls from it and cannot push to it. A user's own version drops both
+lines, so it is pushed only to a remote that the user configured.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +20,14 @@ from eccl.data.parts import data_version, read_table, table_files
 from eccl.errors import VersionError, WorkspaceError
 from eccl.versioning.gate import GateStatus, require_passed_gate
 from eccl.versioning.repository import has_git, run_dvc, run_git
-from eccl.versioning.sample import is_sample, without_sample
 from eccl.workspace import Workspace
 from eccl.yaml_text import parse_yaml
 
 DVC_FILE = "data.dvc"
 PIPELINE = "dvc.yaml"
+SAMPLE = "sample"
+"""Name of the sample's remote, and of its folder."""
+_SAMPLE_LINES = frozenset({"remote: sample", "push: false"})
 WITHDRAWN = ("ledger/tombstones.json", "ledger/withdrawals")
 """Committed with every version: a clone without tombstones would ingest withdrawn participants again."""
 
@@ -223,3 +230,19 @@ def _current(workspace: Workspace) -> str | None:
         return data_version(workspace.data)
     except WorkspaceError:
         return None
+
+
+def without_sample(text: str) -> str:
+    """Drop every reference to the sample remote from the text of data.dvc or dvc.yaml."""
+    return "".join(line for line in text.splitlines(keepends=True) if line.strip() not in _SAMPLE_LINES)
+
+
+def is_sample(root: Path, name: str, url: str) -> bool:
+    """Whether a DVC remote is the sample's, by name or because it points into the sample folder."""
+    if name == SAMPLE:
+        return True
+    if "://" in url:
+        return False
+    # DVC resolves relative remotes from its configuration's folder.
+    target, sample = (root / ".dvc" / url).resolve(), (root / SAMPLE).resolve()
+    return target == sample or sample in target.parents

@@ -31,7 +31,7 @@ from eccl.ledger.exports import list_exports
 from eccl.ledger.tombstones import KEY_NAME, journal_path
 from eccl.modalities import MODALITIES
 from eccl.readers.names import is_withdrawal_list
-from eccl.versioning.sample import FOLDER as SAMPLE
+from eccl.versioning.versions import SAMPLE
 from eccl.withdrawal.raw import is_bulk_file
 from eccl.withdrawal.rows import Select, ids_in
 from eccl.withdrawal.stores import opened
