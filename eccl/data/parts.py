@@ -90,7 +90,7 @@ def read_files(files: list[Path], columns: list[str] | None = None) -> pa.Table:
         try:
             found = pq.ParquetFile(file).read(stored, use_threads=False)
             found = found.rename_columns([RENAMED_COLUMNS.get(name, name) for name in found.column_names])
-            return found if columns is None else found.select(columns)
+            return found if columns is None else found.select([name for name in columns if name in found.column_names])
         except FileNotFoundError:
             raise
         except (pa.ArrowException, OSError) as error:
