@@ -20,6 +20,7 @@ from eccl.data.parts import part_path, read_files
 from eccl.errors import ChecksumError, Reason, Rejected, SourceError, WorkerError
 from eccl.ingest.plan import Batch, Item, quarantine_path
 from eccl.ingest.raw.source import UNREADABLE, Source
+from eccl.ingest.reader.process import reader_failed
 from eccl.ingest.record import Record, RecordReader, record_reader
 from eccl.modalities import MODALITY_OF_KIND
 from eccl.remedies import remedy
@@ -92,9 +93,8 @@ def _read(source: Source, reader: RecordReader, item: Item) -> tuple[dict[str, A
         raise
     except OSError as error:
         return origin, Rejected(Reason.UNREADABLE, f"{type(error).__name__} while reading the file")
-    except Exception as error:
-        # One file must not stop the batch. Only the class of the error is recorded: its message may quote the file.
-        return origin, Rejected(Reason.READER_FAILED, f"unexpected {type(error).__name__} in the reader")
+    except Exception as error:  # one file must not stop the batch
+        return origin, reader_failed(error)
 
 
 def _verdict(error: Rejected) -> dict[str, str]:

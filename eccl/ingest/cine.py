@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
-from numpy.typing import NDArray
-
-from eccl.config import CineParams, LimitParams, Params
+from eccl.config import CineParams, Params
 from eccl.data.arrays import checksum
 from eccl.errors import Reason, Rejected
 from eccl.image.cine import CineOptions, PreparedCine, prepare_cine
 from eccl.image.segmentation import Segmentation, find_segmentation, read_segmentation
 from eccl.ingest.record import Record
 from eccl.modalities import CINE
-from eccl.readers.cine.study import SaxSlice, ZipLimits, open_sax_zip
+from eccl.readers.cine.study import SaxStudy, ZipLimits, open_sax_zip
 
 _STUDY_COLUMNS = (
     "acquired_on", "manufacturer", "slice_count", "repeat_series", "excluded_files", "slice_step_mm", "cycle_ms", "manifest_status",
@@ -30,51 +26,15 @@ _CINE_COLUMNS = (
 
 def cine_reader(params: Params) -> CineReader:
     """Reader of short-axis zips under given parameters."""
-    return CineReader(params.cine, params.ingest.max_missing_frames, _zip_limits(params.limits))
-
-
-def _zip_limits(limits: LimitParams) -> ZipLimits:
-    return ZipLimits(
+    limits = params.limits
+    zip_limits = ZipLimits(
         max_members=limits.zip_members,
         max_member_bytes=limits.zip_member_mb << 20,
         max_total_bytes=limits.zip_total_mb << 20,
         max_ratio=limits.zip_ratio,
         max_matrix=limits.image_px,
     )
-
-
-class ShortAxisStudy(Protocol):
-    """The attributes of a study that a record needs, as documented at :class:`eccl.readers.cine.study.SaxStudy`."""
-
-    @property
-    def slices(self) -> Sequence[SaxSlice]: ...
-    @property
-    def slice_count(self) -> int: ...
-    @property
-    def native_frames(self) -> int: ...
-    @property
-    def matrix(self) -> tuple[int, int]: ...
-    @property
-    def spacing_mm(self) -> tuple[float, float]: ...
-    @property
-    def slice_step_mm(self) -> float | None: ...
-    @property
-    def cycle_ms(self) -> float | None: ...
-    @property
-    def acquired_on(self) -> date | None: ...
-    @property
-    def manufacturer(self) -> str | None: ...
-    @property
-    def repeat_series(self) -> int: ...
-    @property
-    def excluded_files(self) -> int: ...
-    @property
-    def manifest_status(self) -> str: ...
-    @property
-    def flags(self) -> tuple[str, ...]: ...
-
-    def read_slice(self, index: int) -> NDArray[Any]:
-        """Frames (t, y, x) of one slice, counted from the base."""
+    return CineReader(params.cine, params.ingest.max_missing_frames, zip_limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +56,7 @@ class CineReader:
         with open_sax_zip(source, self.limits) as study:
             return self.record(study, segmentation)
 
-    def record(self, study: ShortAxisStudy, segmentation: Segmentation | None = None) -> Record:
+    def record(self, study: SaxStudy, segmentation: Segmentation | None = None) -> Record:
         """Choose the slice, find the heart and cut the window of a study."""
         options = CineOptions(
             frames=self.params.frames,
@@ -122,7 +82,7 @@ class CineReader:
         return read_segmentation(beside, self.params.label_scheme) if beside else None
 
 
-def _cine_columns(study: ShortAxisStudy, cine: PreparedCine, missing: int) -> dict[str, Any]:
+def _cine_columns(study: SaxStudy, cine: PreparedCine, missing: int) -> dict[str, Any]:
     box = {
         f"box_{name}": getattr(cine.box, name) for name in ("top", "left", "bottom", "right", "source", "confidence")
     }

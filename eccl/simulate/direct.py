@@ -45,7 +45,7 @@ from eccl.modalities import MODALITIES, SLOT_TABLES
 from eccl.readers.cine.headers import FrameHeader, normalise_series
 from eccl.readers.cine.series import choose_stack
 from eccl.readers.cine.slices import plan_stack
-from eccl.readers.cine.study import describe_slice, measure_cycle_ms
+from eccl.readers.cine.study import SaxStudy, describe_slice, measure_cycle_ms
 from eccl.simulate.cine.dicom_zip import (
     INLINE_VF_FRAMES,
     MANUFACTURER,
@@ -63,6 +63,7 @@ from eccl.simulate.files.corruption import Modality as Kind
 from eccl.simulate.files.simulation import SimulationSummary, plan_simulation, simulate_tables
 from eccl.workspace import Workspace
 
+_MANUFACTURER = f"{MANUFACTURER} {MODEL}"
 PROOF_NAME = "simulated"  # in .eccl: the hash of the recipe that fills the workspace
 
 
@@ -248,12 +249,8 @@ def _visits(config: SimulationConfig) -> dict[tuple[int, int], tuple[Participant
     return {(person.eid, visit.instance): (person, visit) for person in people for visit in person.visits}
 
 
-class SimulatedStudy:
+class SimulatedStudy(SaxStudy):
     """The study that :func:`eccl.readers.cine.study.open_sax_zip` would yield; a slice is rendered when it is read."""
-
-    manifest_status = "agrees"
-    excluded_files = INLINE_VF_FRAMES
-    manufacturer = f"{MANUFACTURER} {MODEL}"
 
     def __init__(self, scan: Scan, day: date) -> None:
         # Stack and slices are planned by the reader's own rules, from the headers that the files would have.
@@ -261,20 +258,16 @@ class SimulatedStudy:
         stack = choose_stack([header for index in slices for header in _slice_headers(scan, day, index)])
         plan = plan_stack(stack)
         self._scan = scan
+        self._unreadable, self._undecodable, self._flags = 0, {}, plan.flags
+        self.manifest_status, self.excluded_files, self.manufacturer = "agrees", INLINE_VF_FRAMES, _MANUFACTURER
         self.acquired_on = day
         self.matrix = scan.matrix
         self.spacing_mm = (stored_spacing_mm(scan), stored_spacing_mm(scan))
         self.native_frames = plan.native_frames
         self.slice_step_mm = plan.slice_step_mm
         self.repeat_series = plan.repeats
-        self.flags = tuple(sorted(plan.flags))
         self.cycle_ms = measure_cycle_ms(plan)
         self.slices = tuple(describe_slice(item) for item in plan.slices)
-
-    @property
-    def slice_count(self) -> int:
-        """Number of short-axis slices."""
-        return len(self.slices)
 
     def read_slice(self, index: int) -> NDArray[np.uint16]:
         """Render one slice, counted from the base: (frames, rows, columns)."""
@@ -294,7 +287,7 @@ def _slice_headers(scan: Scan, day: date, index: int) -> list[FrameHeader]:
             series_uid=str(index),
             series=normalise_series(SHORT_AXIS_SERIES.format(index + 1)),
             modality="MR",
-            manufacturer=SimulatedStudy.manufacturer,
+            manufacturer=_MANUFACTURER,
             acquired_on=day,
             series_time_s=None,
             acquisition_time_s=None,

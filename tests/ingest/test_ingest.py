@@ -16,7 +16,7 @@ from eccl.data.parts import read_table, table_files
 from eccl.errors import ChecksumError, ConfigError, LockedError, WorkspaceError
 from eccl.ingest.run import run_ingest, session
 from eccl.workspace import Workspace
-from tests.support.workspaces import tree_of
+from tests.support.workspaces import copy_all, tree_of
 
 MakeWorkspace = Callable[..., Workspace]
 
@@ -61,10 +61,11 @@ def test_corruptions_end_as_simulated(raw_cohort: Path, ingested: Workspace) -> 
     assert checked > 3
 
 
-def test_ingesting_again_changes_no_byte(raw_cohort: Path, ingested: Workspace) -> None:
-    before = {path: path.stat().st_mtime_ns for path in ingested.data.rglob("*") if path.is_file()}
-    report = run_ingest(ingested, raw_cohort, workers=1)
-    assert {path: path.stat().st_mtime_ns for path in ingested.data.rglob("*") if path.is_file()} == before
+def test_ingesting_again_changes_no_byte(raw_cohort: Path, ingested: Workspace, tmp_path: Path) -> None:
+    place = copy_all(ingested, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in place.data.rglob("*") if path.is_file()}
+    report = run_ingest(place, raw_cohort, workers=1)
+    assert {path: path.stat().st_mtime_ns for path in place.data.rglob("*") if path.is_file()} == before
     assert not report.is_changed
     assert all(kind.written == 0 for kind in report.kinds)
     assert "nothing changed" in report.describe()

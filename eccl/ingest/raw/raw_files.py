@@ -124,9 +124,9 @@ def _entry(item: os.DirEntry[str], path: str) -> Entry:
     try:
         status = item.stat()
     except OSError as error:
-        return Entry(path, 0, None, f"{type(error).__name__} while reading its size")
+        return Entry(path, 0, None, f"{type(error).__name__} while looking at the file")
     if not stat.S_ISREG(status.st_mode):
-        return Entry(path, 0, None, "not a regular file; a pipe, socket or device is not read")
+        return Entry(path, 0, None, "no regular file; expected one, not a pipe, a socket or a device")
     return Entry(path, status.st_size, status.st_mtime_ns)
 
 

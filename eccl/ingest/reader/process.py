@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from eccl.errors import Rejected
-from eccl.ingest.reader.messages import READY, Answer, Failed, OutOfMemory, Read, Unreadable
+from eccl.errors import Reason, Rejected
+
+if TYPE_CHECKING:
+    from eccl.ingest.record import Record
 
 
 def serve(connection: Connection, memory_bytes: int) -> None:
@@ -27,7 +32,7 @@ def serve(connection: Connection, memory_bytes: int) -> None:
     _limit_memory(memory_bytes)
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is meant for the parent, which ends this process
-    connection.send(READY)
+    connection.send(None)  # ready
     while True:
         try:
             path, read, seconds = connection.recv()
@@ -40,26 +45,30 @@ def serve(connection: Connection, memory_bytes: int) -> None:
         try:
             connection.send(answer)
         except MemoryError:
-            connection.send(OutOfMemory())
+            connection.send(MemoryError())
         except ConnectionError:  # the worker has ended
             return
 
 
-def read_file(path: Path, read: Read) -> Answer:
-    """Read one file and turn every error into an answer."""
+def read_file(path: Path, read: Callable[[Path], Record]) -> Record | Rejected | MemoryError | OSError:
+    """Read one file; return the record, or the error for the worker to raise, without text from the file."""
     try:
         return read(path)
     except Rejected as error:
         return error
     except MemoryError:
-        return OutOfMemory()
+        return MemoryError()
     except OSError as error:
-        return Unreadable(error.errno)
+        return OSError(error.errno, os.strerror(error.errno or 0))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of a decoder written in Rust is no Exception
-        # Only the class of the error is passed on: its message may quote the file.
-        return Failed(type(error).__name__)
+        return reader_failed(error)
+
+
+def reader_failed(error: BaseException) -> Rejected:
+    """Rejection of a file whose reader raised an unexpected error; it names the class only: the message may quote the file."""
+    return Rejected(Reason.READER_FAILED, f"{type(error).__name__} in the reader; the file met a case nobody foresaw")
 
 
 def _die_with_parent() -> None:

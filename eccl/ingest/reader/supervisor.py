@@ -15,13 +15,12 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from eccl.config import LimitParams
 from eccl.errors import Reason, Rejected, WorkerError
-from eccl.ingest.reader.messages import READY, Answer, Failed, Read, Unreadable
 from eccl.ingest.record import Record
 
 # Starting takes a second or two, longer on a busy machine.
@@ -41,7 +40,7 @@ class ReaderProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._end: weakref.finalize[..., ReaderProcess] | None = None  # runs when this object is collected, too
 
-    def read(self, path: Path, read: Read) -> Record:
+    def read(self, path: Path, read: Callable[[Path], Record]) -> Record:
         """Read one file; if the process dies, a new one tries once more.
 
         Raises
@@ -58,16 +57,13 @@ class ReaderProcess:
                 raise
             # The process may have been killed for another reason. A file that crashes its reader does so again.
             answer = self._request(path, read)
-        if isinstance(answer, Record):
-            return answer
-        if isinstance(answer, Rejected):
+        if isinstance(answer, MemoryError):
+            self.close()  # the process may have too little memory left for the next file
+            limit = self.limits.memory_mb
+            raise Rejected(Reason.MEMORY_LIMIT, f"reading needed more than {limit} MB (limits.memory_mb)")
+        if isinstance(answer, Exception):
             raise answer
-        if isinstance(answer, Unreadable):
-            raise OSError(answer.number, os.strerror(answer.number or 0))
-        if isinstance(answer, Failed):
-            raise Rejected(Reason.READER_FAILED, f"unexpected {answer.error} in the reader")
-        self.close()  # the process may have too little memory left for the next file
-        raise Rejected(Reason.MEMORY_LIMIT, f"reading needed more than {self.limits.memory_mb} MB (limits.memory_mb)")
+        return answer
 
     def close(self) -> None:
         """End the process."""
@@ -75,7 +71,7 @@ class ReaderProcess:
             self._end()
         self._end = self._process = self._connection = None
 
-    def _request(self, path: Path, read: Read) -> Answer:
+    def _request(self, path: Path, read: Callable[[Path], Record]) -> Record | Exception:
         connection = self._connection or self._start()
         seconds = self.limits.seconds_per_file
         try:
@@ -83,7 +79,7 @@ class ReaderProcess:
             if not connection.poll(seconds):
                 self.close()
                 raise Rejected(Reason.TIME_LIMIT, f"reading took longer than {seconds:g} s (limits.seconds_per_file)")
-            answer: Answer = connection.recv()
+            answer: Record | Exception = connection.recv()
         except (EOFError, ConnectionError):
             raise Rejected(Reason.READER_CRASHED, self._died()) from None
         return answer
@@ -92,7 +88,8 @@ class ReaderProcess:
         for _ in range(2):  # it may be killed before it is ready
             connection = self._begin()
             with contextlib.suppress(EOFError, ConnectionError):
-                if connection.poll(_START_SECONDS) and connection.recv() == READY:
+                if connection.poll(_START_SECONDS):
+                    connection.recv()
                     return connection
             self.close()
         raise WorkerError(
@@ -123,7 +120,7 @@ class ReaderProcess:
         status = process.wait() if process is not None else 0
         self.close()
         name = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-        often = ", often because the system ran out of memory" if status == -signal.SIGKILL else ""
+        often = ", often the system's answer to a lack of memory" if status == -signal.SIGKILL else ""
         return f"the reading process ended with {name}{often}"
 
 
@@ -142,7 +139,7 @@ def _environment(own: Mapping[str, str]) -> dict[str, str]:
 _readers = threading.local()
 
 
-def read_in_process(path: Path, read: Read, limits: LimitParams) -> Record:
+def read_in_process(path: Path, read: Callable[[Path], Record], limits: LimitParams) -> Record:
     """Read one raw file in this thread's reader process; see :meth:`ReaderProcess.read`."""
     reader: ReaderProcess | None = getattr(_readers, "reader", None)
     if reader is None or reader.limits != limits:
