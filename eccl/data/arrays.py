@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -229,6 +229,34 @@ def find_damaged(data: Path, name: str, rows: Sequence[int], checksums: Sequence
             else:
                 damaged += find_damaged(data, name, some, known, batch=1)
     return damaged
+
+
+def read_whole(
+    data: Path, name: str, known: Mapping[int, str], *, lost: Collection[int] = ()
+) -> dict[int, NDArray[Any]]:
+    """Records of a shard that must be rewritten, by slot, checked against their checksums.
+
+    Parameters
+    ----------
+    known
+        Checksum by slot.
+    lost
+        Slots known to be damaged; they are left out.
+
+    Raises
+    ------
+    ChecksumError
+        Other slots do not read back: rewriting the shard would hide their loss.
+    """
+    damaged = set(find_damaged(data, name, list(known), list(known.values())))
+    if unexpected := damaged.difference(lost):
+        raise ChecksumError(
+            f"{len(unexpected)} committed slots of {name} do not read back, and their shard must be rewritten; restore it with "
+            "`dvc checkout data.dvc` and run the command again (a withdrawal: `eccl withdraw --resume`), or read the raw files "
+            "again with `eccl ingest RAW --repair`"
+        )
+    whole = [row for row in known if row not in damaged]
+    return dict(zip(whole, read_rows(data, name, whole), strict=True))
 
 
 def _read_metadata(path: Path, name: str) -> dict[str, Any]:

@@ -10,14 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from eccl.config import Params
-from eccl.data.arrays import find_damaged, read_rows, write_shard
+from eccl.data.arrays import read_whole, write_shard
 from eccl.data.database import conform, write_if_changed
 from eccl.data.parts import part_path, read_files
-from eccl.errors import ChecksumError, Reason, Rejected, SourceError, WorkerError
+from eccl.errors import Reason, Rejected, SourceError, WorkerError
 from eccl.ingest.plan import Batch, Item, quarantine_path
 from eccl.ingest.raw.source import UNREADABLE, Source
 from eccl.ingest.reader.process import reader_failed
@@ -58,7 +57,8 @@ def ingest_batch(source: Source, data: Path, params: Params, batch: Batch) -> Ba
             records[item.row] = outcome
             rows.append({**origin, **outcome.columns})
         elif not item.is_repair:  # a slot that cannot be repaired now is left as it is; the next repair finds it again
-            quarantined.append({"kind": batch.kind, **origin, **_verdict(outcome)})
+            verdict = {"reason": outcome.reason.value, "detail": outcome.detail, "remedy": remedy(outcome.reason)}
+            quarantined.append({"kind": batch.kind, **origin, **verdict})
     _commit(data, reader, batch, records, rows, quarantined)
     repairs = {item.row for item in batch.items if item.is_repair}
     repaired = len(repairs & records.keys())
@@ -97,10 +97,6 @@ def _read(source: Source, reader: RecordReader, item: Item) -> tuple[dict[str, A
         return origin, reader_failed(error)
 
 
-def _verdict(error: Rejected) -> dict[str, str]:
-    return {"reason": error.reason.value, "detail": error.detail, "remedy": remedy(error.reason)}
-
-
 def _commit(
     data: Path,
     reader: RecordReader,
@@ -128,8 +124,7 @@ def _update_quarantine(path: Path, quarantined: list[dict[str, Any]], accepted: 
     """Add newly quarantined files to a quarantine part, and remove slots that a retry filled."""
     if path.is_file():
         before = read_files([path])
-        slots = pa.array(sorted(accepted), before.schema.field("row").type)
-        left = before.filter(pc.invert(pc.is_in(before.column("row"), value_set=slots)))
+        left = _without(before, accepted)
         if left.num_rows < before.num_rows and left.num_rows + len(quarantined) == 0:
             path.unlink()
         elif left.num_rows < before.num_rows:
@@ -141,39 +136,22 @@ def _update_quarantine(path: Path, quarantined: list[dict[str, Any]], accepted: 
 def _records_to_keep(
     data: Path, name: str, column: str, batch: Batch, fresh: Collection[int]
 ) -> dict[int, NDArray[Any]]:
-    """Committed records of the shard that are kept, checked against their checksums.
-
-    Raises
-    ------
-    ChecksumError
-        Some do not read back and the plan does not list them as damaged: rewriting the shard would hide their loss.
-    """
+    """Committed records of the shard that are kept; those that the plan lists as damaged are left out."""
     part = part_path(data, MODALITY_OF_KIND[batch.kind].table, batch.shard)
-    if not part.is_file():
-        return {}
-    committed = pq.read_table(part, columns=["row", column]).to_pylist()
+    committed = read_files([part], ["row", column]).to_pylist() if part.is_file() else []
     # Slots of this batch may be committed already, by a worker that outlived its parent or a retry; they are replaced.
     known = {line["row"]: line[column] for line in committed if line["row"] not in fresh}
-    damaged = set(find_damaged(data, name, list(known), list(known.values())))
-    counted = {item.row for item in batch.items if item.is_repair} | set(batch.damaged)
-    if damaged - counted:
-        raise ChecksumError(
-            f"{len(damaged - counted)} committed slots of shard {batch.shard} of {name} do not read back, and the "
-            "shard must be rewritten; run `eccl ingest RAW --repair`, or restore it with `dvc checkout data.dvc`"
-        )
-    whole = [row for row in known if row not in damaged]
-    return dict(zip(whole, read_rows(data, name, whole), strict=True))
+    repaired = {item.row for item in batch.items if item.is_repair}
+    return read_whole(data, name, known, lost={*repaired, *batch.damaged})
 
 
 def _joined(table: str, path: Path, rows: list[dict[str, Any]]) -> pa.Table:
-    fresh = conform_rows(table, rows)
+    fresh = conform(table, pa.Table.from_pylist(rows))
     if not path.is_file():
         return fresh.sort_by("row")
-    before = read_files([path])
-    others = before.filter(pc.invert(pc.is_in(before.column("row"), value_set=fresh.column("row").combine_chunks())))
-    return pa.concat_tables([fresh, others]).sort_by("row")
+    return pa.concat_tables([fresh, _without(read_files([path]), fresh.column("row").to_pylist())]).sort_by("row")
 
 
-def conform_rows(table: str, rows: list[dict[str, Any]]) -> pa.Table:
-    """Turn dictionaries into a table of the schema."""
-    return conform(table, pa.Table.from_pylist(rows))
+def _without(table: pa.Table, rows: Collection[int]) -> pa.Table:
+    slots = pa.array(sorted(rows), table.schema.field("row").type)
+    return table.filter(pc.invert(pc.is_in(table.column("row"), value_set=slots)))

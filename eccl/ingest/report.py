@@ -11,6 +11,7 @@ from eccl.ingest.batch import BatchResult
 from eccl.ingest.plan import Plan
 from eccl.ingest.raw.discover import Discovery
 from eccl.ingest.tabular import TabularReport
+from eccl.templates import render
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +33,6 @@ class KindReport:
     vanished: int
     damaged: int
 
-    def check(self) -> None:
-        """Raise ReconcileError unless every file found is accounted for."""
-        accounted = self.written + self.repaired + sum(self.skipped.values()) + sum(self.quarantined.values())
-        if accounted != self.expected:
-            raise ReconcileError(
-                f"{self.kind}: {self.expected} files found, {accounted} accounted for ({self.written} written, "
-                f"{self.repaired} repaired, "
-                f"{sum(self.skipped.values())} skipped, {sum(self.quarantined.values())} quarantined); run the ingest again, "
-                "and report this if it happens again"
-            )
-
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
@@ -57,46 +47,7 @@ class IngestReport:
 
     def describe(self) -> str:
         """Summarise the counts in a few lines of text."""
-        lines = []
-        for kind in self.kinds:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in {**kind.skipped, **kind.quarantined}.items())
-            lines.append(
-                f"{kind.kind}: {kind.expected} expected = {kind.written} written + "
-                + (f"{kind.repaired} repaired + " if kind.repaired else "")
-                + f"{sum(kind.skipped.values())} skipped + "
-                f"{sum(kind.quarantined.values())} quarantined" + (f" ({reasons})" if reasons else "")
-            )
-        rows = ", ".join(f"{count} {name}" for name, count in {**self.tabular.rows, **self.cohort}.items())
-        lines.append(f"tables: {self.tabular.read} of {self.tabular.files} files read; {rows}")
-        if self.tabular.quarantined:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in self.tabular.quarantined.items())
-            lines.append(f"tables, quarantined: {reasons}")
-        if self.tabular.withdrawn_rows:
-            lines.append(
-                f"tables: {self.tabular.withdrawn_rows} rows of participants withdrawn before the export skipped"
-            )
-        for kind in self.kinds:
-            if kind.damaged:
-                lines.append(f"{kind.kind}: {kind.repaired} of {kind.damaged} damaged slots were repaired{_rest(kind)}")
-            if kind.vanished:
-                lines.append(
-                    f"{kind.kind}: {kind.vanished} known visits have no raw file any more; their slots are kept"
-                )
-        if self.tabular.left_in_arrays:
-            lines.append(
-                f"{self.tabular.left_in_arrays} visits of withdrawn participants are still in the arrays and their parts, and the gate "
-                "fails because of them: run `eccl withdraw LIST` with their withdrawal list"
-            )
-        lines += self.remarks
-        change = "changed" if self.is_changed else "nothing changed"
-        lines.append(f"data version {self.data_version} ({change})")
-        return "\n".join(lines)
-
-
-def _rest(kind: KindReport) -> str:
-    if kind.repaired == kind.damaged:
-        return ""
-    return "; the raw files of the others are missing, changed or unreadable: restore their shards with `dvc checkout data.dvc`"
+        return render("ingest/report.txt.jinja", report=self)
 
 
 def reconcile(kind: str, found: Discovery, plan: Plan, results: Iterable[BatchResult]) -> KindReport:
@@ -135,5 +86,11 @@ def reconcile(kind: str, found: Discovery, plan: Plan, results: Iterable[BatchRe
         vanished=plan.vanished,
         damaged=plan.damaged,
     )
-    report.check()
+    accounted = report.written + report.repaired + sum(report.skipped.values()) + sum(report.quarantined.values())
+    if accounted != report.expected:
+        raise ReconcileError(
+            f"{kind}: {report.expected} files found, {accounted} accounted for ({report.written} written, "
+            f"{report.repaired} repaired, {sum(report.skipped.values())} skipped, {sum(report.quarantined.values())} quarantined); "
+            "run the ingest again, and report this if it happens again"
+        )
     return report

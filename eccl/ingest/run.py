@@ -124,8 +124,7 @@ class IngestSession:
         done = list(results)
         self._remember(done)
         tombstones = Tombstones.load(self.workspace)
-        place = self.workspace
-        tabular = ingest_tables(self.source.files, place.data, place.state, self.found, tombstones, self.params.limits)
+        tabular = ingest_tables(self.workspace, self.source.files, self.found, tombstones, self.params.limits)
         cohort = derive_cohort(self.workspace, self.params.cohort)
         kinds = tuple(reconcile(kind, self.found, plan, done) for kind, plan in self.plans.items())
         self._check_slots()
@@ -239,16 +238,13 @@ def run_ingest(
         Called with (files done, files planned).
     """
     with session(workspace, raw, retry=retry, repair=repair) as ingest:
-        return ingest.finish(_mapped(ingest, workers, on_progress or (lambda done, total: None)))
-
-
-def _mapped(ingest: IngestSession, workers: int, on_progress: Progress) -> Iterator[BatchResult]:
-    total = sum(len(batch.items) for batch in ingest.batches)
-    done = 0
-    for result in _results(ingest, ingest.fitting(workers)):
-        done += result.expected
-        on_progress(done, total)
-        yield result
+        total = sum(len(batch.items) for batch in ingest.batches)
+        results: list[BatchResult] = []
+        for result in _results(ingest, ingest.fitting(workers)):
+            results.append(result)
+            if on_progress:
+                on_progress(sum(one.expected for one in results), total)
+        return ingest.finish(results)
 
 
 def _results(ingest: IngestSession, workers: int) -> Iterator[BatchResult]:

@@ -18,7 +18,7 @@ from eccl.data.files import replace_file, sha256_bytes, sha256_file
 from eccl.data.parts import read_table as read_part_table
 from eccl.data.parts import table_files
 from eccl.errors import Reason, Rejected, SourceError, WorkspaceError
-from eccl.ingest.raw.discover import Discovery, Unplaced, numbers_in
+from eccl.ingest.raw.discover import Discovery, numbers_in
 from eccl.ingest.raw.raw_files import Entry, RawFiles
 from eccl.ledger.tombstones import Tombstones
 from eccl.modalities import SLOT_TABLES
@@ -28,6 +28,7 @@ from eccl.readers.tables.export import TabularExport, merge_exports, read_table
 from eccl.readers.tables.frames import participants_from, traits_from, visits_from
 from eccl.readers.tables.issues import TableIssue
 from eccl.remedies import remedy
+from eccl.workspace import Workspace
 
 TABLES = ("participants", "visits", "traits", "diagnoses", "fields")
 
@@ -50,15 +51,15 @@ class TabularReport:
 
 
 def ingest_tables(
-    raw: RawFiles, data: Path, state: Path, found: Discovery, tombstones: Tombstones, limits: LimitParams
+    workspace: Workspace, raw: RawFiles, found: Discovery, tombstones: Tombstones, limits: LimitParams
 ) -> TabularReport:
     """Read every tabular export into typed tables.
 
     Rows of withdrawn participants, including those with a tombstone, are skipped. Participants and visits with bulk files
     only are added with their key, so that every key of the data joins.
     """
+    data, note = workspace.data, workspace.state / "tables.json"
     mark = _fingerprint(raw, data, found, tombstones, limits)
-    note = state / "tables.json"
     if (
         note.is_file()
         and (before := json.loads(note.read_text()))["mark"] == mark
@@ -67,7 +68,10 @@ def ingest_tables(
         return TabularReport(**before["report"], is_unchanged=True)
     _require_tables(data, found)
     dictionary = load_dictionary()
-    quarantined: list[dict[str, Any]] = [_unplaced(file) for file in found.unplaced]
+    quarantined = [
+        _quarantine_row(file.kind, file.reason, file.detail, path=file.path, file_bytes=file.size)
+        for file in found.unplaced
+    ]
     read = _read_exports(raw, found.tables, dictionary, limits, quarantined)
     values, conflicts = merge_exports(read)
     quarantined += _quarantine_rows(conflicts)
@@ -132,7 +136,7 @@ def _read_exports(
                 # Named by its path in the raw place, also if a temporary copy was read.
                 export = replace(read_table(path, dictionary, max_bytes=limits.table_mb << 20), path=Path(entry.path))
         except Rejected as error:
-            quarantined.append(_quarantine_row("table", origin, error.reason, error.detail))
+            quarantined.append(_quarantine_row("table", error.reason, error.detail, **origin))
             continue
         except SourceError:
             raise
@@ -186,25 +190,16 @@ def _ids_of(row: dict[str, Any]) -> set[int]:
     return numbers_in(row["path"]) | ({row["eid"]} if row["eid"] is not None else set())
 
 
-def _unplaced(file: Unplaced) -> dict[str, Any]:
-    origin = {"path": file.path, "file_sha256": None, "file_bytes": file.size}
-    return _quarantine_row(file.kind, origin, file.reason, file.detail)
-
-
 def _quarantine_rows(issues: list[TableIssue], path: str = "") -> list[dict[str, Any]]:
     return [
-        _quarantine_row(
-            "table", {"path": path or issue.path or "(several files)"}, issue.reason, issue.detail, issue.eid
-        )
-        for issue in issues
+        _quarantine_row("table", one.reason, one.detail, path=path or one.path or "(several files)", eid=one.eid)
+        for one in issues
     ]
 
 
-def _quarantine_row(
-    kind: str, origin: dict[str, Any], reason: Reason, detail: str, eid: int | None = None
-) -> dict[str, Any]:
-    base = {"kind": kind, "eid": eid, "instance": None, "row": None, "file_sha256": None, "file_bytes": None}
-    return {**base, **origin, "reason": reason.value, "detail": detail, "remedy": remedy(reason)}
+def _quarantine_row(kind: str, reason: Reason, detail: str, **origin: object) -> dict[str, Any]:
+    base = dict.fromkeys(("eid", "instance", "row", "file_sha256", "file_bytes"))
+    return {"kind": kind, **base, **origin, "reason": reason.value, "detail": detail, "remedy": remedy(reason)}
 
 
 def _hash(raw: RawFiles, entry: Entry) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from eccl.modalities import MODALITIES
 from eccl.templates import render
 from eccl.withdrawal.data import shards_of
 from eccl.withdrawal.journal import Counts, Plan
-from eccl.withdrawal.plan import count_arrays, count_features, count_releases, count_tables
+from eccl.withdrawal.plan import count_stores
 from eccl.withdrawal.rows import redact
 from eccl.withdrawal.search import Trace, search
 from eccl.workspace import Workspace
@@ -27,18 +28,13 @@ from eccl.workspace import Workspace
 def certify(workspace: Workspace, plan: Plan) -> Certificate:
     """Count again, search, and write the certificate as JSON and as Markdown."""
     withdrawn = frozenset(plan.eids)
-    after = {
-        "tables": count_tables(workspace, withdrawn),
-        "arrays": count_arrays(workspace, {one.kind: [] for one in MODALITIES}),
-        "features": count_features(workspace, withdrawn),
-        "releases": count_releases(workspace, withdrawn),
-    }
+    after = count_stores(workspace, withdrawn, written={})
     raw = Path(plan.raw) if plan.raw else None
     # A resumed withdrawal must count the same files as an uninterrupted one.
     own = [(certificates_folder(workspace) / plan.certificate).resolve().with_suffix(end) for end in (".json", ".md")]
     exports = list_exports(workspace)
     listed = [_export(export, withdrawn) for export in exports]
-    redact_exports(workspace, lambda text: redact(text, withdrawn))  # a file name may hold an id
+    redact_exports(workspace, lambda text: redact(text, plan.select))  # a file name may hold an id
     exclude = {Path(plan.listed), *own, *(Path(export.path) for export in exports)}
     result = search(workspace, plan.select, hashes=plan.hashes, slots=plan.slots, raw=raw, exclude=exclude)
     counted = {name: _compare(getattr(plan, name), counts) for name, counts in after.items()}
@@ -58,9 +54,9 @@ def certify(workspace: Workspace, plan: Plan) -> Certificate:
         "shards_rewritten": _shards(workspace, plan),
         "runs_tainted": list(plan.tainted),
         "runs_declared_valid": sorted(plan.covered),
-        "raw": _raw(plan),
+        "raw": {"was_cleaned": plan.raw is not None, "files": plan.raw_files, "rows": plan.raw_rows},
         "exports": listed,
-        "search": {"files": result.files, "found": [{"path": one.path, "what": one.what} for one in found]},
+        "search": {"files": result.files, "found": [asdict(trace) for trace in found]},
         "purge": None,
         "code_version": __version__,
     }
@@ -113,18 +109,11 @@ def _shards(workspace: Workspace, plan: Plan) -> dict[str, list[int]]:
     }
 
 
-def _raw(plan: Plan) -> dict[str, Any]:
-    return {"was_cleaned": plan.raw is not None, "files": plan.raw_files, "rows": plan.raw_rows}
-
-
 def _export(export: Export, withdrawn: frozenset[int]) -> dict[str, Any]:
     path = Path(export.path)
     return {
-        "at": export.at,
-        "path": redact(export.path, withdrawn),
-        "release": export.release,
-        "has_eid": export.has_eid,
-        "rows": export.rows,
+        **asdict(export),
+        "path": redact(export.path, withdrawn.intersection),
         "is_there": path.is_file(),
         "withdrawn_rows": _count_export(path, withdrawn) if export.has_eid and path.is_file() else None,
     }

@@ -9,20 +9,18 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from eccl.data.arrays import ArraySpec, checksum, open_array, read_rows, write_shard
+from eccl.data.arrays import ArraySpec, open_array, read_rows, read_whole, write_shard
 from eccl.data.database import write_if_changed, write_table
 from eccl.data.files import replace_file
 from eccl.data.parts import PARTED, part_path, table_files
 from eccl.errors import ChecksumError
 from eccl.modalities import MODALITIES
 from eccl.withdrawal.journal import Plan
-from eccl.withdrawal.rows import ids_in, without_withdrawn
+from eccl.withdrawal.rows import ids_in, remaining_rows
 from eccl.workspace import Workspace
 
 WHOLE = ("participants", "visits", "traits", "diagnoses", "splits", "labels", "pairs", "exclusions")
@@ -49,9 +47,8 @@ def empty_parts(workspace: Workspace, plan: Plan) -> None:
     """Remove the rows from the parts, and delete parts without rows."""
     for table in PARTED:
         for file in table_files(workspace.data, table):
-            rows = pq.read_table(file)
-            left = without_withdrawn(rows, plan.select)
-            if left.num_rows == rows.num_rows:
+            left = remaining_rows(file, plan.select)
+            if left is None:
                 continue
             if left.num_rows or file.stem == "table":  # an ingest always writes that one
                 write_if_changed(left, file)
@@ -64,7 +61,7 @@ def empty_shards(workspace: Workspace, plan: Plan) -> None:
     for modality in MODALITIES:
         for name, column in modality.arrays.items():
             for shard, emptied in shards_of(workspace.data, name, plan.written[modality.kind]):
-                if _read(workspace.data, name, emptied).any():
+                if _is_filled(workspace.data, name, emptied):
                     _empty_shard(workspace.data, modality.table, name, column, shard)
 
 
@@ -81,27 +78,14 @@ def _empty_shard(data: Path, table: str, name: str, column: str, shard: int) -> 
     # Layout from the array itself: params.yaml may have changed since the ingest.
     array = open_array(data, name)
     spec = ArraySpec(name, array.record_shape, array.dtype.name, array.shard_rows, {})
-    write_shard(data, spec, shard, _kept(data, part_path(data, table, shard), name, column))
+    part = part_path(data, table, shard)
+    kept = pq.read_table(part, columns=["row", column]).to_pylist() if part.is_file() else []
+    write_shard(data, spec, shard, read_whole(data, name, {line["row"]: line[column] for line in kept}))
 
 
-def _kept(data: Path, part: Path, name: str, column: str) -> dict[int, NDArray[Any]]:
-    if not part.is_file():
-        return {}
-    rows = pq.read_table(part, columns=["row", column])
-    slots, checksums = rows.column("row").to_pylist(), rows.column(column).to_pylist()
-    records = _read(data, name, slots)
-    wrong = sum(checksum(record) != known for record, known in zip(records, checksums, strict=True))
-    if wrong:
-        raise ChecksumError(
-            f"{wrong} slots of {name} differ from their checksums in a shard that must be rewritten, which would hide the damage; "
-            "restore the shard (`dvc checkout data.dvc`), then run `eccl withdraw --resume`"
-        )
-    return dict(zip(slots, records, strict=True))
-
-
-def _read(data: Path, name: str, rows: list[int]) -> NDArray[Any]:
+def _is_filled(data: Path, name: str, rows: list[int]) -> bool:
     try:
-        return read_rows(data, name, rows)
+        return bool(read_rows(data, name, rows).any())
     except ValueError as error:  # tensorstore raises it for a damaged chunk
         raise ChecksumError(
             f"a shard of {name} that must be rewritten cannot be read ({type(error).__name__}); restore it "
@@ -113,9 +97,8 @@ def empty_tables(workspace: Workspace, plan: Plan) -> None:
     """Remove the rows from the tables of one file."""
     for table in WHOLE:
         for file in table_files(workspace.data, table):
-            rows = pq.read_table(file)
-            left = without_withdrawn(rows, plan.select)
-            if left.num_rows < rows.num_rows:
+            left = remaining_rows(file, plan.select)
+            if left is not None:
                 write_table(workspace.data, table, left)
 
 

@@ -23,7 +23,7 @@ from eccl.features.materialized import FOLDER, WITHDRAWAL, is_covered, list_mate
 from eccl.features.views import computed_views
 from eccl.modalities import MODALITY_OF_KIND, SLOT_TABLES
 from eccl.withdrawal.journal import Plan
-from eccl.withdrawal.rows import without_withdrawn
+from eccl.withdrawal.rows import remaining_rows
 from eccl.workspace import Workspace
 
 DRAWINGS = {".png", ".svg"}
@@ -46,9 +46,8 @@ def report_files(workspace: Workspace) -> list[Path]:
 def empty_reports(workspace: Workspace, plan: Plan) -> None:
     """Remove the rows from the reports' tables, and delete the figures beside a table that held some."""
     for file in report_files(workspace):
-        rows = pq.read_table(file)
-        left = without_withdrawn(rows, plan.select)
-        if left.num_rows < rows.num_rows:
+        left = remaining_rows(file, plan.select)
+        if left is not None:
             # Figures first: after a kill the remaining rows show that the figures must be deleted.
             for figure in [path for path in file.parent.iterdir() if path.suffix in DRAWINGS]:
                 figure.unlink()
@@ -58,15 +57,12 @@ def empty_reports(workspace: Workspace, plan: Plan) -> None:
 def empty_features(workspace: Workspace, plan: Plan) -> None:
     """Remove the rows from every feature file, and declare covered runs valid for the new data version."""
     for file in feature_files(workspace):
-        rows = pq.read_table(file)
-        left = without_withdrawn(rows, plan.select)
-        if left.num_rows < rows.num_rows:
+        left = remaining_rows(file, plan.select)
+        if left is not None:
             write_parquet(left, file)
-    if plan.covered:
-        version = data_version(workspace.data)
+    if plan.covered and (version := data_version(workspace.data)) != plan.data_version:
         for run, before in plan.covered.items():
-            if version != plan.data_version:
-                _declare_valid(workspace, run, before, version)
+            _declare_valid(workspace, run, before, version)
 
 
 def covered_runs(workspace: Workspace, version: str | None) -> dict[str, dict[str, Any]]:
@@ -108,9 +104,7 @@ def _count_visits(workspace: Workspace, view: str, run: str, run_id: str) -> int
 def _count_all_visits(workspace: Workspace, view: str) -> int:
     modality = next(one.modality for one in computed_views() if one.name == view)
     table = MODALITY_OF_KIND[str(modality)].table
-    if not table_files(workspace.data, table):
-        return 0
-    return int(read_table(workspace.data, table, ["row"]).num_rows)
+    return int(read_table(workspace.data, table, ["row"]).num_rows) if table_files(workspace.data, table) else 0
 
 
 def find_tainted(workspace: Workspace, eids: Collection[int]) -> list[dict[str, str]]:
@@ -126,15 +120,12 @@ def find_tainted(workspace: Workspace, eids: Collection[int]) -> list[dict[str, 
             how = next((HOW[split] for split in HOW if split in splits), None)
             if how:
                 found[record["run_id"]] = how
-    is_new = True
-    while is_new:
-        children = {
-            record["run_id"]
-            for record in records
-            if record["run_id"] not in found and any(parent["run_id"] in found for parent in record["parents"])
-        }
+    while children := {
+        record["run_id"]
+        for record in records
+        if record["run_id"] not in found and any(parent["run_id"] in found for parent in record["parents"])
+    }:
         found |= dict.fromkeys(children, "parent")
-        is_new = bool(children)
     return [
         {"run": record["run"], "run_id": record["run_id"], "how": found[record["run_id"]]}
         for record in records

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 
@@ -83,10 +83,7 @@ def make_plan(workspace: Workspace, listed: Path, eids: Collection[int], raw: Pa
         slots=slots,
         written=written,
         hashes=tuple(sorted(_hashes(workspace, withdrawn))),
-        tables=count_tables(workspace, withdrawn),
-        arrays=count_arrays(workspace, written),
-        features=count_features(workspace, withdrawn),
-        releases=count_releases(workspace, withdrawn),
+        **count_stores(workspace, withdrawn, written),
         raw_files=len(found.files),
         raw_rows=sum(found.tables.values()),
         tainted=tuple(find_tainted(workspace, withdrawn)),
@@ -94,41 +91,38 @@ def make_plan(workspace: Workspace, listed: Path, eids: Collection[int], raw: Pa
     )
 
 
-def count_tables(workspace: Workspace, withdrawn: frozenset[int]) -> Counts:
-    """Rows of every table under data/, including superseded ones."""
-    counts: dict[str, dict[str, int]] = {}
+def count_stores(
+    workspace: Workspace, withdrawn: frozenset[int], written: Mapping[str, list[int]]
+) -> dict[str, Counts]:
+    """Rows in each store, and how many of them are of withdrawn participants.
+
+    Returns
+    -------
+    dict
+        ``tables``: every table under data/, superseded rows included. ``arrays``: slots with a committed record; `written` are
+        those of the participants by modality. ``features``: feature files and tables of reports, by path. ``releases``:
+        published stores, by path.
+    """
+    select = withdrawn.intersection
+    tables: dict[str, dict[str, int]] = {}
     for table in COHORT_TABLES:
-        if table in {"fields", "deletions"}:
-            continue
-        each = [count_withdrawn(file, withdrawn.intersection) for file in table_files(workspace.data, table)]
-        counts[table] = {name: sum(one[name] for one in each) for name in ("rows", "withdrawn")}
-    return counts
-
-
-def count_arrays(workspace: Workspace, written: dict[str, list[int]]) -> Counts:
-    """Slots with a committed record, by array."""
-    counts: dict[str, dict[str, int]] = {}
+        if table not in {"fields", "deletions"}:
+            each = [count_withdrawn(file, select) for file in table_files(workspace.data, table)]
+            tables[table] = {name: sum(one[name] for one in each) for name in ("rows", "withdrawn")}
+    arrays: dict[str, dict[str, int]] = {}
     for one in MODALITIES:
         rows = sum(pq.read_metadata(file).num_rows for file in table_files(workspace.data, one.table))
-        counts |= {name: {"rows": rows, "withdrawn": len(written[one.kind])} for name in one.arrays}
-    return counts
-
-
-def count_features(workspace: Workspace, withdrawn: frozenset[int]) -> Counts:
-    """Rows of every feature file and of every table of a report, by its path."""
-    return {
-        file.relative_to(workspace.root).as_posix(): count_withdrawn(file, withdrawn.intersection)
+        counts = {"rows": rows, "withdrawn": len(written.get(one.kind, ()))}
+        arrays |= dict.fromkeys(one.arrays, counts)
+    features = {
+        file.relative_to(workspace.root).as_posix(): count_withdrawn(file, select)
         for file in [*feature_files(workspace), *report_files(workspace)]
     }
-
-
-def count_releases(workspace: Workspace, withdrawn: frozenset[int]) -> Counts:
-    """Rows about participants in every published store, by its path."""
-    counts: dict[str, dict[str, int]] = {}
+    releases: dict[str, dict[str, int]] = {}
     for file in store_files(workspace):
         with opened(file) as connection:
-            counts[file.relative_to(workspace.root).as_posix()] = count_store(connection, withdrawn.intersection)
-    return counts
+            releases[file.relative_to(workspace.root).as_posix()] = count_store(connection, select)
+    return {"tables": tables, "arrays": arrays, "features": features, "releases": releases}
 
 
 def _slots(workspace: Workspace, kind: str, table: str, withdrawn: frozenset[int]) -> list[int]:

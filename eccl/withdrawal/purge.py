@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -47,15 +47,12 @@ class Purge:
         Hashes of objects, shards first: the part that shows that a shard must be removed is removed after it.
     versions
         Data versions that can no longer be restored completely.
-    removed
-        Number of removed objects by place.
     left
         Places that could not be purged, and why.
     """
 
     objects: tuple[str, ...]
     versions: tuple[str, ...]
-    removed: Mapping[str, int] = field(default_factory=dict)
     left: tuple[str, ...] = ()
 
 
@@ -159,9 +156,7 @@ def _find(workspace: Workspace, places: Mapping[str, Any], left: tuple[str, ...]
             tables[oid] = None
     tables |= dict.fromkeys(oid for oid in cached if not oid.endswith(".dir") and reader.holds(oid))
     versions = {one.dvc_md5: one.data_version for one in list_versions(workspace) if one.dvc_md5}
-    return Purge(
-        (*shards, *tables), tuple(sorted(versions[folder] for folder in touched if folder in versions)), left=left
-    )
+    return Purge((*shards, *tables), tuple(sorted(versions[folder] for folder in touched & versions.keys())), left)
 
 
 def _own_cache(workspace: Workspace, cache: Any) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from mmap import mmap
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,9 +41,9 @@ def _is_number(content: bytes | mmap, start: int, end: int) -> bool:
     return len(beside) + end - start < _HASH_DIGITS
 
 
-def redact(text: str, eids: Collection[int]) -> str:
-    """Replace ids by ``<id>``."""
-    return re.sub(r"[0-9]+", lambda match: "<id>" if int(match[0]) in eids else match[0], text)
+def redact(text: str, select: Select) -> str:
+    """Replace ids of withdrawn participants by ``<id>``."""
+    return re.sub(r"[0-9]+", lambda match: "<id>" if select([int(match[0])]) else match[0], text)
 
 
 def withdrawn_rows(table: pa.Table, select: Select) -> pa.Array:
@@ -61,21 +62,18 @@ def withdrawn_rows(table: pa.Table, select: Select) -> pa.Array:
     return pc.or_(mask, pa.array(named, pa.bool_()))
 
 
-def key_columns(names: Collection[str]) -> list[str]:
-    """Columns that identify the participant of a row."""
-    return [name for name in ("eid", "path") if name in names]
-
-
 def count_withdrawn(source: object, select: Select) -> dict[str, int]:
     """Count the rows of a Parquet file and those of withdrawn participants; reads the key columns only."""
     with pq.ParquetFile(source) as file:
-        names = key_columns(file.schema_arrow.names)
+        names = [name for name in ("eid", "path") if name in file.schema_arrow.names]
         if "eid" not in names:
             return {"rows": file.metadata.num_rows, "withdrawn": 0}
         table = file.read(columns=names)
     return {"rows": table.num_rows, "withdrawn": int(pc.sum(withdrawn_rows(table, select)).as_py() or 0)}
 
 
-def without_withdrawn(table: pa.Table, select: Select) -> pa.Table:
-    """Rows of all other participants, in their order."""
-    return table.filter(pc.invert(withdrawn_rows(table, select)))
+def remaining_rows(file: Path, select: Select) -> pa.Table | None:
+    """Rows of all other participants in a Parquet file, in their order; None if it holds no other rows."""
+    rows = pq.read_table(file)
+    mask = withdrawn_rows(rows, select)
+    return rows.filter(pc.invert(mask)) if pc.any(mask).as_py() else None

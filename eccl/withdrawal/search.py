@@ -33,13 +33,12 @@ from eccl.modalities import MODALITIES
 from eccl.readers.names import is_withdrawal_list
 from eccl.versioning.versions import SAMPLE
 from eccl.withdrawal.raw import is_bulk_file
-from eccl.withdrawal.rows import Select, ids_in
+from eccl.withdrawal.rows import Select, ids_in, redact
 from eccl.withdrawal.stores import opened
 from eccl.workspace import Workspace
 
 _SHA256 = re.compile(rb"[0-9a-f]{64}")
 _HIDDEN = {".eccl", ".dvc"}
-_ID = re.compile(r"[0-9]+")
 _SLOTS_AT_ONCE = 64
 
 
@@ -118,7 +117,7 @@ def _is_searched(workspace: Workspace, folder: Path, raw: Path | None) -> bool:
 
 def _search_one(base: Path, file: Path, select: Select, hashes: frozenset[str]) -> list[Trace]:
     path = file.relative_to(base).as_posix()
-    shown = _ID.sub(lambda match: "<id>" if select([int(match[0])]) else match[0], path)
+    shown = redact(path, select)
     try:
         return list(_search_file(path, shown, file, select, hashes))
     except (OSError, duckdb.Error, WithdrawalError):

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from eccl.data.database import memory
 from eccl.data.files import TEMPORARY_PREFIX, atomic_path
@@ -21,7 +20,7 @@ from eccl.features.views import quote
 from eccl.ledger.releases import note_redaction
 from eccl.publishing.publish import ROW_GROUP
 from eccl.withdrawal.journal import Plan
-from eccl.withdrawal.rows import Select, ids_in
+from eccl.withdrawal.rows import Select, withdrawn_rows
 from eccl.workspace import Workspace
 
 
@@ -78,15 +77,13 @@ def count_store(connection: duckdb.DuckDBPyConnection, select: Select) -> dict[s
 
 def withdrawn_sql(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str], select: Select) -> str:
     """SQL condition for the rows of withdrawn participants in a table of the attached store."""
-    eids = connection.execute(f"SELECT DISTINCT eid FROM {table} WHERE eid IS NOT NULL").fetchall()
-    withdrawn = select(row[0] for row in eids)
-    condition = f"eid IN ({', '.join(map(str, sorted(withdrawn)))})" if withdrawn else "false"
-    if "path" not in columns:
-        return f"coalesce({condition}, false)"
-    paths = connection.execute(f"SELECT DISTINCT path FROM {table} WHERE eid IS NULL").fetchall()
-    named = [quote(path) for (path,) in paths if path and select(ids_in(path.encode()))]
-    by_path = f" OR (eid IS NULL AND path IN ({', '.join(named)}))" if named else ""
-    return f"coalesce({condition}, false){by_path}"
+    path = ", CASE WHEN eid IS NULL THEN path END AS path" if "path" in columns else ""
+    keys = connection.sql(f"SELECT DISTINCT eid{path} FROM {table}").to_arrow_table()
+    withdrawn = keys.filter(withdrawn_rows(keys, select)).to_pylist()
+    eids = ", ".join(sorted(str(row["eid"]) for row in withdrawn if row["eid"] is not None))
+    paths = ", ".join(quote(row["path"]) for row in withdrawn if row["eid"] is None)
+    conditions = [f"eid IN ({eids})"] * bool(eids) + [f"eid IS NULL AND path IN ({paths})"] * bool(paths)
+    return f"coalesce({' OR '.join(conditions) or 'false'}, false)"
 
 
 def _redact(file: Path, plan: Plan) -> None:
@@ -125,15 +122,12 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, 
 
 
 def _insert_deletions(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
-    rows = [
-        {"modality": kind, "row": row, "deleted_on": plan.since, "certificate": plan.certificate}
-        for kind, slots in plan.slots.items()
-        for row in slots
-    ]
-    if rows:
-        connection.register("incoming", pa.Table.from_pylist(rows))
-        connection.execute("INSERT OR IGNORE INTO new.main.deletions BY NAME SELECT * FROM incoming").fetchall()
-        connection.unregister("incoming")
+    for kind, slots in plan.slots.items():
+        connection.execute(
+            "INSERT OR IGNORE INTO new.main.deletions BY NAME "
+            "SELECT $kind AS modality, unnest($slots) AS row, $since AS deleted_on, $certificate AS certificate",
+            {"kind": kind, "slots": slots, "since": plan.since, "certificate": plan.certificate},
+        ).fetchall()
 
 
 def _insert_withdrawal(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
