@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import Any
 
 from eccl.data.arrays import find_damaged, mend_metadata
-from eccl.data.parts import part_path, read_files, table_files
+from eccl.data.parts import read_files, table_files
 from eccl.ingest.raw.discover import RawFile
 from eccl.ingest.raw.source import KnownHashes
 from eccl.ingest.record import RecordReader
@@ -86,17 +84,20 @@ def quarantine_path(data: Path, kind: str, shard: int) -> Path:
 def known_visits(data: Path, modality: Modality) -> dict[tuple[int, int], Known]:
     """Visits already committed or quarantined, each by its highest slot."""
     known: dict[tuple[int, int], Known] = {}
-    for quarantined in (True, False):
-        for row, visit, sha, reason in _taken(data, modality, quarantined=quarantined):
-            if visit not in known or known[visit].row <= row:  # of one slot the committed row counts
-                known[visit] = Known(sha, row, reason)
+    for line in _taken(data, modality):  # of one slot the committed row counts: it is the later one
+        visit = (line["eid"], line["instance"])
+        if visit not in known or known[visit].row <= line["row"]:
+            known[visit] = Known(line["file_sha256"], line["row"], line.get("reason"))
     return known
 
 
 def taken_rows(data: Path, modality: Modality) -> set[int]:
     """Slots that are committed, reserved for a quarantined file, or emptied by a withdrawal; none of them is assigned again."""
-    both = itertools.chain(_taken(data, modality, quarantined=True), _taken(data, modality, quarantined=False))
-    return {row for row, *_ in both} | _deleted(data, modality)
+    files = table_files(data, "deletions")
+    deleted = read_files(files, ["modality", "row"]).to_pylist() if files else []
+    return {line["row"] for line in _taken(data, modality)} | {
+        line["row"] for line in deleted if line["modality"] == modality.kind
+    }
 
 
 def make_plan(
@@ -166,13 +167,11 @@ def damaged_slots(data: Path, modality: Modality) -> set[int]:
         return set()
     found = read_files(files, ["row", *modality.arrays.values()])
     rows = found.column("row").to_pylist()
-    return {row for name, column in modality.arrays.items() for row in _damaged(data, name, rows, found.column(column))}
-
-
-def _damaged(data: Path, name: str, rows: list[int], checksums: pa.ChunkedArray) -> list[int]:
-    if not (data / name / "zarr.json").is_file():
-        return rows
-    return find_damaged(data, name, rows, checksums.to_pylist())
+    damaged: set[int] = set()
+    for name, column in modality.arrays.items():
+        has_array = (data / name / "zarr.json").is_file()
+        damaged.update(find_damaged(data, name, rows, found.column(column).to_pylist()) if has_array else rows)
+    return damaged
 
 
 def _fate(
@@ -197,24 +196,10 @@ def _batches(reader: RecordReader, items: list[Item], lost: Collection[int]) -> 
     )
 
 
-def _deleted(data: Path, modality: Modality) -> set[int]:
-    rows = [
-        row
-        for file in table_files(data, "deletions")
-        for row in pq.read_table(file, columns=["row"], filters=[("modality", "=", modality.kind)])["row"].to_pylist()
-    ]
-    return set(rows)
-
-
-def _taken(
-    data: Path, modality: Modality, *, quarantined: bool
-) -> Iterator[tuple[int, tuple[int, int], str | None, str | None]]:
-    folder = (quarantine_path(data, modality.kind, 0) if quarantined else part_path(data, modality.table, 0)).parent
-    paths = sorted(folder.glob(f"{modality.kind}-*.parquet" if quarantined else "part-*.parquet"))
-    columns = ["row", "eid", "instance", "file_sha256"] + ["reason"] * quarantined
-    if not paths:
-        return
-    found = read_files(paths, columns)
-    rows, eids, instances, hashes, *reasons = (found.column(name).to_pylist() for name in columns)
-    why = reasons[0] if reasons else itertools.repeat(None, len(rows))
-    yield from zip(rows, zip(eids, instances, strict=True), hashes, why, strict=True)
+def _taken(data: Path, modality: Modality) -> list[dict[str, Any]]:
+    """Rows of quarantined files, with their reason, followed by committed rows."""
+    quarantined = sorted(quarantine_path(data, modality.kind, 0).parent.glob(f"{modality.kind}-*.parquet"))
+    columns = ["row", "eid", "instance", "file_sha256"]
+    found = read_files(quarantined, [*columns, "reason"]).to_pylist() if quarantined else []
+    committed = table_files(data, modality.table)
+    return found + (read_files(committed, columns).to_pylist() if committed else [])

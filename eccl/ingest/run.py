@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from eccl.errors import Reason, ReconcileError, WorkspaceError
 from eccl.ingest.batch import BatchResult, ingest_batch
 from eccl.ingest.plan import Batch, Plan, damaged_slots, make_plan, mend_arrays, taken_rows
 from eccl.ingest.raw.discover import Discovery, skip_withdrawn
-from eccl.ingest.raw.source import KnownHashes, Source, to_source
+from eccl.ingest.raw.source import HASHES, KnownHashes, Source, to_source
 from eccl.ingest.record import record_readers
 from eccl.ingest.report import IngestReport, reconcile
 from eccl.ingest.tabular import ingest_tables
@@ -35,48 +34,25 @@ from eccl.modalities import MODALITIES
 from eccl.workspace import Workspace
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """What an ingest reads again although the raw file is unchanged.
-
-    Parameters
-    ----------
-    retry
-        Quarantined files: all of them (True), or those with some reasons.
-    repair
-        Committed slots that do not match their checksum; finding them reads every slot.
-    """
-
-    retry: bool | Collection[Reason] = False
-    repair: bool = False
-
-    @property
-    def reasons(self) -> frozenset[str]:
-        """Reasons whose files are read again."""
-        chosen = Reason if self.retry is True else self.retry or ()
-        return frozenset(reason.value for reason in chosen)
-
-
-def hashes_path(workspace: Workspace) -> Path:
-    """Cache of the raw files' hashes."""
-    return workspace.state / "seen.json"
+Retry = bool | Collection[Reason]
+"""Quarantined files that are read again: all of them (True), or those with some reasons."""
 
 
 class IngestSession:
     """One ingest under the workspace's write lock; made by :func:`session`."""
 
-    def __init__(self, workspace: Workspace, source: Source, params: Params, repeat: Repeat = Repeat()) -> None:
+    def __init__(
+        self, workspace: Workspace, source: Source, params: Params, *, retry: Retry = False, repair: bool = False
+    ) -> None:
         self.workspace = workspace
         self.source = source
         self.params = params
-        self.hashes = KnownHashes(source, hashes_path(workspace))
+        self.hashes = KnownHashes(source, workspace.state / HASHES)
         self.readers = record_readers(params)
-        if repeat.repair:
+        if repair:
             for reader in self.readers:
                 mend_arrays(workspace.data, reader)
-        self.found, self.plans = plan_ingest(workspace, source, params, self.hashes, repeat)
+        self.found, self.plans = plan_ingest(workspace, source, params, self.hashes, retry=retry, repair=repair)
         self.remarks: tuple[str, ...] = ()
         self._version_before = _version(workspace)
 
@@ -160,9 +136,11 @@ def plan_ingest(
     raw: str | Path | Source,
     params: Params,
     hashes: KnownHashes | None = None,
-    repeat: Repeat = Repeat(),
+    *,
+    retry: Retry = False,
+    repair: bool = False,
 ) -> tuple[Discovery, dict[str, Plan]]:
-    """Plan an ingest without writing anything.
+    """Plan an ingest without writing anything; `retry` and `repair` are those of :func:`run_ingest`.
 
     Files of withdrawn participants are skipped, even if the source still holds them.
 
@@ -174,15 +152,16 @@ def plan_ingest(
     require_no_pending_withdrawal(workspace)
     source = to_source(raw, params.limits)
     found = skip_withdrawn(source.discover(), Tombstones.load(workspace).select)
-    known = hashes or KnownHashes(source, hashes_path(workspace))
+    known = hashes or KnownHashes(source, workspace.state / HASHES)
+    reasons = Reason if retry is True else retry or ()
     plans = {
         reader.kind: make_plan(
             workspace.data,
             reader,
             found.files[reader.kind],
             known,
-            retry=repeat.reasons,
-            damaged=damaged_slots(workspace.data, reader.modality) if repeat.repair else (),
+            retry={reason.value for reason in reasons},
+            damaged=damaged_slots(workspace.data, reader.modality) if repair else (),
         )
         for reader in record_readers(params)
     }
@@ -201,13 +180,13 @@ def session(
     workspace: Workspace,
     raw: str | Path | Source,
     *,
-    retry: bool | Collection[Reason] = False,
+    retry: Retry = False,
     repair: bool = False,
 ) -> Iterator[IngestSession]:
     """Plan an ingest and hold the write lock until it is finished; the parameters are those of :func:`run_ingest`."""
     params = load_params(workspace.params_file)
     with writing(workspace.state, "ingest"):
-        ingest = IngestSession(workspace, to_source(raw, params.limits), params, Repeat(retry, repair))
+        ingest = IngestSession(workspace, to_source(raw, params.limits), params, retry=retry, repair=repair)
         ingest.prepare()
         yield ingest
 
@@ -217,7 +196,7 @@ def run_ingest(
     raw: str | Path | Source,
     *,
     workers: int = 2,
-    retry: bool | Collection[Reason] = False,
+    retry: Retry = False,
     repair: bool = False,
     on_progress: Progress | None = None,
 ) -> IngestReport:

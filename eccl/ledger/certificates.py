@@ -1,9 +1,9 @@
-"""Certificates of withdrawals: what was removed where, in counts. They name no participant.
+"""Certificates of withdrawals: counts of what was removed from each store. They contain no ids.
 
 ::
 
     ledger/withdrawals/<date>-<n>.json      the record
-    ledger/withdrawals/<date>-<n>.md        the same for people
+    ledger/withdrawals/<date>-<n>.md        the same as a report
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Certificate:
     name
         Name of its files, ``<date>-<n>``.
     participants
-        How many left.
+        Number of withdrawn participants.
     tainted
-        By run id, how its model saw one of them: ``trained``, ``selected``, or ``parent``.
+        By run id, how its model used data of one of them: ``trained``, ``selected``, or ``parent``.
     purged_versions
-        Data versions that cannot be brought back whole any more.
+        Data versions that can no longer be restored completely.
     is_clean
         Whether the search afterwards found nothing.
     content

@@ -1,4 +1,4 @@
-"""Answers that left the store as files: one line each in ledger/exports.jsonl, so that a withdrawal can name them."""
+"""Files exported from the store: one line each in ledger/exports.jsonl, so that a withdrawal can list them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Export:
     release
         Release it was read from.
     has_eid
-        Whether its rows name participants.
+        Whether its rows contain participant ids.
     """
 
     at: str
@@ -50,7 +50,7 @@ def list_exports(workspace: Workspace) -> list[Export]:
 
 
 def redact_exports(workspace: Workspace, redact: Callable[[str], str]) -> None:
-    """Change the paths in the ledger, for those who must not be named there any more."""
+    """Replace ids of withdrawn participants in the paths of the ledger."""
     exports = list_exports(workspace)
     if any(redact(export.path) != export.path for export in exports):
         lines = [json.dumps({**asdict(export), "path": redact(export.path)}) + "\n" for export in exports]

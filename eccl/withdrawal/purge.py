@@ -213,32 +213,22 @@ def _folders(workspace: Workspace) -> list[str]:
     """Hashes of data/ in git's history and in the workspace."""
     texts = [*_history(workspace, DVC_FILE), (workspace.root / DVC_FILE).read_text()]
     found = {parse_yaml(text)["outs"][0].get("md5") for text in texts if text}
-    locks = [parse_yaml(text) for text in _lock_texts(workspace)]
-    found |= {entry.get("md5") for lock in locks for entry in _entries(lock) if entry["path"] == "data"}
+    found |= {entry.get("md5") for entry in _lock_entries(workspace) if entry["path"] == "data"}
     return sorted(md5 for md5 in found if md5 and md5.endswith(".dir"))
 
 
-def _feature_objects(workspace: Workspace) -> Iterator[tuple[str, str]]:
-    """(path, hash) of every feature file that a dvc.lock names or named."""
-    locks = [parse_yaml(text) for text in _lock_texts(workspace)]
-    found = {
-        (entry["path"], entry["md5"])
-        for lock in locks
-        for entry in _entries(lock)
-        if entry["path"].startswith("features/") and "md5" in entry
-    }
-    yield from sorted(found)
+def _feature_objects(workspace: Workspace) -> list[tuple[str, str]]:
+    """(path, hash) of every feature file in git's history and in the workspace."""
+    features = [entry for entry in _lock_entries(workspace) if entry["path"].startswith("features/") and "md5" in entry]
+    return sorted({(entry["path"], entry["md5"]) for entry in features})
 
 
-def _lock_texts(workspace: Workspace) -> list[str]:
+def _lock_entries(workspace: Workspace) -> list[dict[str, Any]]:
+    """Dependencies and outputs of every stage in every version of dvc.lock."""
     path = workspace.root / "dvc.lock"
-    now = [path.read_text()] if path.is_file() else []
-    return [text for text in [*_history(workspace, "dvc.lock"), *now] if text]
-
-
-def _entries(lock: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
-    for stage in ((lock or {}).get("stages") or {}).values():
-        yield from [*(stage.get("deps") or []), *(stage.get("outs") or [])]
+    texts = [*_history(workspace, "dvc.lock"), path.read_text() if path.is_file() else ""]
+    stages = [stage for text in texts if text for stage in ((parse_yaml(text) or {}).get("stages") or {}).values()]
+    return [entry for stage in stages for entry in (*(stage.get("deps") or []), *(stage.get("outs") or []))]
 
 
 def _history(workspace: Workspace, name: str) -> list[str]:

@@ -32,7 +32,7 @@ from eccl.ledger.tombstones import KEY_NAME, journal_path
 from eccl.modalities import MODALITIES
 from eccl.readers.names import is_withdrawal_list
 from eccl.versioning.versions import SAMPLE
-from eccl.withdrawal.raw import is_bulk_file
+from eccl.withdrawal.raw import is_bulk_file, raw_files
 from eccl.withdrawal.rows import Select, ids_in, redact
 from eccl.withdrawal.stores import opened
 from eccl.workspace import Workspace
@@ -102,8 +102,7 @@ def _files(workspace: Workspace, raw: Path | None) -> Iterator[tuple[Path, Path]
             if here / name not in known and not is_withdrawal_list(name):
                 yield workspace.root, here / name
     if raw is not None and raw.is_dir():
-        for folder, _, names in os.walk(raw, followlinks=True):
-            yield from ((raw, Path(folder) / name) for name in sorted(names) if not is_withdrawal_list(name))
+        yield from ((raw, file) for file in raw_files(raw) if not is_withdrawal_list(file.name))
 
 
 def _is_searched(workspace: Workspace, folder: Path, raw: Path | None) -> bool:

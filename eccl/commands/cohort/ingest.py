@@ -65,10 +65,9 @@ def ingest(
 
 def _plan(place: Workspace, raw: str, retry: bool, repair: bool) -> None:
     from eccl.config import load_params
-    from eccl.ingest.run import Repeat, plan_ingest
+    from eccl.ingest.run import plan_ingest
 
-    repeat = Repeat(retry=retry, repair=repair)
-    found, plans = plan_ingest(place, raw, load_params(place.params_file), repeat=repeat)
+    found, plans = plan_ingest(place, raw, load_params(place.params_file), retry=retry, repair=repair)
     for kind, plan in plans.items():
         repairs = f", {plan.repairs} of {plan.damaged} damaged slots to repair" if plan.damaged else ""
         typer.echo(

@@ -55,14 +55,14 @@ def retry(
 
     Example: eccl quarantine retry /path/to/raw --reason time_limit
     """
-    from eccl.ingest.run import Repeat, plan_ingest
+    from eccl.ingest.run import plan_ingest
 
     place = find_workspace(workspace)
     again = frozenset(reason) if reason else True
     if dry_run:
         from eccl.config import load_params
 
-        _, plans = plan_ingest(place, raw, load_params(place.params_file), repeat=Repeat(retry=again))
+        _, plans = plan_ingest(place, raw, load_params(place.params_file), retry=again)
         for kind, plan in plans.items():
             typer.echo(
                 f"{kind}: {plan.retried} quarantined files would be read again, {plan.new - plan.retried} others are new or changed"
