@@ -61,11 +61,11 @@ class Scenario:
     before
         Root of the workspace as it is before the run; copied for every fault.
     whole, whole_at
-        data/ after an undisturbed run: its tree, and where it lies.
+        data/ after an undisturbed run: its tree, and its folder.
     damage
         Slots that did not read back before the run, by array.
     answer
-        What the published store says, if there is one.
+        Contents of the published store, if there is one.
     """
 
     name: str
@@ -129,7 +129,7 @@ def start(place: Workspace, raw: Path, *, workers: int, is_repair: bool = False)
 
 
 def begin(program: str, *arguments: str, cwd: Path = ROOT) -> subprocess.Popen[str]:
-    """Run Python text in a process group of its own; what it says is kept."""
+    """Run Python text in a process group of its own and keep its output."""
     return subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
         start_new_session=True,
@@ -236,7 +236,7 @@ def _wait_until_alone(session: int) -> None:
 
 
 def phase(scenario: Scenario, place: Workspace) -> str:
-    """Where a run was when it ended, told by what lies on disk."""
+    """Step that a run had reached when it ended, from the files on disk."""
     now = tree_of(place.data) if place.data.is_dir() else {}
     before = tree_of(scenario.before / "data") if (scenario.before / "data").is_dir() else {}
     fresh = {name for name, digest in scenario.whole.items() if before.get(name) != digest}
@@ -281,7 +281,7 @@ def answer_of(place: Workspace) -> Answer:
 
 
 def check_nothing_lost(place: Workspace, raw: Path) -> None:
-    """Every bulk file is in a committed row or in quarantine, or belongs to somebody who withdrew."""
+    """Every bulk file is in a committed row or in quarantine, or belongs to a withdrawn participant."""
     gone = {line for path in raw.rglob("w*.csv") for line in path.read_text().split()}
     found = Counter(
         path.relative_to(raw).as_posix()

@@ -1,6 +1,6 @@
 """Ingest into a disk that is too small, in a mount namespace of its own: python on_small_disk.py [ROOT RAW SIZE]...
 
-data/ of every workspace lies on a tmpfs of so many kB; afterwards the disk grows and the ingest runs again. What happened is
+data/ of every workspace is on a tmpfs of so many kB; afterwards the disk grows and the ingest runs again. What happened is
 printed as JSON, one object per workspace.
 """
 
@@ -22,13 +22,13 @@ from tests.support.workspaces import tree_of
 def try_size(root: Path, raw: Path, size_kb: int) -> dict[str, Any]:
     """Fill a disk of one size, look at what is there, then make room and go on."""
     place = Workspace(root)
-    aside = root / "data before"
+    before = root / "data before"
     if place.data.is_dir():
-        shutil.move(place.data, aside)
+        shutil.move(place.data, before)
     place.data.mkdir()
     mount("-t", "tmpfs", "-o", f"size={size_kb}k,nr_inodes=100000", "tmpfs", str(place.data))
-    if aside.is_dir():
-        shutil.copytree(aside, place.data, dirs_exist_ok=True)
+    if before.is_dir():
+        shutil.copytree(before, place.data, dirs_exist_ok=True)
     before = tree_of(place.data)
     error: Exception | None = None
     try:

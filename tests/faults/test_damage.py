@@ -174,7 +174,7 @@ def test_a_lost_part_is_made_again_with_the_same_bytes(
 ) -> None:
     part = next(path for path in table_files(whole.data, table) if not path.name.startswith("table"))
     spoil_part(part, kind)
-    with pytest.raises((pa.ArrowException, OSError, EcclError)):  # what it says is the next test's matter
+    with pytest.raises((pa.ArrowException, OSError, EcclError)):  # the next test checks the message
         run_ingest(whole, first.raw, workers=1)
     part.unlink()
     check_complete(first, whole)
@@ -199,7 +199,7 @@ def test_a_damaged_table_is_made_again(table: str, first: Scenario, whole: Works
 
 
 def test_a_damaged_table_of_splits_is_not_made_again_unasked(first: Scenario, whole: Workspace) -> None:
-    splits = whole.data / "tables/splits.parquet"  # nobody may move to another split, so the old ones are compared
+    splits = whole.data / "tables/splits.parquet"  # splits must not change, so the old ones are compared
     truncate(splits)
     with pytest.raises(
         EcclError, match=r"tables/splits\.parquet cannot be read .* delete it and run `eccl ingest RAW`"

@@ -33,7 +33,7 @@ def filled(first: Scenario, append: Scenario, tmp_path_factory: pytest.TempPathF
     folder = tmp_path_factory.mktemp("disk")
     if not can_mount(folder):
         pytest.skip(
-            "this machine lets nobody mount a tmpfs in a namespace of their own (unshare --map-root-user --mount)"
+            "this machine does not allow to mount a tmpfs in a user namespace (unshare --map-root-user --mount)"
         )
     jobs: list[str] = []
     for scenario in (first, append):

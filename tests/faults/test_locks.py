@@ -1,4 +1,4 @@
-"""Two writers at once: the second is told who holds the workspace and since when; a dead holder blocks nobody."""
+"""Two writers at once: the error of the second names the holder of the lock and its start; the lock of a dead process does not block."""
 
 from __future__ import annotations
 

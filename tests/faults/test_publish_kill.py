@@ -45,7 +45,7 @@ def moments() -> Iterator[Counter[str]]:
 
 
 def has_come(place: Workspace, moment: str) -> bool:
-    """Whether a publication got that far, told by the files it leaves in its way."""
+    """Whether a publication reached a step, from the files on disk."""
     if moment == "started":
         return (place.state / "write.lock").stat().st_size > 0
     if moment == "building":

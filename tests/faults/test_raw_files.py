@@ -34,7 +34,7 @@ def place(tmp_path: Path) -> Workspace:
 
 
 def without_privileges(program: str, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run Python text as somebody whom permissions bind, also where this is root."""
+    """Run Python text as a user to whom permissions apply, also if this is root."""
     prefix: list[str] = []
     if os.geteuid() == 0:
         prefix = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]
@@ -74,7 +74,7 @@ def test_a_folder_that_cannot_be_listed_stops_the_ingest_in_words(raw: Path, pla
     closed.chmod(0)
     done = without_privileges(ECCL, "ingest", str(raw), cwd=place.root)
     closed.chmod(0o755)
-    assert not place.data.exists()  # going on would lose what lies in there
+    assert not place.data.exists()  # an ingest without it would lose its files
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "cannot be listed (PermissionError)" in done.stderr
@@ -145,7 +145,7 @@ def test_a_file_that_another_one_replaces_while_it_is_ingested(raw: Path, place:
     kept = Path(shutil.copy2(file, tmp_path / "kept"))
     other = kept.read_bytes().replace(b'<LowPass units="Hz">100<', b'<LowPass units="Hz">150<')
     ingest_while(place, raw, file, other)
-    report = run_ingest(place, raw, workers=1)  # what is committed is what lies there now
+    report = run_ingest(place, raw, workers=1)  # the file that is there now is committed
     current = {row["path"]: row for row in read_table(place.data, "recordings").to_pylist()}
     assert current[file.name]["low_pass_hz"] == 150.0
     assert not report.is_changed

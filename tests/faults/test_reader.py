@@ -37,7 +37,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "raw.xml"
-    path.write_text("what the file says")
+    path.write_text("text of the file")
     return path
 
 
@@ -49,8 +49,8 @@ def reader() -> Iterator[ReaderProcess]:
     reader.close()
 
 
-def ask(reader: ReaderProcess, path: Path, deed: Callable[[Path], Record | None]) -> Record:
-    return reader.read(path, cast("Callable[[Path], Record]", deed))
+def read_with(reader: ReaderProcess, path: Path, read: Callable[[Path], Record | None]) -> Record:
+    return reader.read(path, cast("Callable[[Path], Record]", read))
 
 
 CASES: tuple[tuple[Callable[[Path], Record | None], Reason, str], ...] = (
@@ -65,36 +65,36 @@ CASES: tuple[tuple[Callable[[Path], Record | None], Reason, str], ...] = (
 )
 
 
-@pytest.mark.parametrize(("deed", "reason", "said"), CASES, ids=[deed.__name__ for deed, *_ in CASES])
-def test_a_hostile_file_is_refused_and_the_next_is_read(
-    deed: Callable[[Path], Record | None], reason: Reason, said: str, reader: ReaderProcess, file: Path
+@pytest.mark.parametrize(("read", "reason", "detail"), CASES, ids=[read.__name__ for read, *_ in CASES])
+def test_a_hostile_file_is_quarantined_and_the_next_is_read(
+    read: Callable[[Path], Record | None], reason: Reason, detail: str, reader: ReaderProcess, file: Path
 ) -> None:
     reader.limits = LIMITS if reason is Reason.TIME_LIMIT else PATIENT
     with pytest.raises(Rejected) as refusal:
-        ask(reader, file, deed)
+        read_with(reader, file, read)
     assert refusal.value.reason is reason
-    assert said in refusal.value.detail
-    assert "what the file says" not in refusal.value.detail
+    assert detail in refusal.value.detail
+    assert "text of the file" not in refusal.value.detail
     reader.limits = PATIENT
-    assert ask(reader, file, hostile.answer).columns["size"] == file.stat().st_size
+    assert read_with(reader, file, hostile.answer).columns["size"] == file.stat().st_size
     assert zombies() == []
 
 
-def test_the_system_refusing_a_file_is_an_error_of_the_system(reader: ReaderProcess, file: Path) -> None:
+def test_an_error_of_the_system_is_raised_as_one(reader: ReaderProcess, file: Path) -> None:
     with pytest.raises(PermissionError):
-        ask(reader, file, hostile.refuse_access)
-    assert ask(reader, file, hostile.answer).columns["size"] > 0
+        read_with(reader, file, hostile.refuse_access)
+    assert read_with(reader, file, hostile.answer).columns["size"] > 0
 
 
 def test_a_reader_killed_between_two_files_costs_no_file(reader: ReaderProcess, file: Path) -> None:
-    pid = ask(reader, file, hostile.answer).columns["pid"]
+    pid = read_with(reader, file, hostile.answer).columns["pid"]
     os.kill(pid, signal.SIGKILL)
-    assert ask(reader, file, hostile.answer).columns["pid"] != pid
+    assert read_with(reader, file, hostile.answer).columns["pid"] != pid
 
 
 def test_closing_ends_the_process(file: Path) -> None:
     reader = ReaderProcess(LIMITS)
-    pid = ask(reader, file, hostile.answer).columns["pid"]
+    pid = read_with(reader, file, hostile.answer).columns["pid"]
     assert Path(f"/proc/{pid}").exists()
     reader.close()
     assert not Path(f"/proc/{pid}").exists()
@@ -114,15 +114,15 @@ reader.read(Path(sys.argv[1]), getattr(hostile, sys.argv[2]))
 
 
 @pytest.mark.parametrize(
-    "deed",
+    "action",
     [
         "answer",
         "spin",
     ],
 )
-def test_a_reader_does_not_outlive_its_parent(deed: str, file: Path) -> None:
-    program = PARENT + ("" if deed == "spin" else "import time; time.sleep(3600)")
-    parent = begin(program, str(file), deed)
+def test_a_reader_does_not_outlive_its_parent(action: str, file: Path) -> None:
+    program = PARENT + ("" if action == "spin" else "import time; time.sleep(3600)")
+    parent = begin(program, str(file), action)
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""Tombstones keep people away and name nobody."""
+"""Tombstones select withdrawn participants and contain no ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in a withdrawal's way is told before anything is lost."""
+"""Damage, locks and bad lists stop a withdrawal with an error before data are lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.withdrawal.test_withdraw import values_left
 
 
 def shard_of(study: Study, array: str) -> Path:
-    """A shard with a record of somebody who leaves and one of somebody who stays."""
+    """A shard with a record of a withdrawn participant and a record of another one."""
     size = open_array(study.place.data, array).shard_rows
     rows = read_table(study.place.data, "recordings", ["eid", "row"]).to_pylist()
     gone = {row["row"] // size for row in rows if row["eid"] in study.gone}
@@ -89,7 +89,7 @@ def test_short_ids_and_a_missing_raw_folder_are_refused(study: Study, tmp_path: 
         plan_withdrawal(study.place, study.listed, tmp_path / "nowhere")
 
 
-def test_an_empty_list_withdraws_nobody(study: Study, tmp_path: Path) -> None:
+def test_an_empty_list_changes_nothing(study: Study, tmp_path: Path) -> None:
     empty = tmp_path / "w1_20260101.csv"
     empty.touch()
     outcome = withdraw(study.place, empty)

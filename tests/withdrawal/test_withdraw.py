@@ -1,4 +1,4 @@
-"""Withdrawn means gone: from data, features, stores, caches and raw files, and nobody else is touched."""
+"""A withdrawal removes rows from data, features, stores, caches and raw files, and changes no other row."""
 
 from __future__ import annotations
 
@@ -320,7 +320,7 @@ def test_restored_data_is_removed_again(complete: Study, cleaned: Study, tmp_pat
     study = copy_study(cleaned, tmp_path / "again")
     shutil.rmtree(study.place.data)
     shutil.copytree(complete.place.data, study.place.data)
-    # As `git checkout` and `dvc pull` of an older version leave it: nobody validates, trains or publishes that.
+    # The state after `git checkout` and `dvc pull` of an older version: validation, training and publication are refused.
     for refusing in (publish, require_passed_gate, run_gate):
         with pytest.raises(WithdrawalError, match=f"data/ holds {len(study.gone)} withdrawn participants"):
             refusing(study.place)
@@ -335,8 +335,8 @@ def test_restored_data_is_removed_again(complete: Study, cleaned: Study, tmp_pat
 def test_a_redacted_release_says_so_itself(cleaned: Study) -> None:
     for file in cleaned.place.releases.glob("*.duckdb"):
         with duckdb.connect(str(file), read_only=True) as con:
-            said = con.execute("SELECT certificate, participants FROM withdrawals").fetchall()
-        assert said == [("2026-03-01-1", len({*cleaned.gone, STRANGER}))]
+            found = con.execute("SELECT certificate, participants FROM withdrawals").fetchall()
+        assert found == [("2026-03-01-1", len({*cleaned.gone, STRANGER}))]
 
 
 @pytest.mark.slow
