@@ -80,6 +80,11 @@ class Workspace:
         return self.root / ".eccl"
 
     @property
+    def raw_hashes(self) -> Path:
+        """Cache of the raw files' hashes."""
+        return self.state / "seen.json"
+
+    @property
     def checkpoints(self) -> Path:
         """Checkpoints of interrupted trainings."""
         return self.state / "checkpoints"

@@ -24,7 +24,7 @@ from eccl.errors import Reason, ReconcileError, WorkspaceError
 from eccl.ingest.batch import BatchResult, ingest_batch
 from eccl.ingest.plan import Batch, Plan, damaged_slots, make_plan, mend_arrays, taken_rows
 from eccl.ingest.raw.discover import Discovery, skip_withdrawn
-from eccl.ingest.raw.source import HASHES, KnownHashes, Source, to_source
+from eccl.ingest.raw.source import KnownHashes, Source, to_source
 from eccl.ingest.record import record_readers
 from eccl.ingest.report import IngestReport, reconcile
 from eccl.ingest.tabular import ingest_tables
@@ -47,7 +47,7 @@ class IngestSession:
         self.workspace = workspace
         self.source = source
         self.params = params
-        self.hashes = KnownHashes(source, workspace.state / HASHES)
+        self.hashes = KnownHashes(source, workspace.raw_hashes)
         self.readers = record_readers(params)
         if repair:
             for reader in self.readers:
@@ -152,7 +152,7 @@ def plan_ingest(
     require_no_pending_withdrawal(workspace)
     source = to_source(raw, params.limits)
     found = skip_withdrawn(source.discover(), Tombstones.load(workspace).select)
-    known = hashes or KnownHashes(source, workspace.state / HASHES)
+    known = hashes or KnownHashes(source, workspace.raw_hashes)
     reasons = Reason if retry is True else retry or ()
     plans = {
         reader.kind: make_plan(

@@ -18,7 +18,6 @@ from eccl.data.database import write_if_changed, write_table
 from eccl.data.files import replace_file
 from eccl.data.parts import PARTED, part_path, table_files
 from eccl.errors import ChecksumError
-from eccl.ingest.raw.source import HASHES
 from eccl.modalities import MODALITIES
 from eccl.withdrawal.journal import Plan
 from eccl.withdrawal.rows import ids_in, remaining_rows
@@ -107,7 +106,7 @@ def empty_caches(workspace: Workspace, plan: Plan) -> None:
     """Delete checkpoints and the fingerprint of the tables, and remove the hashes of the participants' raw files."""
     shutil.rmtree(workspace.checkpoints, ignore_errors=True)
     (workspace.state / "tables.json").unlink(missing_ok=True)
-    hashes = workspace.state / HASHES
+    hashes = workspace.raw_hashes
     if not hashes.is_file():
         return
     try:

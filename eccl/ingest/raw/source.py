@@ -23,8 +23,6 @@ from eccl.ingest.reader.supervisor import read_in_process
 from eccl.ingest.record import Record, RecordReader
 from eccl.modalities import MODALITY_OF_KIND
 
-HASHES = "seen.json"
-"""Cache of the raw files' hashes, in the state folder of the workspace."""
 UNREADABLE = None
 """Hash of a file that cannot be read or exceeds the size limit."""
 # Errors of a disk or a mount, not of one file.
