@@ -13,7 +13,6 @@ from eccl.features.store import FeatureStore
 from eccl.workspace import Workspace
 from tests.support import cohort, tiny_workspace
 from tests.support.cache import changed_files, prepare_cache
-from tests.support.paths import SAMPLES
 from tests.support.workspaces import copy_all, copy_data, make_workspace
 
 
@@ -93,11 +92,3 @@ def trained() -> Iterator[Workspace]:
 def copy_of(tmp_path: Path) -> Callable[[Workspace], Workspace]:
     """Copy a workspace, so that a test may change it."""
     return lambda workspace: copy_all(workspace, tmp_path / "copy")
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Real sample files beside the checkout; tests that need them are skipped where they are absent."""
-    if not SAMPLES.is_dir():
-        pytest.skip("no sample files beside the checkout (../shared/data, or $ECCL_SHARED_DATA)")
-    return SAMPLES

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import xml.etree.ElementTree as ElementTree
 import zipfile
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -17,28 +16,34 @@ from eccl.data.arrays import read_rows
 from eccl.data.parts import read_table
 from eccl.ingest.run import run_ingest
 from eccl.workspace import Workspace
+from tests.support.paths import CARDIOSOFT_ECG, MUSE_ECG, SAMPLES, SUNNYBROOK_SLICES, needs
+from tests.support.workspaces import make_workspace
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
-@pytest.fixture
-def real(shared_data: Path, tmp_path: Path, new_workspace: Callable[[], Workspace]) -> Workspace:
-    raw = tmp_path / "real files"
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """An ingest of three slices of a cine, and of other real files where they are at hand."""
+    folder = tmp_path_factory.mktemp("real files")
+    raw = folder / "raw"
     raw.mkdir()
-    shutil.copy(shared_data / "ecg_cardiosoft/example1.xml", raw / "9000001_20205_2_0.xml")
-    shutil.copy(shared_data / "ecg_muse/example1.xml", raw / "9000002_20205_2_0.xml")
-    shutil.copy(shared_data / "cmr_sunnybrook/SCD0000101.zip", raw / "9000001_20209_2_0.zip")
-    for number, file in enumerate(sorted((shared_data / "dicom_edge").glob("*.dcm")), 3):
-        with zipfile.ZipFile(raw / f"900000{number}_20209_2_0.zip", "w") as archive:
-            archive.write(file, "image.dcm")
-    shutil.copy(shared_data / "dicom_edge/bad_sequence.dcm", raw / "stray.dcm")
-    place = new_workspace()
-    run_ingest(place, raw, workers=1)
-    return place
+    shutil.copy(SUNNYBROOK_SLICES, raw / "9000001_20209_2_0.zip")
+    if SAMPLES.is_dir():
+        shutil.copy(CARDIOSOFT_ECG, raw / "9000001_20205_2_0.xml")
+        shutil.copy(MUSE_ECG, raw / "9000002_20205_2_0.xml")
+        for number, file in enumerate(sorted((SAMPLES / "dicom_edge").glob("*.dcm")), 3):
+            with zipfile.ZipFile(raw / f"900000{number}_20209_2_0.zip", "w") as archive:
+                archive.write(file, "image.dcm")
+        shutil.copy(SAMPLES / "dicom_edge/bad_sequence.dcm", raw / "stray.dcm")
+    workspace = make_workspace(folder / "workspace")
+    run_ingest(workspace, raw, workers=1)
+    return workspace
 
 
-def test_ecg_reads_back_exactly(real: Workspace, shared_data: Path) -> None:
-    tree = ElementTree.parse(shared_data / "ecg_cardiosoft/example1.xml")
+@needs(SAMPLES)
+def test_ecg_reads_back_exactly(real: Workspace) -> None:
+    tree = ElementTree.parse(CARDIOSOFT_ECG)
     counts = {
         w.get("lead"): np.array([int(n) for n in (w.text or "").split(",")])
         for w in tree.findall("StripData/WaveformData")
@@ -52,11 +57,11 @@ def test_ecg_reads_back_exactly(real: Workspace, shared_data: Path) -> None:
     assert row["sokolow_lvh_mv"] is None
 
 
-def test_cine_reads_back_under_its_recorded_scale(real: Workspace, shared_data: Path) -> None:
+def test_cine_reads_back_under_its_recorded_scale(real: Workspace) -> None:
     (row,) = read_table(real.data, "cines").to_pylist()
     (frames,) = read_rows(real.data, "cine.zarr/frames", [row["row"]])
-    native = _sunnybrook_slices(shared_data / "cmr_sunnybrook/SCD0000101.zip")
-    assert (row["native_frames"], row["is_resampled"], row["slice_count"]) == (20, True, 12)
+    native = _sunnybrook_slices(SUNNYBROOK_SLICES)
+    assert (row["native_frames"], row["is_resampled"], row["slice_count"]) == (20, True, 3)
     top, left = row["window_top"], row["window_left"]
     scale = (row["intensity_high"] - row["intensity_low"]) / 255
     stored = row["intensity_low"] + frames.astype(float) * scale
@@ -68,6 +73,7 @@ def test_cine_reads_back_under_its_recorded_scale(real: Workspace, shared_data: 
     assert min(errors) <= scale / 2 + 1e-6
 
 
+@needs(SAMPLES)
 def test_foreign_and_broken_files_end_in_quarantine(real: Workspace) -> None:
     reasons = {row["path"]: row["reason"] for row in read_table(real.data, "quarantine").to_pylist()}
     assert reasons.pop("9000002_20205_2_0.xml") == "ecg_muse_dialect"
@@ -77,6 +83,7 @@ def test_foreign_and_broken_files_end_in_quarantine(real: Workspace) -> None:
     assert all(row["remedy"] for row in read_table(real.data, "quarantine").to_pylist())
 
 
+@needs(SAMPLES)
 def test_the_visit_with_both_is_a_pair_without_any_table(real: Workspace) -> None:
     pairs = read_table(real.data, "pairs").to_pylist()
     assert [(pair["eid"], pair["instance"], pair["trait_count"]) for pair in pairs] == [(9_000_001, 2, 0)]

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -11,8 +8,7 @@ from hypothesis import strategies as st
 
 from eccl.readers.ecg.cardiosoft import read_ecg_xml
 from eccl.signal.beats import choose_period, estimate_rr_samples, find_beats, measure_qrs_energy, rr_period_samples
-
-SHARED = Path(os.environ.get("ECCL_SHARED_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
+from tests.support.paths import CARDIOSOFT_ECG, REAL_FILES, needs
 
 
 def make_ecg(
@@ -85,14 +81,9 @@ def test_the_device_comes_first_and_the_default_last() -> None:
     assert choose_period(None, np.zeros((12, 100)), 500) == (99, "default")
 
 
-def read_sample(path: str) -> Path:
-    if not (SHARED / path).exists():
-        pytest.skip(f"{path} is not at hand; set ECCL_SHARED_DATA")
-    return SHARED / path
-
-
+@needs(CARDIOSOFT_ECG)
 def test_a_real_cardiosoft_recording_agrees_with_its_device() -> None:
-    record = read_ecg_xml(read_sample("ecg_cardiosoft/example1.xml").read_bytes())
+    record = read_ecg_xml(CARDIOSOFT_ECG.read_bytes())
     device = record.measurements.rr_interval_ms
     assert device is not None
     estimate = estimate_rr_samples(record.signal_uv, record.sample_rate_hz)
@@ -103,8 +94,7 @@ def test_a_real_cardiosoft_recording_agrees_with_its_device() -> None:
 
 
 def test_a_real_diagnostic_recording_agrees_with_its_autocorrelation() -> None:
-    path = read_sample("ecg_wfdb/s0010_re.dat")
-    ecg = np.fromfile(path, "<i2").reshape(-1, 12).T / 2.0
+    ecg = np.fromfile(REAL_FILES / "ptb_s0010_re.dat", "<i2").reshape(-1, 12).T / 2.0
     estimate = estimate_rr_samples(ecg, 1000)
     assert estimate is not None
     # independent of peaks: the first lag, between 40 and 150 per minute, at which lead II resembles itself

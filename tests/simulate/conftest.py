@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +10,6 @@ import pytest
 from eccl.simulate import HeartState, SimulationConfig, SimulationSummary, draw_cohort, simulate_cohort
 from eccl.simulate.heart.physiology import Columns
 from eccl.simulate.heart.population import draw_columns
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Folder of real sample files beside the repository."""
-    folder = Path(os.environ.get("ECCL_SHARED_DATA") or Path(__file__).resolve().parents[2] / ".." / "shared" / "data")
-    if not folder.is_dir():
-        pytest.skip("no folder of real sample files beside the repository; set ECCL_SHARED_DATA to one")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from eccl.readers.ecg.cardiosoft import read_ecg_xml
 from eccl.simulate import HeartState
 from eccl.simulate.ecg.cardiosoft import EcgHeader, write_ecg_xml
 from eccl.simulate.ecg.render import Ecg, record_ecg
+from tests.support.paths import CARDIOSOFT_ECG, needs
 
 HEADER = EcgHeader(
     "481516234299", "XYZ", "1.2.3", datetime(2016, 5, 3, 9, 4, 7), True, 63, 1953, 176, 80.0, ("Normal",)
@@ -95,11 +96,9 @@ def structure(element: ElementTree.Element, above: str = "") -> list[str]:
     return own + [line for child in element for line in structure(child, here)]
 
 
-def test_structure_equals_a_real_file(xml: bytes, shared_data: Path) -> None:
-    sample = shared_data / "ecg_cardiosoft" / "example1.xml"
-    if not sample.is_file():
-        pytest.skip(f"{sample.name} is not among the sample files")
-    real = sample.read_bytes()
+@needs(CARDIOSOFT_ECG)
+def test_structure_equals_a_real_file(xml: bytes) -> None:
+    real = CARDIOSOFT_ECG.read_bytes()
     assert structure(ElementTree.fromstring(xml)) == structure(ElementTree.fromstring(real))
     for element in (b"WaveformData", b"Frontal", b"Sagittal"):
         assert line_lengths(xml, element) == line_lengths(real, element)
@@ -111,8 +110,7 @@ def test_structure_equals_a_real_file(xml: bytes, shared_data: Path) -> None:
 
 
 def test_the_reader_of_this_project_accepts_it(xml: bytes, ecg: Ecg) -> None:
-    reader = pytest.importorskip("eccl.readers.ecg.cardiosoft", reason="the reader is not there yet")
-    record = reader.read_ecg_xml(xml)
+    record = read_ecg_xml(xml)
     assert (record.signal_uv == 5 * ecg.strip.astype(int)).all()
     assert record.lead_identity_error_uv <= 2.5
     assert record.flags == ()

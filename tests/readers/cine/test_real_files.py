@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from pathlib import Path
 
@@ -13,43 +12,57 @@ from pydicom import dcmread
 from pydicom.uid import MRImageStorage
 
 from eccl.errors import Reason, Rejected
-from eccl.readers.cine.study import open_sax_zip
+from eccl.readers.cine.study import SaxStudy, open_sax_zip
+from tests.support.paths import SAMPLES, SUNNYBROOK_SLICES, SUNNYBROOK_STUDY, needs
 
-SHARED = Path(os.environ.get("ECCL_SHARED_DATA", Path(__file__).resolve().parents[3] / "../shared/data"))
-STUDY = SHARED / "cmr_sunnybrook" / "SCD0000101.zip"
-EDGE = SHARED / "dicom_edge"
+EDGE = SAMPLES / "dicom_edge"
 
-needs_study = pytest.mark.skipif(not STUDY.is_file(), reason=f"{STUDY} is not there; set ECCL_SHARED_DATA")
-needs_edge = pytest.mark.skipif(not EDGE.is_dir(), reason=f"{EDGE} is not there; set ECCL_SHARED_DATA")
+needs_edge = needs(EDGE)
 
 
-@needs_study
+@needs(SUNNYBROOK_STUDY)
 def test_sunnybrook_is_a_stack_from_the_base() -> None:
-    with open_sax_zip(STUDY) as study:
-        assert (study.slice_count, study.native_frames, study.matrix) == (12, 20, (256, 256))
-        assert study.spacing_mm == pytest.approx((1.367188, 1.367188))
-        assert study.slice_step_mm == pytest.approx(10.0, abs=1e-3)
-        assert study.cycle_ms == pytest.approx(750, abs=50)
-        assert study.acquired_on is None  # the de-identified date is 20120000
-        assert study.manufacturer == "GE MEDICAL SYSTEMS SIGNA HDx"
+    with open_sax_zip(SUNNYBROOK_STUDY) as study:
+        _check_headers(study)
+        assert study.slice_count == 12
         assert study.ignored_files == 27  # contours
-        assert study.flags == ("base_end_unknown", "series_unnamed")
-        assert study.manifest_status == "missing"
         # Contours of the LV start at the third slice and end before the last: base first.
         assert [item.missing_frames for item in study.slices] == [0] * 12
 
 
-@needs_study
-@pytest.mark.parametrize("index", [0, 6, 11])
-def test_sunnybrook_pixels_are_those_of_the_files(index: int) -> None:
-    with open_sax_zip(STUDY) as study:
+def test_three_slices_of_sunnybrook_are_a_stack() -> None:
+    with open_sax_zip(SUNNYBROOK_SLICES) as study:
+        _check_headers(study)
+        assert study.slice_count == 3
+        assert study.ignored_files == 9  # contours
+        assert [item.missing_frames for item in study.slices] == [0] * 3
+
+
+def _check_headers(study: SaxStudy) -> None:
+    assert (study.native_frames, study.matrix) == (20, (256, 256))
+    assert study.spacing_mm == pytest.approx((1.367188, 1.367188))
+    assert study.slice_step_mm == pytest.approx(10.0, abs=1e-3)
+    assert study.cycle_ms == pytest.approx(750, abs=50)
+    assert study.acquired_on is None  # the de-identified date is 20120000
+    assert study.manufacturer == "GE MEDICAL SYSTEMS SIGNA HDx"
+    assert study.flags == ("base_end_unknown", "series_unnamed")
+    assert study.manifest_status == "missing"
+
+
+@pytest.mark.parametrize(
+    ("path", "first", "index"),
+    [
+        *((SUNNYBROOK_SLICES, 7, index) for index in (0, 1, 2)),
+        *(pytest.param(SUNNYBROOK_STUDY, 0, index, marks=needs(SUNNYBROOK_STUDY)) for index in (0, 6, 11)),
+    ],
+)
+def test_sunnybrook_pixels_are_those_of_the_files(path: Path, first: int, index: int) -> None:
+    with open_sax_zip(path) as study:
         frames = study.read_slice(index)
     assert frames.dtype == np.int16
-    with zipfile.ZipFile(STUDY) as archive:
+    with zipfile.ZipFile(path) as archive:
         for t in range(20):
-            dataset = dcmread(
-                io.BytesIO(archive.read(f"{20 * index + t + 1}.dcm")), specific_tags=["PixelData", "Rows"]
-            )
+            dataset = dcmread(archive.open(f"{20 * (first + index) + t + 1}.dcm"))
             stored = np.frombuffer(dataset.PixelData, "<i2").reshape(256, 256)
             np.testing.assert_array_equal(frames[t], stored)
 

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import os
 import re
 import tracemalloc
 from datetime import datetime
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,8 +13,7 @@ from hypothesis import strategies as st
 
 from eccl.errors import Reason, Rejected
 from eccl.readers.ecg.cardiosoft import LEADS, EcgRecord, parse_samples, read_ecg_xml
-
-SHARED = Path(os.environ.get("ECCL_SHARED_DATA", Path(__file__).resolve().parents[3] / "../shared/data"))
+from tests.support.paths import CARDIOSOFT_ECG, MUSE_ECG, needs
 
 HEAD = """<?xml version="1.0" encoding="ISO-8859-1" ?>\r
 <CardiologyXML>\r
@@ -261,15 +258,9 @@ def test_parsing_agrees_with_int_or_refuses(text: str) -> None:
         assert parse_samples(text, "I").tolist() == expected
 
 
-def read_sample(path: str) -> bytes:
-    file = SHARED / path
-    if not file.exists():
-        pytest.skip(f"{path} is not at hand; set ECCL_SHARED_DATA")
-    return file.read_bytes()
-
-
+@needs(CARDIOSOFT_ECG)
 def test_a_real_cardiosoft_file_reads_back_exactly() -> None:
-    source = read_sample("ecg_cardiosoft/example1.xml")
+    source = CARDIOSOFT_ECG.read_bytes()
     record: EcgRecord = read_ecg_xml(source)
     strip = ElementTree.fromstring(source).find("StripData")
     assert strip is not None
@@ -282,5 +273,6 @@ def test_a_real_cardiosoft_file_reads_back_exactly() -> None:
     assert record.flags == ("implausible_date",)
 
 
+@needs(MUSE_ECG)
 def test_a_real_muse_file_is_refused_by_name() -> None:
-    assert refuse(read_sample("ecg_muse/example1.xml")) is Reason.ECG_MUSE_DIALECT
+    assert refuse(MUSE_ECG.read_bytes()) is Reason.ECG_MUSE_DIALECT

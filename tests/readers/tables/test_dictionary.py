@@ -2,13 +2,10 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 import re
 from datetime import date
-from pathlib import Path
 
 import polars as pl
-import pytest
 
 from eccl.readers.tables.diagnosis_codes import find_misaligned
 from eccl.readers.tables.dictionary import (
@@ -18,9 +15,9 @@ from eccl.readers.tables.dictionary import (
     load_dictionary,
 )
 from eccl.readers.tables.frames import typed_scalar
+from tests.support.paths import ROOT, SAMPLES, needs
 
-ROOT = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("ECCL_SHARED_DATA", ROOT / "../shared/data"))
+PUBLIC_SCHEMA = SAMPLES / "ukb_schema" / "field_showcase_2025-09.txt.gz"
 
 
 def test_all_traits_are_in_the_dictionary_in_order() -> None:
@@ -69,11 +66,9 @@ def test_a_loaded_dictionary_is_the_callers_own() -> None:
     assert 31 in load_dictionary()
 
 
+@needs(PUBLIC_SCHEMA)
 def test_shipped_fields_agree_with_the_public_schema() -> None:
-    path = SHARED / "ukb_schema/field_showcase_2025-09.txt.gz"
-    if not path.exists():
-        pytest.skip("the public schema table is not at hand; set ECCL_SHARED_DATA")
-    with gzip.open(path, "rt", encoding="latin-1", newline="") as stream:
+    with gzip.open(PUBLIC_SCHEMA, "rt", encoding="latin-1", newline="") as stream:
         public = {int(row["field_id"]): row for row in csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)}
     for field_id, field in load_dictionary().items():
         row = public[field_id]
