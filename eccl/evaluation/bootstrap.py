@@ -1,8 +1,8 @@
 """Paired bootstrap over participants: the same resamples for every arm, task and seed.
 
 A participant brings all of their visits into a resample, or none: visits of one person are not independent. What is
-resampled is who was scored. How much another training of the same arm would differ no resample can tell; the seeds do, and
-:func:`difference_p` takes both in.
+resampled is the set of scored participants. The difference between two trainings of the same arm is measured by the seeds;
+:func:`difference_p` includes both.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def interval(values: Float, level: float = 0.95) -> Interval:
 
 @dataclass(frozen=True, slots=True)
 class SeedSpread:
-    """How far the scores of one arm lie apart when only the seed of its training is another.
+    """Variance of the scores of one arm between seeds of its training.
 
     Parameters
     ----------
@@ -161,8 +161,8 @@ class SeedSpread:
 def pool_seeds(by_arm: Iterable[Sequence[float]]) -> SeedSpread:
     """Variance between seeds, pooled over arms: each arm's scores, one per seed.
 
-    Two or three seeds tell an arm's own variance hardly better than nothing; that of all arms together is told by as many
-    degrees of freedom as there are seeds beyond each arm's first.
+    Two or three seeds hardly estimate the variance of one arm; the pooled estimate has as many degrees of freedom as there are
+    seeds beyond each arm's first.
     """
     scores = [np.asarray(one, dtype=np.float64) for one in by_arm if len(one) > 1]
     freedom = sum(len(one) - 1 for one in scores)
@@ -195,8 +195,8 @@ def difference_p(resampled: Float, difference: float, participants: int, seeds: 
     -----
     The variance of the difference has two parts, estimated apart and added: that of the participants, by the bootstrap, and
     that of the trainings, ``2 * variance / seeds``. The first holds some of what seeds and participants have in common, and
-    arms of one seed share a start, so the sum is rather too large. A p of the participants alone speaks of these very networks, and
-    calls two equal arms different far more often than it says.
+    arms of one seed share a start, so the sum is rather too large. A p of the participants alone describes these networks, and
+    calls two equal arms different far more often than its level.
     """
     defined = resampled[~np.isnan(resampled)]
     if not spread.freedom or len(defined) < 2 or participants < 2:

@@ -1,4 +1,4 @@
-"""What runs predicted for the visits of a split, and what is true of these visits, in the same order."""
+"""Predictions of runs for the visits of a split, and the true values of these visits, in the same order."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def read_predictions(
     Raises
     ------
     FeatureError
-        The run has not written the view, was not brought up to the data, or predicts nothing for some pair.
+        The run has not written the view, was not backfilled for the data, or has no prediction for some pair.
     """
     _require_covered(workspace, view, run, current or data_version(workspace.data))
     declared = declared_view(view)
@@ -122,7 +122,7 @@ def read_predictions(
     absent = pairs.join(table, on=pairs.columns, how="anti").height
     if absent:
         raise FeatureError(
-            f"{run} predicts nothing for {absent} of {pairs.height} pairs, expected all; train it again: `{training_command(run)}`"
+            f"{run} has no prediction for {absent} of {pairs.height} pairs, expected all; train it again: `{training_command(run)}`"
         )
     return table.join(pairs, on=pairs.columns, how="semi").filter(pl.col("split") == split)
 
@@ -185,7 +185,9 @@ def _require_covered(workspace: Workspace, view: str, run: str, current: str) ->
     for origin in own.group_by(["run_id", "data_version"]).aggregate([]).to_pylist():
         if not is_covered(workspace.features, run, origin["run_id"], origin["data_version"], current):
             later = (
-                "" if is_of_experiment(run) else f"`eccl materialize {run}` to describe the visits that came since, or "
+                ""
+                if is_of_experiment(run)
+                else f"`eccl materialize {run}` to compute the features of later visits, or "
             )
             raise FeatureError(
                 f"{run} was trained on another data version ({origin['data_version']}) than the workspace holds ({current}); run "

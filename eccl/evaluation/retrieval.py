@@ -20,7 +20,7 @@ def ranks_of_own(ecg: NDArray[np.float32], cmr: NDArray[np.float32]) -> tuple[Fl
     Parameters
     ----------
     ecg, cmr
-        (n, d) vectors; row i of both is of one visit. Another visit of the same participant is a stranger.
+        (n, d) vectors; row i of both is of one visit. Another visit of the same participant is not a partner.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""One look for every figure: colours for any colour vision, sizes for a journal's page, files that change only with their content."""
+"""Style of all figures: colours for any colour vision, sizes for a journal's page, files that change only with their content."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE_WIDTH = 7.2
-"""Inches: the text width of a journal's page. Figures are drawn at this width, so that letters have the size they say."""
+"""Inches: the text width of a journal's page. Figures are drawn at this width, so that letters have the stated size."""
 RESOLUTION = 300
 """Dots per inch of PNG files."""
 

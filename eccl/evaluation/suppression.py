@@ -1,4 +1,4 @@
-"""Counts that may be printed: a page that leaves the research platform tells of no group of fewer than ten people."""
+"""Counts that may be printed: a page that leaves the research platform describes no group of fewer than ten people."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from eccl.data.parts import read_table, table_files
 from eccl.workspace import Workspace
 
 SMALLEST_GROUP = 10
-"""People below which a group is not told of; UK Biobank asks for the same of everything that is published."""
+"""Smallest group of people that is described; UK Biobank requires this of all publications."""
 HIDDEN = f"<{SMALLEST_GROUP}"
 FIRST_SIMULATED = 9_000_000
 """Ids of simulated participants start here; real ones are lower."""
 
 
 def is_small(count: int) -> bool:
-    """Whether a group of this size is not told of; an empty group is nobody's."""
+    """Whether a group is too small to be described; an empty group is not."""
     return 0 < count < SMALLEST_GROUP
 
 
@@ -25,8 +25,8 @@ def hide_small(counts: Sequence[int]) -> list[bool]:
     """Which counts of groups that add up to a known total must not be printed.
 
     Counts from 1 to 9 are hidden. The total less what is printed is the size of the hidden groups together, so the smallest
-    of the others are hidden too until at least two groups are hidden and they have at least ten people; only a total that is
-    small itself cannot be helped.
+    of the others are hidden too until at least two groups are hidden and they have at least ten people; this is impossible
+    only where the total itself is small.
     """
     is_hidden = [is_small(count) for count in counts]
     if not any(is_hidden):
@@ -42,8 +42,8 @@ def hide_small(counts: Sequence[int]) -> list[bool]:
 def is_score_shown(*groups: int) -> bool:
     """Whether a score, an interval or a calibration over groups of participants may be printed: each has at least ten.
 
-    The groups of a disease are those with and those without it, the only group of a trait is everybody scored. An empty group
-    is too small as well: without cases there is no score to tell.
+    The groups of a disease are those with and those without it, the only group of a trait is all that were scored. An empty group
+    is too small as well: without cases there is no score.
     """
     return min(groups) >= SMALLEST_GROUP
 

@@ -53,7 +53,7 @@ def draw_traits(traits: pl.DataFrame, split: str, path: Path) -> None:
     traits
         arm, field_id, short_name, r; a row per trait and arm.
     path
-        The PNG file; an SVG of the same name lies beside it.
+        The PNG file; an SVG of the same name is written beside it.
     """
     named = traits.rename({"arm": "series", "short_name": "label", "r": "y"}).filter(pl.col("y").is_not_null())
     panels = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eccl.study.arms import Arm, ArmTable
@@ -49,11 +49,6 @@ def list_cells(table: ArmTable, seeds: Sequence[int]) -> list[Cell]:
     return cells
 
 
-def of_arm(cells: Collection[Cell], arm: str, column: str) -> list[Cell]:
-    """Cells of one arm and column, by seed."""
-    return [cell for cell in cells if cell.arm.key == arm and cell.column == column]
-
-
 def views_of(arm: Arm) -> tuple[str, str]:
     """Feature views of an arm's trait and disease predictions."""
     prefix = "cmr_" if arm.stage == "pretrain_cmr" else ""
@@ -61,10 +56,10 @@ def views_of(arm: Arm) -> tuple[str, str]:
 
 
 def competes(arm: Arm) -> bool:
-    """Whether an arm is one of several that predict from the ECG"""
+    """Whether an arm is one of several that predict from the ECG."""
     return arm.group in CANDIDATES and reads_ecg(arm)
 
 
 def reads_ecg(arm: Arm) -> bool:
-    """Whether an arm predicts from the ECG; one that reads the cine is a reference from above and competes with none."""
+    """Whether an arm predicts from the ECG; one that reads the cine is an upper reference and competes with none."""
     return arm.stage != "pretrain_cmr"

@@ -27,7 +27,7 @@ MAIN = {True: "mean_r", False: "auc"}
 
 @dataclass(frozen=True, slots=True)
 class SplitScores:
-    """Everything that one split says of the runs.
+    """All scores of the runs on one split.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def _keys(cell: Cell, selection: Selection, split: str) -> dict[str, Any]:
 
 
 def _spread(values: Float) -> Float:
-    """Standard deviation of every trait over what is known; NaN with fewer than two visits."""
+    """Standard deviation of every trait over its known values; NaN with fewer than two visits."""
     known = [column[~np.isnan(column)] for column in values.T]
     return np.array([column.std(ddof=1) if len(column) > 1 else np.nan for column in known])
 

@@ -10,56 +10,56 @@ from scipy.stats import false_discovery_control
 
 from eccl.evaluation.bootstrap import SeedSpread, difference_p, interval, mean_over_seeds, pool_seeds
 from eccl.evaluation.predictions import none
-from eccl.study.arm_runs import COLUMNS, Cell, competes, list_cells, of_arm
+from eccl.study.arm_runs import COLUMNS, Cell, competes, list_cells
 from eccl.study.arm_scores import Float, Rows, SplitScores, main_metric
 from eccl.study.arms import Arm, ArmTable
 
 SCORED, INCOMPLETE, NOT_RUN = "scored", "incomplete", "not run"
 NOT_ASKED, NOT_COVERED, UNDEFINED = "not asked for", "not covered", "undefined"
 TOO_FEW = "too few"
-"""Status for print: scored, and not told of, because fewer than ten people are behind it."""
+"""Status for print: scored, but not printed, because fewer than ten participants were scored."""
 NOTHING_SCORED = (NOT_COVERED, NOT_ASKED, NOT_RUN, TOO_FEW)
 
 
 def compare(
     table: ArmTable,
     seeds: Sequence[int],
-    asked: Collection[str],
+    requested: Collection[str],
     finished: Collection[str],
     splits: Iterable[SplitScores],
-    twins: Collection[str] = (),
+    equal: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Rows of table1_rows: arm, column, split and metric.
 
     Parameters
     ----------
     seeds
-        Seeds that were asked for.
-    asked, finished
-        Runs that were asked for, and those of them that were scored.
+        Requested seeds.
+    requested, finished
+        Requested runs, and those of them that were scored.
     splits
-        What each split says.
-    twins
-        Arms that are the reference itself: they say nothing of chance, and are not tested.
+        Scores of each split.
+    equal
+        Arms that equal the reference under the preset: they are not tested, and not used for the variance between seeds.
 
     Returns
     -------
     list of dict
-        The main score of every arm and column, also where there is none (`status` says why), and of what was scored the
-        other metrics, without intervals. `q` corrects `p` for the number of arms that compete with the reference in a column of a split;
+        The main score of every arm and column, also where there is none (`status` is the reason), and of scored runs the other
+        metrics, without intervals. `q` corrects `p` for the number of arms that compete with the reference in a column of a split;
         arms that do not (those that read the cine, the points of figure 2b) have none.
     """
     cells = list_cells(table, seeds)
     rows = []
     for split in splits:
-        spreads = {column: _spread_of(table, split, column, twins) for column in COLUMNS}
+        spreads = {column: _spread_of(table, split, column, equal) for column in COLUMNS}
         for arm in table.arms.values():
             for column in COLUMNS:
-                mine = of_arm(cells, arm.key, column)
+                mine = [cell for cell in cells if cell.arm.key == arm.key and cell.column == column]
                 done = [cell for cell in mine if cell.run in finished]
-                is_asked = any(cell.run in asked for cell in mine)
-                rows += _rows(table, arm, column, split, mine, done, is_asked, spreads[column])
-    return _adjust(table, rows, twins)
+                is_requested = any(cell.run in requested for cell in mine)
+                rows += _rows(table, arm, column, split, mine, done, is_requested, spreads[column])
+    return _adjust(table, rows, equal)
 
 
 def _rows(
@@ -69,7 +69,7 @@ def _rows(
     split: SplitScores,
     expected: Sequence[Cell],
     done: Sequence[Cell],
-    is_asked: bool,
+    is_requested: bool,
     spread: SeedSpread,
 ) -> list[dict[str, Any]]:
     main = main_metric(column)
@@ -86,7 +86,7 @@ def _rows(
             "task": column,
             "split": split.split,
             "metric": metric,
-            "status": _status(expected, done, is_asked, is_defined),
+            "status": _status(expected, done, is_requested, is_defined),
             **(split.counts.get(column) or {"n": None, "cases": None, "participants": None}),
             "seeds": len(done),
             "seeds_expected": len(expected),
@@ -107,11 +107,11 @@ _NOTHING: Mapping[str, Any] = dict.fromkeys(
 )
 
 
-def _adjust(table: ArmTable, rows: list[dict[str, Any]], twins: Collection[str]) -> list[dict[str, Any]]:
+def _adjust(table: ArmTable, rows: list[dict[str, Any]], equal: Collection[str]) -> list[dict[str, Any]]:
     """Add q after Benjamini and Hochberg: among the arms that compete with the reference in a column of a split."""
     families: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
-        row["p"] = None if row["arm"] in twins else row["p"]
+        row["p"] = None if row["arm"] in equal else row["p"]
         if row["p"] is not None and competes(table.arms[row["arm"]]):  # of main scores only
             families.setdefault((row["task"], row["split"]), []).append(row)
     for family in families.values():
@@ -129,7 +129,14 @@ def _intervals(
     if arm == reference or not common:
         return found
     main = main_metric(column)
-    pair = [_by_seed(split.scores, key, column, main) for key in (arm, reference)]
+    pair = [
+        {
+            row["seed"]: row["value"]
+            for row in split.scores
+            if (row["arm"], row["task"], row["metric"]) == (key, column, main)
+        }
+        for key in (arm, reference)
+    ]
     if any(by_seed[seed] is None for by_seed in pair for seed in common):
         return found
     differences = _mean(split, arm, column, common) - _mean(split, reference, column, common)
@@ -146,14 +153,14 @@ def _intervals(
 
 
 def _fewest(counts: Mapping[str, int | None]) -> int:
-    """What the participants' part of a variance stands on: an AUC knows no more than its rarer class does."""
+    """Participants that the variance of a score is estimated from: for an AUC those of the rarer class."""
     people, cases, visits = (counts[name] or 0 for name in ("participants", "cases", "n"))
     return people if counts["cases"] is None else min(people, cases, visits - cases)
 
 
-def _spread_of(table: ArmTable, split: SplitScores, column: str, twins: Collection[str]) -> SeedSpread:
+def _spread_of(table: ArmTable, split: SplitScores, column: str, equal: Collection[str]) -> SeedSpread:
     """Variance between seeds of a column's main score, over all arms that have it for every seed they were trained with."""
-    values = [_values(split.scores, arm, column).get(main_metric(column), []) for arm in table.arms if arm not in twins]
+    values = [_values(split.scores, arm, column).get(main_metric(column), []) for arm in table.arms if arm not in equal]
     return pool_seeds([[v for v in some if v is not None] for some in values if None not in some])
 
 
@@ -161,11 +168,11 @@ def _mean(split: SplitScores, arm: str, column: str, seeds: Sequence[int]) -> Fl
     return mean_over_seeds([split.resampled[arm, column, seed] for seed in seeds])
 
 
-def _status(expected: Sequence[Cell], done: Sequence[Cell], is_asked: bool, is_defined: bool) -> str:
+def _status(expected: Sequence[Cell], done: Sequence[Cell], is_requested: bool, is_defined: bool) -> str:
     if not expected:
         return NOT_COVERED
     if not done:
-        return NOT_RUN if is_asked else NOT_ASKED
+        return NOT_RUN if is_requested else NOT_ASKED
     if not is_defined:
         return UNDEFINED
     return SCORED if len(done) == len(expected) else INCOMPLETE
@@ -177,8 +184,3 @@ def _values(scores: Rows, arm: str, column: str) -> dict[str, list[float | None]
         if row["arm"] == arm and row["task"] == column:
             found.setdefault(row["metric"], []).append(row["value"])
     return found
-
-
-def _by_seed(scores: Rows, arm: str, column: str, metric: str) -> dict[int, Any]:
-    keys = (arm, column, metric)
-    return {row["seed"]: row["value"] for row in scores if (row["arm"], row["task"], row["metric"]) == keys}

@@ -16,7 +16,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +27,6 @@ from eccl.study.arms import ArmTable
 from eccl.study.jobs import Job
 from eccl.study.plan import open_durations
 from eccl.versioning.gate import GateStatus, require_passed_gate
-from eccl.versioning.repository import dvc_lock
 from eccl.workspace import Workspace
 
 MISSING = "not trained yet"
@@ -282,14 +280,3 @@ class _Lines(io.TextIOBase):
         for line in filter(None, lines):
             self._on_line(line)
         return len(text)
-
-
-def hold(workspace: Workspace) -> AbstractContextManager[None]:
-    """Hold the workspace: no DVC command and no other `eccl table1` runs in it until the caller has ended.
-
-    Raises
-    ------
-    LockedError
-        Another command runs in this workspace.
-    """
-    return dvc_lock(workspace.root, "eccl table1")

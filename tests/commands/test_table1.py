@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eccl.errors import ConfigError, LockedError, SplitError
-from eccl.study.train import hold
+from eccl.versioning.repository import dvc_lock
 from eccl.workspace import Workspace
 from tests.study.workspace import versioned_workspace
 from tests.support.cli import Outcome, run_cli
@@ -122,7 +122,7 @@ def test_another_access_without_a_reason_is_refused_before_the_training(place: W
 
 
 def test_two_calls_at_once_are_refused_and_a_dry_run_is_not(place: Workspace) -> None:
-    with hold(place):
+    with dvc_lock(place.root, "eccl table1"):
         with pytest.raises(LockedError, match="busy with `eccl table1"):
             output(place, "--arms", "ssl_only")
         output(place, "--arms", "ssl_only", "--dry-run")

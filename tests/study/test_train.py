@@ -17,7 +17,8 @@ from eccl.errors import FlowError, GateError, LockedError
 from eccl.study.arms import open_table
 from eccl.study.jobs import Job, list_jobs
 from eccl.study.record import record, why_not_recorded
-from eccl.study.train import Progress, find_outdated, hold
+from eccl.study.train import Progress, find_outdated
+from eccl.versioning.repository import dvc_lock
 from eccl.workspace import Workspace
 from tests.study.workspace import train, versioned_workspace
 from tests.support.tiny_workspace import change_params, write_gate
@@ -136,7 +137,7 @@ def test_a_job_that_fails_is_reported_and_the_others_stay(copy: Workspace) -> No
 
 
 def test_two_calls_at_once_are_refused(place: Workspace) -> None:
-    with hold(place), pytest.raises(LockedError, match="busy with `eccl table1"):
+    with dvc_lock(place.root, "eccl table1"), pytest.raises(LockedError, match="busy with `eccl table1"):
         train(place, chosen(place))
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from eccl.study.arms import open_table
 from eccl.study.jobs import Job
-from eccl.study.train import Outcome, Progress, hold, run_jobs
+from eccl.study.train import Outcome, Progress, run_jobs
+from eccl.versioning.repository import dvc_lock
 from eccl.workspace import Workspace
 from tests.support.tiny_workspace import build_workspace
 
@@ -48,5 +49,5 @@ def train(
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Outcome:
     """Run jobs as `eccl table1` does."""
-    with hold(place):
+    with dvc_lock(place.root, "eccl table1"):
         return run_jobs(place, open_table(place), jobs, "tiny", on_progress)

@@ -49,7 +49,7 @@ def associations(
         typer.echo(render(found.table.sort("q", "p", nulls_last=True).select(SHOWN), output, rows), nl=False)
     else:
         typer.echo(render(found.table, output, rows), nl=False)
-    names = ", ".join(path.relative_to(place.root).as_posix() for path in found.files.paths)
+    names = ", ".join(path.relative_to(place.root).as_posix() for path in found.paths)
     lines = [
         found.split_note,
         found.followed_until,
@@ -72,12 +72,11 @@ def _count_firm(table: pl.DataFrame) -> str:
 
 
 def _other_split(found: Associations) -> str:
-    """Count the rows of the other split that were kept, and those that were dropped."""
+    """Rows of the other split that were kept or dropped."""
     other = "val" if found.split == "test" else "test"
-    kept, dropped = found.files.kept, found.files.dropped
-    gone = f"{dropped} rows of the {other} split dropped: of other runs, data or end of follow-up, or by an earlier version"
+    gone = f"{found.dropped} rows of the {other} split dropped: of other runs, data or end of follow-up, or by an earlier version"
     lines = [
-        f"{kept} rows of the {other} split were kept" if kept else "",
-        f"{gone}; `eccl associations --split {other}` computes them again" if dropped else "",
+        f"{found.kept} rows of the {other} split are kept in the table" if found.kept else "",
+        f"{gone}; `eccl associations --split {other}` computes them again" if found.dropped else "",
     ]
     return "\n".join(filter(None, lines))

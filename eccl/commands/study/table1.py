@@ -101,10 +101,11 @@ def _run(
     prepare_cpu()
     from eccl.study.record import record, why_not_recorded
     from eccl.study.table1.report import write_table1
-    from eccl.study.train import hold, run_jobs
+    from eccl.study.train import run_jobs
+    from eccl.versioning.repository import dvc_lock
 
     # Held to the end: no run is trained again while its selection is scored.
-    with hold(place):
+    with dvc_lock(place.root, "eccl table1"):
         if is_scored and not (rescore or "").strip():
             _require_reason(place, table, jobs)
         if warning := why_not_recorded(place):

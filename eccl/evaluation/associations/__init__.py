@@ -1,1 +1,1 @@
-"""Regressions of what was measured, diagnosed and later diagnosed on what the models say of an ECG."""
+"""Regressions of measured traits, diseases and later diagnoses on the predictions from the ECG."""

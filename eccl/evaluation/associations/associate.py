@@ -25,7 +25,7 @@ from eccl.errors import ConfigError
 from eccl.evaluation.associations.forest import draw_forest
 from eccl.evaluation.associations.participants import DAYS_PER_YEAR, Participants, choose_participants, follow
 from eccl.evaluation.associations.regression import Fit, fit_hazard, fit_linear, fit_logistic
-from eccl.evaluation.associations.table import keep_current, put_beside, read_other_split, to_table
+from eccl.evaluation.associations.table import merge_splits, to_table
 from eccl.evaluation.conventions import SCORED_SPLITS
 from eccl.evaluation.predictions import Truth, predicted_disease, predicted_traits, read_predictions, read_truth
 from eccl.evaluation.test_split.access import choose_split
@@ -40,7 +40,7 @@ MEASURES = {"trait": "difference", "disease": "odds ratio", "incident": "hazard 
 
 @dataclass(frozen=True, slots=True)
 class _Predictions:
-    """What the own runs say of the participants: traits (n, traits), and logits by code; with the runs' ids."""
+    """Predictions of the own runs: traits (n, traits), and logits by code; with the runs' ids."""
 
     traits: Float
     logits: dict[str, Float]
@@ -49,39 +49,26 @@ class _Predictions:
 
 @dataclass(frozen=True, slots=True)
 class Associations:
-    """What :func:`associate` leaves behind.
+    """Result of :func:`associate`.
 
     Parameters
     ----------
     table
-        Rows of the split that was asked for; the file has those of the other split, too.
+        Rows of the split that was computed; the file also contains those of the other split.
     split, split_note
-        Split of the participants, and why it is not test where nobody asked for val.
+        Split of the participants, and why it is not test although val was not requested.
     followed_until
         End of follow-up, in words.
-    files
-        What was written.
+    paths
+        Files written: the table, then the figures.
+    kept, dropped
+        Rows of the other split that were kept in the file, and those that were of other runs or data and were dropped.
     """
 
     table: pl.DataFrame
     split: str
     split_note: str
     followed_until: str
-    files: Files
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """What was written of both splits.
-
-    Parameters
-    ----------
-    paths
-        The table, then the drawings.
-    kept, dropped
-        Rows of the other split that stand beside the new ones; those that were of other runs or data and are gone.
-    """
-
     paths: tuple[Path, ...]
     kept: int
     dropped: int
@@ -90,27 +77,27 @@ class Files:
 def associate(workspace: Workspace, split: str | None = None) -> Associations:
     """Fit every regression of a split and write reports/associations.
 
-    The split's rows of an earlier call are replaced. Those of the other split stay as long as they are by the same runs, of the
-    same data; q of what stays is taken anew.
+    The split's rows of an earlier call are replaced. Those of the other split are kept while runs and data are the same; their q
+    is computed again.
 
     Parameters
     ----------
     split
-        ``test`` or ``val``; training visits would flatter the models. None takes test where that is open for every run that
-        is used, else val.
+        ``test`` or ``val``; on training visits the models are too good. None takes test where every run has access to it, else
+        val.
 
     Raises
     ------
     ConfigError
         The split is another one.
     SplitError
-        ``test`` is asked for, and closed for a run.
+        ``test`` is requested, and a run has no access to it.
     FeatureError
         A run of align is missing or of other data.
     GateError
         The gate is missing, failed without an override, or belongs to other data.
     LockedError
-        Somebody else writes to the workspace.
+        Another process writes to the workspace.
     """
     if split is not None and split not in SCORED_SPLITS:
         raise ConfigError(
@@ -132,19 +119,17 @@ def associate(workspace: Workspace, split: str | None = None) -> Associations:
     ]
     shared = {"data_version": gate.data_version, "split": chosen}
     table = to_table([{**row, **shared} for row in rows])
-    # Two calls that merge at once would lose the rows of one.
+    # Of two calls that merge at the same time, one would lose its rows.
     with writing(workspace.state, f"associations --split {chosen}"):
-        files = _write(workspace.reports / "associations", table, chosen)
-    return Associations(table, chosen, split_note, people.followed_until, files)
+        file = workspace.reports / "associations" / "associations.parquet"
+        both, kept, dropped = merge_splits(file, table, chosen)
+        write_parquet(both.to_arrow(), file)
+        paths = (file, *_draw(both, file.parent))
+    return Associations(table, chosen, split_note, people.followed_until, paths, kept, dropped)
 
 
-def _write(folder: Path, table: pl.DataFrame, split: str) -> Files:
-    file = folder / "associations.parquet"
-    others = read_other_split(file, split)
-    current = keep_current(others, table)
-    both = put_beside(table, current)
-    write_parquet(both.to_arrow(), file)
-    # Drawn anew: q of the other split may have changed with its rows.
+def _draw(both: pl.DataFrame, folder: Path) -> list[Path]:
+    """Draw both splits, because q of the other split may have changed with its rows."""
     drawn = [
         path
         for rows in both.partition_by("split", maintain_order=True)
@@ -152,7 +137,7 @@ def _write(folder: Path, table: pl.DataFrame, split: str) -> Files:
     ]
     for path in set(folder.glob("forest*")) - set(drawn):
         path.unlink()
-    return Files((file, *drawn), len(current), len(others) - len(current))
+    return drawn
 
 
 def _read(workspace: Workspace, truth: Truth, people: Participants, instances: tuple[int, ...]) -> _Predictions:

@@ -1,4 +1,4 @@
-"""One adjusted regression: linear, logistic or Cox. What cannot be estimated gets a reason instead of a number."""
+"""One adjusted regression: linear, logistic or Cox. Where there is no estimate, a note states the reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eccl.evaluation.associations.proportional import find_proportionality
 from eccl.evaluation.suppression import SMALLEST_GROUP, is_small
 
 Float = NDArray[np.float64]
@@ -25,7 +24,7 @@ FEWEST_PER_TERM = 5
 LARGEST = 10.0
 """Coefficients per SD, and standard errors, beyond this mean that an outcome is separated, not that it is associated."""
 PROPORTIONAL = 0.05
-"""p of the test of proportional hazards below which the row says that they are not."""
+"""p of the test of proportional hazards below which the row's note states that they are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +135,40 @@ def _add_proportionality(found: Fit, result: Any) -> Fit:
     p = find_proportionality(result)
     if p is None or p >= PROPORTIONAL:
         return replace(found, ph_p=p)
-    told = f"hazards not proportional (p={p:.2g}); the ratio is an average over follow-up"
-    return replace(found, ph_p=p, note="; ".join(filter(None, [found.note, told])))
+    remark = f"hazards not proportional (p={p:.2g}); the ratio is an average over follow-up"
+    return replace(found, ph_p=p, note="; ".join(filter(None, [found.note, remark])))
+
+
+def find_proportionality(result: Any) -> float | None:
+    """p of a Cox model's first coefficient being the same over all of follow-up.
+
+    A Schoenfeld residual is the predictor of the participant with the event less its mean among those at risk. Multiplied by
+    the coefficients' covariance it is, up to constants, the difference between the coefficient at that time and the one of the model.
+    The slope over the ranks of the event times is tested; a few late events influence it less than a slope over days:
+    Grambsch and Therneau, Biometrika 1994; https://doi.org/10.1093/biomet/81.3.515.
+
+    Parameters
+    ----------
+    result
+        Of statsmodels' PHReg, one stratum.
+
+    Returns
+    -------
+    float or None
+        Two-sided p, chi-squared with one degree of freedom; small where the hazard ratio changes. None where all events
+        happened at one time.
+    """
+    from scipy.stats import chi2, rankdata
+
+    is_event = result.model.status == 1
+    ranks = rankdata(result.model.endog[is_event])
+    centred = ranks - ranks.mean()
+    covariance = result.cov_params()
+    scaled = result.schoenfeld_residuals[is_event] @ covariance[:, 0]  # (events,)
+    spread = float(covariance[0, 0] * (centred @ centred))
+    if spread == 0:
+        return None
+    return float(chi2.sf(is_event.sum() * float(centred @ scaled) ** 2 / spread, 1))
 
 
 def adjust(p: list[float | None]) -> list[float | None]:
@@ -159,7 +190,7 @@ def _fit(
     count: Callable[[Float, int], None],
     fit: Callable[[Float, Float], Any],
 ) -> tuple[Fit, Any]:
-    """The fit, and what statsmodels says of it: None where there is no estimate."""
+    """The fit, and the result of statsmodels: None where there is no estimate."""
     complete = ~np.isnan(outcome) & ~np.isnan(predictor)
     for values in covariates.values():
         complete &= ~np.isnan(values)
@@ -192,7 +223,7 @@ def _first_coefficient(result: Any) -> tuple[float, ...]:
 
 @contextmanager
 def _strict() -> Iterator[None]:
-    """Turn what statsmodels says of a model that does not converge into a reason."""
+    """Turn warnings and errors of statsmodels about a model that does not converge into a reason."""
     from statsmodels.tools.sm_exceptions import ModelWarning, PerfectSeparationError
 
     try:
@@ -212,11 +243,11 @@ def _standardise(values: Float, what: str) -> Float:
 
 
 def _require_events(found: int, what: str, terms: int) -> None:
-    """`terms` coefficients, the intercept not among them; counts of a few people are not told."""
+    """`terms` coefficients, the intercept not among them; small counts are not printed."""
     fewest = max(FEWEST_EVENTS, FEWEST_EVENTS_PER_TERM * terms)
     if found < fewest:
-        told = f"fewer than {SMALLEST_GROUP}" if is_small(found) else str(found)
-        raise _NotEstimableError(f"{told} {what}, expected at least {fewest} for {_many(terms, 'coefficient')}")
+        count = f"fewer than {SMALLEST_GROUP}" if is_small(found) else str(found)
+        raise _NotEstimableError(f"{count} {what}, expected at least {fewest} for {_many(terms, 'coefficient')}")
 
 
 def _many(number: int, what: str) -> str:

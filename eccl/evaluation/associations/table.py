@@ -13,7 +13,7 @@ from eccl.evaluation.conventions import SCORED_SPLITS
 
 REGRESSION = ("analysis", "outcome", "predictor")
 SOURCE = ("run", "run_id", "data_version", "definition")
-"""What two splits' rows of one regression have in common, or one of them is out of date."""
+"""Columns in which the rows of one regression must agree between the splits; otherwise one is out of date."""
 
 
 def to_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -28,34 +28,31 @@ def to_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
     return _add_q(table)
 
 
-def read_other_split(file: Path, split: str) -> pl.DataFrame:
-    """Rows that an earlier call wrote of the other split; none where there is no file."""
-    if not file.is_file():
-        return pl.DataFrame(schema={"split": pl.String})
-    return pl.read_parquet(file).filter(pl.col("split") != split)
+def merge_splits(file: Path, table: pl.DataFrame, split: str) -> tuple[pl.DataFrame, int, int]:
+    """Rows of one split, and those of the other split in the file that are of the same runs, data and end of follow-up.
 
+    Rows of an earlier schema are all out of date. q is computed again among those that are kept.
 
-def keep_current(others: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
-    """Of the other split's rows, those by the runs, of the data and until the day of the split that was just computed.
-
-    Rows of an earlier schema are all out of date. q is taken anew among those that stay.
+    Returns
+    -------
+    tuple
+        Rows of both splits, split by split; how many rows of the other split were kept, and how many dropped.
     """
-    if others.schema != table.schema:
-        return table.clear()
-    until = (
-        pl.col("note").str.extract("(followed until .*)").alias("until")
-    )  # changes with params.yaml, not with the data
-    keys = [*REGRESSION, *SOURCE, "until"]
-    same = others.with_columns(until).join(
-        table.with_columns(until), on=keys, how="semi", nulls_equal=True, maintain_order="left"
-    )
-    return _add_q(same.drop("until"))
-
-
-def put_beside(*tables: pl.DataFrame) -> pl.DataFrame:
-    """Rows of all splits, split by split."""
-    rows = pl.concat(tables)
-    return pl.concat([rows.filter(pl.col("split") == split) for split in SCORED_SPLITS])
+    if not file.is_file():
+        return table, 0, 0
+    others = pl.read_parquet(file).filter(pl.col("split") != split)
+    kept = table.clear()
+    if others.schema == table.schema:
+        # The end of follow-up changes with params.yaml, not with the data.
+        until = pl.col("note").str.extract("(followed until .*)").alias("until")
+        keys = [*REGRESSION, *SOURCE, "until"]
+        same = others.with_columns(until).join(
+            table.with_columns(until), on=keys, how="semi", nulls_equal=True, maintain_order="left"
+        )
+        kept = _add_q(same.drop("until"))
+    rows = pl.concat([table, kept])
+    both = pl.concat([rows.filter(pl.col("split") == one) for one in SCORED_SPLITS])
+    return both, kept.height, others.height - kept.height
 
 
 def _add_q(table: pl.DataFrame) -> pl.DataFrame:

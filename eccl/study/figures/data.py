@@ -1,4 +1,4 @@
-"""What the figures read: runs of the experiment table, pairs of a split, vectors and scores; and what they hand over."""
+"""Inputs of the figures: runs of the experiment table, pairs of a split, vectors and scores."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from eccl.training.runs import RECORD, Run, load_run, run_name
 from eccl.workspace import Workspace
 
 MISSING = (FeatureError, SplitError, VersionError, WorkspaceError)
-"""What may be lacking without harm to the other panels."""
+"""Errors of one panel; the other panels are drawn nevertheless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class Scene:
 def set_scene(workspace: Workspace, table: ArmTable) -> Scene:
     """Read the truth of the test split if the reference is in a frozen selection of this data, else of the validation split.
 
-    Nobody may choose by looking at the test split, so nothing of it is shown before, and of a frozen selection only the visits
-    and labels that were scored for it, whatever params.yaml says by now.
+    Decisions must not depend on the test split: it is shown only for a frozen selection, with the visits and labels that were
+    scored for it, even if params.yaml has changed since then.
     """
     params = load_params(workspace.params_file)
     version = data_version(workspace.data)
@@ -85,7 +85,7 @@ def set_scene(workspace: Workspace, table: ArmTable) -> Scene:
 
 
 def explain(name: str, title: str, make: Callable[[], Panel]) -> Panel:
-    """Make a panel; where something is not there to make it from, a panel that says what."""
+    """Make a panel; where something that it needs is missing, a panel with the reason."""
     try:
         return make()
     except MISSING as error:
@@ -112,7 +112,7 @@ def find_runs(scene: Scene, arm: Arm, task: str, view: str) -> list[Run]:
     Raises
     ------
     FeatureError
-        There is none; says which one is expected and how to train it.
+        There is none; the message names the expected one and the command that trains it.
     """
     table = scene.table
     names = [scored_run(arm, task, seed) for seed in table.seeds]
@@ -129,7 +129,7 @@ def find_runs(scene: Scene, arm: Arm, task: str, view: str) -> list[Run]:
 def how_to_train(scene: Scene, arms: Sequence[str], task: str, seeds: Sequence[int]) -> str:
     """What to run for arms without a run, in words.
 
-    Of a table that was scored, what a call asks for is all that the next one holds: the others are named, too.
+    A call replaces the table by its own runs, so for a table that was scored the command names its other arms and seeds, too.
     """
     chosen = f"eccl table1 --arms {','.join(arms)} --tasks {task} --seeds {','.join(map(str, seeds))} --train-only"
     if scene.selection is None:

@@ -52,7 +52,7 @@ def collect(scene: Scene) -> list[Panel]:
 
 
 def _start(scene: Scene, run: Run, shown: Positions, starts: dict[str, Vectors]) -> Vectors:
-    """Features before alignment; runs that start from the same weights and read recordings alike share them."""
+    """Features before alignment; runs that start from the same weights and scale recordings equally share them."""
     parents = [
         str(one["weights_sha256"]) for one in run.record["parents"] if str(one["run"]).startswith("pretrain_ecg")
     ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from eccl.errors import FeatureError
 
 FEWEST = 8
-"""Points below which a map, and visits below which a correlation, says nothing."""
+"""Points below which a map, and visits below which a correlation, is not computed."""
 PERPLEXITY = 30.0
 NEIGHBOURS = 15
 
@@ -49,7 +49,7 @@ def map_umap(vectors: NDArray[np.floating[Any]]) -> Map:
         # Only its parametric form, which is not used here, needs Tensorflow.
         warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
         from umap import UMAP
-    # A random state asks for one core anyway; saying so keeps it from warning. PCA, because the spectral start needs a connected graph.
+    # A random state requires one core; without n_jobs=1 UMAP warns. PCA, because the spectral start needs a connected graph.
     reducer = UMAP(n_neighbors=min(NEIGHBOURS, len(vectors) - 1), init="pca", random_state=0, n_jobs=1)
     found: Map = np.asarray(reducer.fit_transform(vectors.astype(np.float32)), dtype=np.float64)
     return found

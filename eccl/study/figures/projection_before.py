@@ -1,4 +1,4 @@
-"""A run before it was aligned: the network it started as, made again from its own record, and what that says of visits."""
+"""Outputs of the network that a run of align started from, which is rebuilt from the run's record."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What an untrained alignment says of pairs.
+    """Outputs of an untrained alignment for pairs.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Before:
 
 
 def compute_before(scene: Scene, run: Run, positions: NDArray[np.int64]) -> Before:
-    """Describe some of the pairs that are shown with the network that a run of align started from.
+    """Apply the network that a run of align started from to some of the pairs that are shown.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def find_parent(workspace: Workspace, run: Run, stage: str) -> Run | None:
     Raises
     ------
     VersionError
-        It was trained again since.
+        It was trained again since then.
     """
     for parent in run.record["parents"]:
         found = load_run(workspace, str(parent["run"]))
@@ -92,8 +92,8 @@ def find_parent(workspace: Workspace, run: Run, stage: str) -> Run | None:
             continue
         if found.record["weights_sha256"] != parent["weights_sha256"]:
             raise VersionError(
-                f"{parent['run']} was trained again since {run.record['run']} started from it, so what it looked like before is "
-                f"gone; train {run.record['run']} again"
+                f"{parent['run']} was trained again since {run.record['run']} started from it, so its earlier "
+                f"weights do not exist any more; train {run.record['run']} again"
             )
         return found
     return None

@@ -44,7 +44,7 @@ POINTS = "points.parquet"
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What :func:`make_figures` leaves behind.
+    """Result of :func:`make_figures`.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Drawn:
 
 
 def make_figures(workspace: Workspace, table: ArmTable) -> Drawn:
-    """Draw every figure; a panel without its runs says what it lacks, and the others are drawn all the same.
+    """Draw every figure; a panel without its runs shows what it lacks, and the others are drawn nevertheless.
 
     Raises
     ------

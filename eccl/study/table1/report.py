@@ -53,7 +53,7 @@ def write_table1(
     table
         The experiment table.
     jobs
-        What was asked for; a job without a finished run is shown as not run, a run that is in no job as not asked for.
+        Requested jobs; a job without a finished run is shown as not run, a run that is in no job as not asked for.
     rescore
         Why the test split is scored for another selection than before, in words.
     resamples
@@ -73,18 +73,18 @@ def write_table1(
     GateError, VersionError, FeatureError
         The gate did not pass; a run is of other data; predictions are missing.
     """
-    asked = list(jobs)
-    seeds = sorted({job.seed for job in asked})
-    done = {job.run for job in asked if is_finished(workspace, job.run)}
-    cells = _finished_cells(table, seeds, done, len(asked))
+    requested = list(jobs)
+    seeds = sorted({job.seed for job in requested})
+    done = {job.run for job in requested if is_finished(workspace, job.run)}
+    cells = _finished_cells(table, seeds, done, len(requested))
     scope = _scope(workspace)
-    selection = freeze(workspace, [job.run for job in asked if job.run in done], scope, rescore)
+    selection = freeze(workspace, [job.run for job in requested if job.run in done], scope, rescore)
     truths = [
         read_truth(workspace, split, scope.instances, DISEASES, scope.label_definition) for split in SCORED_SPLITS
     ]
     splits = [score_split(workspace, selection, cells, truth, resamples) for truth in truths]
     equal = find_equal_arms(workspace.params_file, table, {cell.arm.key for cell in cells})
-    compared = compare(table, seeds, {job.run for job in asked}, set(selection.runs), splits, equal)
+    compared = compare(table, seeds, {job.run for job in requested}, set(selection.runs), splits, equal)
     rows = _mark(table, compared, scope)
     retrieval = [row for split in splits for row in split.retrieval]
     are_small_shown = is_simulated(workspace)
@@ -95,11 +95,11 @@ def write_table1(
     return text
 
 
-def _finished_cells(table: ArmTable, seeds: Sequence[int], done: set[str], asked: int) -> list[Cell]:
+def _finished_cells(table: ArmTable, seeds: Sequence[int], done: set[str], requested: int) -> list[Cell]:
     cells = [cell for cell in list_cells(table, seeds) if cell.run in done]
     if not cells:  # before anything is frozen: an empty selection would count as an access to the test split
         raise WorkspaceError(
-            f"of the {asked} runs that were asked for, {len(done)} are trained and none of these predicts what the table holds; "
+            f"of the {requested} requested runs, {len(done)} are trained and none of these predicts a column of the table; "
             "train the runs of an arm with `eccl table1 --arms eccl`"
         )
     return cells
