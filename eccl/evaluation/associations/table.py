@@ -29,9 +29,7 @@ def to_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def merge_splits(file: Path, table: pl.DataFrame, split: str) -> tuple[pl.DataFrame, int, int]:
-    """Rows of one split, and those of the other split in the file that are of the same runs, data and end of follow-up.
-
-    Rows of an earlier schema are all out of date. q is computed again among those that are kept.
+    """Rows of one split, and the current ones of the other split in a file.
 
     Returns
     -------
@@ -41,18 +39,26 @@ def merge_splits(file: Path, table: pl.DataFrame, split: str) -> tuple[pl.DataFr
     if not file.is_file():
         return table, 0, 0
     others = pl.read_parquet(file).filter(pl.col("split") != split)
-    kept = table.clear()
-    if others.schema == table.schema:
-        # The end of follow-up changes with params.yaml, not with the data.
-        until = pl.col("note").str.extract("(followed until .*)").alias("until")
-        keys = [*REGRESSION, *SOURCE, "until"]
-        same = others.with_columns(until).join(
-            table.with_columns(until), on=keys, how="semi", nulls_equal=True, maintain_order="left"
-        )
-        kept = _add_q(same.drop("until"))
+    kept = keep_current(others, table)
     rows = pl.concat([table, kept])
     both = pl.concat([rows.filter(pl.col("split") == one) for one in SCORED_SPLITS])
     return both, kept.height, others.height - kept.height
+
+
+def keep_current(others: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    """Of the other split's rows, those of the same runs, data and end of follow-up as the split that was just computed.
+
+    Rows of an earlier schema are all out of date. q is computed again among those that are kept.
+    """
+    if others.schema != table.schema:
+        return table.clear()
+    # The end of follow-up changes with params.yaml, not with the data.
+    until = pl.col("note").str.extract("(followed until .*)").alias("until")
+    keys = [*REGRESSION, *SOURCE, "until"]
+    same = others.with_columns(until).join(
+        table.with_columns(until), on=keys, how="semi", nulls_equal=True, maintain_order="left"
+    )
+    return _add_q(same.drop("until"))
 
 
 def _add_q(table: pl.DataFrame) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,13 +42,9 @@ def collect(scene: Scene) -> list[Panel]:
         except MISSING as error:
             panels += [empty_panel(f"{code} {time}", titles[time], str(error)) for time in _TIMES]
             continue
-        for time in _TIMES:
-
-            def make(time: str = time, run: Run = run, code: str = code, title: str = titles[time]) -> Panel:
-                features = _start(scene, run, shown, starts) if time == "before" else _end(scene, run, shown)
-                return _panel(scene, run, code, time, title, features, shown)
-
-            panels.append(explain(f"{code} {time}", titles[time], make))
+        for time, title in titles.items():
+            make = partial(_panel, scene, run, code, time, title, shown, starts)
+            panels.append(explain(f"{code} {time}", title, make))
     return panels
 
 
@@ -62,16 +59,16 @@ def _start(scene: Scene, run: Run, shown: Positions, starts: dict[str, Vectors])
     return starts[key]
 
 
-def _end(scene: Scene, run: Run, shown: Positions) -> Vectors:
-    return read_vectors(scene, str(run.record["run"]), "ecg_embedding")[shown]
-
-
-def _panel(scene: Scene, run: Run, code: str, time: str, title: str, features: Vectors, shown: Positions) -> Panel:
+def _panel(
+    scene: Scene, run: Run, code: str, time: str, title: str, shown: Positions, starts: dict[str, Vectors]
+) -> Panel:
+    name = str(run.record["run"])
+    is_start = time == "before"
+    features = _start(scene, run, shown, starts) if is_start else read_vectors(scene, name, "ecg_embedding")[shown]
     labels = scene.truth.labels[code][shown]
     known = np.flatnonzero(~np.isnan(labels))
     series = [CASE if value else OTHER for value in labels[known]]
-    place = map_umap(features)[known]
-    points = visit_points(scene.truth.visits[shown[known]], place, series, str(run.record["run"]), scene.truth.split)
+    points = visit_points(scene.truth.visits[shown[known]], map_umap(features)[known], series, name, scene.truth.split)
     return Panel(f"{code} {time}", f"{title}\n{series.count(CASE)} cases of {len(series)}", points)
 
 

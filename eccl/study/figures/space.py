@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,6 @@ SEARCHED, SHOWN = 1000, 150
 """Pairs among which each ECG's own CMR is searched for, and pairs that are drawn: of more, the lines hide the points."""
 _TITLES = {"before": "Before alignment", "after": "After alignment"}
 
-Vectors = NDArray[np.float32]
 Positions = NDArray[np.int64]
 
 
@@ -38,29 +38,21 @@ def collect(scene: Scene) -> list[Panel]:
     except MISSING as error:
         return [empty_panel(name, title, str(error)) for name, title in _TITLES.items()]
     searched = draw_some(len(scene.truth), SEARCHED)
-    return [
-        explain("before", _TITLES["before"], lambda: _before(scene, run, searched)),
-        explain("after", _TITLES["after"], lambda: _after(scene, run, searched)),
-    ]
+    return [explain(name, title, partial(_panel, scene, run, name, searched)) for name, title in _TITLES.items()]
 
 
-def _before(scene: Scene, run: Run, searched: Positions) -> Panel:
-    start = compute_before(scene, run, searched)
-    return _panel(scene, run, "before", start.z_ecg, start.z_cmr, searched)
-
-
-def _after(scene: Scene, run: Run, searched: Positions) -> Panel:
-    name = str(run.record["run"])
-    z_ecg, z_cmr = (read_vectors(scene, name, view)[searched] for view in ("ecg_projection", "cmr_projection"))
-    return _panel(scene, run, "after", z_ecg, z_cmr, searched)
-
-
-def _panel(scene: Scene, run: Run, name: str, z_ecg: Vectors, z_cmr: Vectors, searched: Positions) -> Panel:
+def _panel(scene: Scene, run: Run, name: str, searched: Positions) -> Panel:
+    of_run = str(run.record["run"])
+    if name == "before":
+        start = compute_before(scene, run, searched)
+        z_ecg, z_cmr = start.z_ecg, start.z_cmr
+    else:
+        z_ecg, z_cmr = (read_vectors(scene, of_run, view)[searched] for view in ("ecg_projection", "cmr_projection"))
     shown = draw_some(len(searched), SHOWN, seed=1)
     place = map_tsne(np.concatenate([z_ecg[shown], z_cmr[shown]]))
     visits, split = scene.truth.visits[searched[shown]], scene.truth.split
     halves = zip(("ECG", "CMR"), np.split(place, 2), strict=True)
-    points = pl.concat([visit_points(visits, half, series, str(run.record["run"]), split) for series, half in halves])
+    points = pl.concat([visit_points(visits, half, series, of_run, split) for series, half in halves])
     found = summarise(ranks_of_own(z_ecg, z_cmr)[0])
     text = (
         f"own CMR first: {found['recall_at_1']:.1%} (chance {found['chance_at_1']:.1%}), "

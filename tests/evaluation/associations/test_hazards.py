@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from eccl.evaluation.associations.proportional import find_proportionality
 from numpy.typing import NDArray
 from scipy.stats import chi2
 from statsmodels.duration.hazard_regression import PHReg
 
-from eccl.evaluation.associations.regression import fit_hazard
+from eccl.evaluation.associations.regression import find_proportionality, fit_hazard
 
 Float = NDArray[np.float64]
 TURN, END = 600.0, 2000.0

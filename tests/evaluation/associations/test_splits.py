@@ -72,7 +72,7 @@ def test_a_call_replaces_the_rows_of_its_own_split(copy: Workspace) -> None:
     before = {path.name: path.read_bytes() for path in (copy.reports / "associations").iterdir()}
     found = associate(copy, "test")
     assert set(found.table["split"]) == {"test"}
-    assert (found.files.kept, found.files.dropped) == (14, 0)
+    assert (found.kept, found.dropped) == (14, 0)
     assert _other_split(found) == "14 rows of the val split were kept"
     assert {path.name: path.read_bytes() for path in (copy.reports / "associations").iterdir()} == before
 
@@ -98,7 +98,7 @@ def test_rows_of_a_run_that_was_trained_again_leave_and_q_is_taken_anew(copy: Wo
     found = associate(copy, "test")
     left = read(copy).filter(pl.col("split") == "val")
     assert left.drop("q").equals(before.filter(pl.col("analysis") == "disease").drop("q"))
-    assert (found.files.kept, found.files.dropped) == (4, 10)
+    assert (found.kept, found.dropped) == (4, 10)
     assert "10 rows of the val split dropped" in _other_split(found)
     assert "`eccl associations --split val`" in _other_split(found)
     associate(copy, "val")
@@ -131,7 +131,7 @@ def test_rows_of_an_earlier_schema_and_drawings_without_a_split_leave(copy: Work
     read(copy).drop("ph_p").write_parquet(folder / "associations.parquet")
     (folder / "forest.png").touch()
     found = associate(copy, "test")
-    assert (found.files.kept, found.files.dropped) == (0, 14)
+    assert (found.kept, found.dropped) == (0, 14)
     assert set(read(copy)["split"]) == {"test"}
     assert drawings(copy) == ["forest_test.png", "forest_test.svg"]
 
