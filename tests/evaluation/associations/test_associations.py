@@ -36,8 +36,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="module")
 def table(place: Workspace) -> pl.DataFrame:
     found = associate(place)
-    assert [path.name for path in found.files.paths] == ["associations.parquet", "forest_test.png", "forest_test.svg"]
-    assert all(path.is_file() for path in found.files.paths)
+    assert [path.name for path in found.paths] == ["associations.parquet", "forest_test.png", "forest_test.svg"]
+    assert all(path.is_file() for path in found.paths)
     assert (found.split, found.split_note) == ("test", "")
     return found.table
 
