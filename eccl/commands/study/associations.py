@@ -76,7 +76,7 @@ def _other_split(found: Associations) -> str:
     other = "val" if found.split == "test" else "test"
     gone = f"{found.dropped} rows of the {other} split dropped: of other runs, data or end of follow-up, or by an earlier version"
     lines = [
-        f"{found.kept} rows of the {other} split are kept in the table" if found.kept else "",
+        f"{found.kept} rows of the {other} split were kept" if found.kept else "",
         f"{gone}; `eccl associations --split {other}` computes them again" if found.dropped else "",
     ]
     return "\n".join(filter(None, lines))
