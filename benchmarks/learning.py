@@ -142,7 +142,9 @@ def _autoencoder(workspace: Workspace) -> Iterator[dict[str, Any]]:
     visits = recording_visits(workspace.data)
     for split in ("val", "test"):
         rows = visits.row[visits.select(split, config.instances)]
-        ecg = ResidentArray(workspace.data, "ecg.zarr/clean", rows, torch.device("cpu")).batch(np.arange(len(rows)))
+        ecg = ResidentArray.read(workspace.data, "ecg.zarr/clean", rows, torch.device("cpu")).batch(
+            np.arange(len(rows))
+        )
         found = score_reconstruction(module, scale_ecg(ecg, config.augment.scaling))
         for arm, value in dataclasses.asdict(found).items():
             yield {

@@ -118,7 +118,7 @@ def waiting() -> list[Row]:
     return [
         _wait(kind, where, spec, task, inputs)
         for spec, task, inputs in ((ecg, mae, of_ecg), (frames, supervised, of_cine))
-        for kind, where in ((ResidentArray, "in memory"), (StreamedArray, "read ahead"))
+        for kind, where in ((ResidentArray.read, "in memory"), (StreamedArray, "read ahead"))
     ]
 
 
@@ -135,7 +135,7 @@ def _wait(kind: Any, where: str, spec: ArraySpec, task: nn.Module, inputs: Any) 
                 os.fsync(stream.fileno())
                 os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         source = kind(data, spec.name, np.arange(records), torch.device("cpu"))
-        block = None if kind is ResidentArray else np.arange(records) // spec.shard_rows
+        block = None if where == "in memory" else np.arange(records) // spec.shard_rows
         order = epoch_batches(
             np.arange(records), None, batch_size=BATCH, negatives_per_case=1, seed=0, drop_last=True, block=block
         )(0)

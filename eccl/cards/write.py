@@ -79,16 +79,9 @@ def _scaling(workspace: Workspace, record: Mapping[str, Any]) -> str | None:
 
 
 def read_arm(record: Mapping[str, Any], arms_file: Path) -> ArmNote | None:
-    """Read what a run was trained as; None for the workspace's own runs.
+    """Read the arm that a run was trained as; None for the workspace's own runs.
 
-    Only runs that did not record their arm need the experiment table.
-
-    Parameters
-    ----------
-    record
-        Content of run.json.
-    arms_file
-        The experiment table; it may be missing.
+    The experiment table, which may be missing, is read only for a run that did not record its arm.
 
     Raises
     ------
@@ -104,7 +97,6 @@ def read_arm(record: Mapping[str, Any], arms_file: Path) -> ArmNote | None:
         return ArmNote(None, is_recorded=False)
     table = load_arms(arms_file)
     try:
-        variant = table.variant(record["stage"], record["variant"])
+        return ArmNote(table.variant(record["stage"], record["variant"]).describe(), is_recorded=False)
     except ConfigError:  # the arm was removed from the table, or belongs to another stage now
         return ArmNote(None, is_recorded=False)
-    return ArmNote(variant.describe(), is_recorded=False)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 Float = NDArray[np.float64]
 
@@ -78,10 +79,15 @@ class Platt:
     covariance: Float
 
     @property
+    def intervals(self) -> list[tuple[float, float, float]]:
+        """Value and ends of the 95 % interval (Wald) of the intercept and of the slope."""
+        spread = (CONFIDENCE_Z * np.sqrt(np.diag(self.covariance))).tolist()
+        return [(v, v - s, v + s) for v, s in zip((self.intercept, self.slope), spread, strict=True)]
+
+    @property
     def slope_interval(self) -> tuple[float, float]:
         """Ends of the slope's 95 % interval (Wald)."""
-        spread = CONFIDENCE_Z * math.sqrt(float(self.covariance[1, 1]))
-        return self.slope - spread, self.slope + spread
+        return self.intervals[1][1:]
 
     @property
     def separates_cases(self) -> bool:
@@ -101,7 +107,7 @@ class Platt:
         centre = self.intercept + self.slope * x
         (constant, mixed), (_, square) = self.covariance.tolist()
         spread = CONFIDENCE_Z * np.sqrt(constant + 2 * mixed * x + square * x**2)
-        return _sigmoid(centre), _sigmoid(centre - spread), _sigmoid(centre + spread)
+        return expit(centre), expit(centre - spread), expit(centre + spread)
 
 
 def fit_platt(label: NDArray[np.floating], logit: NDArray[np.floating]) -> Platt | None:
@@ -150,8 +156,3 @@ def _fit(target: Float, standard: Float) -> tuple[Float, Float]:
         warnings.simplefilter("ignore", PerfectSeparationWarning)
         fitted: Any = sm.GLM(target, design, family=sm.families.Binomial()).fit()
     return np.asarray(fitted.params, dtype=np.float64), np.asarray(fitted.cov_params(), dtype=np.float64)
-
-
-def _sigmoid(log_odds: Float) -> Float:
-    half: Float = 0.5 * (1 + np.tanh(log_odds / 2))  # never overflows
-    return half

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,6 +15,7 @@ from eccl.data.run_records import run_name, run_records, training_command
 from eccl.errors import FeatureError, VersionError
 from eccl.models.projection import Aligned
 from eccl.training.compute_features import Tables, prediction_rows, recording_features
+from eccl.training.inputs.sources import ResidentArray
 from eccl.training.inputs.teacher import vectors_of
 from eccl.training.inputs.visits import Visits
 from eccl.training.loop.runtime import RuntimeConfig
@@ -24,10 +24,7 @@ from eccl.training.settings.config import TASKS
 from eccl.training.stages import align, probe
 from eccl.workspace import Workspace
 
-Int = NDArray[np.int64]
-
-
-READS_ECG = ("align", "probe")
+READS_ECG = (align.STAGE, probe.STAGE)
 """Stages whose runs predict from the ECG alone."""
 
 
@@ -100,33 +97,6 @@ def _some(names: Sequence[str], limit: int = 8) -> str:
     return (", ".join(names[:limit]) or "none (train one: `eccl train align`)") + more
 
 
-class HeldArray:
-    """Recordings in memory as the networks' source of records (:class:`eccl.training.inputs.sources.Source`).
-
-    Parameters
-    ----------
-    records
-        (n, 12, 5000) int16.
-    """
-
-    block: Int | None = None
-    waited_s = 0.0
-
-    def __init__(self, records: NDArray[np.int16], device: torch.device) -> None:
-        self.device = device
-        self._records = torch.from_numpy(records)
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def batch(self, positions: Int) -> Tensor:
-        """Records on the device, still int16."""
-        return self._records[torch.from_numpy(np.ascontiguousarray(positions))].to(self.device)
-
-    def expect(self, batches: Sequence[Int]) -> None:
-        """Do nothing: all records are in memory."""
-
-
 class SteadyHeads(nn.Module):
     """An aligned network whose heads always get at least `rows` recordings; missing rows are filled with zeros.
 
@@ -170,7 +140,7 @@ class LoadedRun:
 
 
 def open_run(workspace: Workspace, run: Run, config: RuntimeConfig) -> LoadedRun:
-    """Rebuild a run's network from its own record and weights.
+    """Rebuild the network of a run of :data:`READS_ECG` from its own record and weights.
 
     Its precision is that of its training, so that a recording in the store gets the values of the store.
 
@@ -178,15 +148,10 @@ def open_run(workspace: Workspace, run: Run, config: RuntimeConfig) -> LoadedRun
     ------
     VersionError
         Weights are missing or not those of their record, do not fit this code, or the encoder of a probe was trained again.
-    FeatureError
-        The run's stage does not read ECGs.
     """
-    stage = run.record["stage"]
-    if stage == align.STAGE:
-        return LoadedRun(run, run, _aligned(run, config))
-    if stage == probe.STAGE:
+    if run.record["stage"] == probe.STAGE:
         return _probe(workspace, run, config)
-    raise FeatureError(f"{run.record['run']} is a run of {stage}; expected one of {align.STAGE} or {probe.STAGE}")
+    return LoadedRun(run, run, _aligned(run, config))
 
 
 def _aligned(run: Run, config: RuntimeConfig) -> Callable[[NDArray[np.int16]], Tables]:
@@ -195,7 +160,9 @@ def _aligned(run: Run, config: RuntimeConfig) -> Callable[[NDArray[np.int16]], T
     context = replace(context, network=cast(Aligned, heads))
 
     def describe(records: NDArray[np.int16]) -> Tables:
-        return recording_features(context, _numbered_visits(len(records)), HeldArray(records, context.runtime.device))
+        return recording_features(
+            context, _numbered_visits(len(records)), ResidentArray(records, context.runtime.device)
+        )
 
     return describe
 

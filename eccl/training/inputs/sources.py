@@ -69,8 +69,9 @@ def open_source(data: Path, name: str, rows: Int, runtime: Runtime) -> Source:
     if chosen == "auto":
         wanted = record_bytes(data, name) * len(rows) * runtime.world  # every process holds its own
         chosen = runtime.agree("resident" if wanted < available_memory() // 2 else "streamed")
-    kind = ResidentArray if chosen == "resident" else StreamedArray
-    return kind(data, name, rows, runtime.device)
+    if chosen == "resident":
+        return ResidentArray.read(data, name, rows, runtime.device)
+    return StreamedArray(data, name, rows, runtime.device)
 
 
 class ResidentArray:
@@ -81,13 +82,18 @@ class ResidentArray:
 
     block: Int | None = None
 
-    def __init__(self, data: Path, name: str, rows: Int, device: torch.device) -> None:
+    def __init__(self, records: NDArray[Any], device: torch.device) -> None:
         self.device = device
         self.waited_s = 0.0
-        self._block = torch.from_numpy(_read_all(data, name, rows))
+        self._block = torch.from_numpy(records)
         if device.type == "cuda":
             fits = self._block.nbytes < torch.cuda.mem_get_info(device)[0] // 3
             self._block = self._block.to(device) if fits else self._block
+
+    @classmethod
+    def read(cls, data: Path, name: str, rows: Int, device: torch.device) -> ResidentArray:
+        """Read the records of some slots of an array below data/."""
+        return cls(_read_all(data, name, rows), device)
 
     def __len__(self) -> int:
         return len(self._block)

@@ -93,7 +93,7 @@ def test_new_recordings_get_what_the_network_says(brought_up: tuple[Workspace, l
     network.eval()
     visits = recording_visits(workspace.data)
     rows = visits.row[only(visits, NEW_ECG)]
-    ecg = ResidentArray(workspace.data, "ecg.zarr/clean", rows, torch.device("cpu")).batch(np.arange(len(rows)))
+    ecg = ResidentArray.read(workspace.data, "ecg.zarr/clean", rows, torch.device("cpu")).batch(np.arange(len(rows)))
     with torch.no_grad():
         features, z_ecg, outputs = (one.numpy() for one in network(scale_ecg(ecg, "lead_minmax")))
     for view, expected in (("ecg_embedding", features), ("ecg_projection", z_ecg)):

@@ -26,7 +26,7 @@ NAME = "ecg.zarr/clean"
 
 def test_both_kinds_give_the_stored_records(untrained: Workspace) -> None:
     rows = recording_visits(untrained.data).row[::-1].copy()
-    resident = ResidentArray(untrained.data, NAME, rows, CPU)
+    resident = ResidentArray.read(untrained.data, NAME, rows, CPU)
     streamed = StreamedArray(untrained.data, NAME, rows, CPU)
     assert len(resident) == len(streamed) == len(rows)
     batches = [np.array([3, 0, 7]), np.array([1]), np.array([5, 5, 2]), *(np.array([i]) for i in range(9))]
@@ -107,7 +107,7 @@ def test_training_over_several_blocks_shows_every_recording_once(
 
 def test_a_guard_refuses_rows_of_the_test_split(untrained: Workspace) -> None:
     visits = recording_visits(untrained.data)
-    guarded = GuardedSource(ResidentArray(untrained.data, NAME, visits.row, CPU), visits.split)
+    guarded = GuardedSource(ResidentArray.read(untrained.data, NAME, visits.row, CPU), visits.split)
     allowed = np.flatnonzero(visits.split != "test")
     assert len(guarded.batch(allowed)) == len(allowed)
     refused = np.flatnonzero(visits.split == "test")[:2]

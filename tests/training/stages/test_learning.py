@@ -47,7 +47,7 @@ def test_the_autoencoder_beats_filling_without_learning(cohort: Workspace) -> No
     load_weights(module, run.weights(), "pretrain_ecg")
     visits = recording_visits(cohort.data)
     rows = visits.row[visits.select("val", config.instances)]
-    ecg = ResidentArray(cohort.data, "ecg.zarr/clean", rows, torch.device("cpu")).batch(np.arange(len(rows)))
+    ecg = ResidentArray.read(cohort.data, "ecg.zarr/clean", rows, torch.device("cpu")).batch(np.arange(len(rows)))
     found = score_reconstruction(module, scale_ecg(ecg, config.augment.scaling))
     assert found.network < found.lead_mean
     assert found.network < found.interpolation

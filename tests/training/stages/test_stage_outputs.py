@@ -234,7 +234,9 @@ def test_predictions_are_what_the_saved_weights_say_in_the_traits_units(trained:
     load_weights(module, record.weights(), "align-traits")
     module.eval()
     visits = recording_visits(trained.data)
-    ecg = ResidentArray(trained.data, "ecg.zarr/clean", visits.row, torch.device("cpu")).batch(np.arange(len(visits)))
+    ecg = ResidentArray.read(trained.data, "ecg.zarr/clean", visits.row, torch.device("cpu")).batch(
+        np.arange(len(visits))
+    )
     with torch.no_grad():
         features, z_ecg, outputs = module(scale_ecg(ecg, "lead_minmax"))
     np.testing.assert_allclose(
