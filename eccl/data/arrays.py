@@ -145,12 +145,13 @@ class OpenArray:
     ----------
     record_shape, dtype
         Shape and type of one record.
-    shard_rows
-        Records per shard.
+    rows, shard_rows
+        Records of the whole array, and per shard.
     """
 
     record_shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    rows: int
     shard_rows: int
     _handle: Any
 
@@ -167,7 +168,7 @@ def open_array(data: Path, name: str) -> OpenArray:
     path = str(data / name)
     handle = ts.open({"driver": "zarr3", "kvstore": {"driver": "file", "path": path}}, read=True).result()
     shard: Any = handle.chunk_layout.write_chunk.shape
-    return OpenArray(tuple(handle.shape[1:]), handle.dtype.numpy_dtype, int(shard[0]), handle)
+    return OpenArray(tuple(handle.shape[1:]), handle.dtype.numpy_dtype, int(handle.shape[0]), int(shard[0]), handle)
 
 
 def record_bytes(data: Path, name: str) -> int:

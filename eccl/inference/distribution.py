@@ -35,13 +35,15 @@ class Verdict(StrEnum):
 
 
 def p_values(known: Float, scores: Float) -> Float:
-    """Conformal p-value of each score, (n,) -> (n,): large scores are far.
+    """Conformal p-value of each score, (n,) -> (n,): large scores are far; NaN if there is nothing to compare with.
 
     Parameters
     ----------
     known
         (m,) scores of the validation recordings, ascending; infinite ones count.
     """
+    if not len(known):
+        return np.full(len(scores), np.nan)
     as_far = len(known) - np.searchsorted(known, scores, side="left")
     return np.asarray((1.0 + as_far) / (1.0 + len(known)), dtype=np.float64)
 
@@ -131,12 +133,8 @@ class Range:
         """Range of (n,) training values, without NaN, and distances of (m,) validation values."""
         known = np.asarray(train, dtype=np.float64)
         known = known[~np.isnan(known)]
-        nan = float("nan")
-        if not len(known):
-            return cls(measure, 0, nan, nan, nan, nan, nan, np.empty(0))
-        least, first, median, last, most = np.percentile(
-            known, [0.0, INNER_SHARE[0], 50.0, INNER_SHARE[1], 100.0]
-        ).tolist()
+        ranks = [0.0, INNER_SHARE[0], 50.0, INNER_SHARE[1], 100.0]
+        least, first, median, last, most = np.percentile(known if len(known) else [np.nan], ranks).tolist()
         found = cls(measure, len(known), least, first, median, last, most, np.empty(0))
         return found if len(known) < FEWEST_RECORDINGS else replace(found, distance=np.sort(found.measure_from(val)))
 
@@ -154,8 +152,6 @@ class Range:
 
     def p(self, values: NDArray[np.floating]) -> Float:
         """Conformal p-value of each value; NaN if there is nothing to compare with."""
-        if not len(self.distance):
-            return np.full(len(values), np.nan)
         return p_values(self.distance, self.measure_from(values))
 
 
@@ -190,7 +186,7 @@ class Cloud:
         # A direction without variance gets the smallest one that float32 embeddings resolve.
         whitening = vectors / np.sqrt(np.maximum(values, max(float(values.max()), 1.0) * 1e-12))
         cloud = cls(fitted.location_, whitening, np.empty(0))
-        return cls(cloud.centre, cloud.whitening, np.sort(cloud.measure(val)))
+        return replace(cloud, distance=np.sort(cloud.measure(val)))
 
     def measure(self, embeddings: NDArray[np.floating]) -> Float:
         """Mahalanobis distance of embeddings: (n, d) -> (n,)."""
@@ -206,4 +202,4 @@ class Cloud:
 
     def p(self, distance: Float) -> Float:
         """Conformal p-value of each distance; NaN if there is nothing to compare with."""
-        return p_values(self.distance, distance) if len(self.distance) else np.full(len(distance), np.nan)
+        return p_values(self.distance, distance)

@@ -11,10 +11,11 @@ import json
 import logging
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from eccl.quality.results import ValidationRow
@@ -63,7 +64,7 @@ class Engine:
         present = set(frame.columns)
         runnable = [expectation for expectation in suite.expectations if present.issuperset(columns_of(expectation))]
         rows = [
-            _missing_column(suite, expectation, present)
+            _row(suite, expectation, _missing_columns(expectation, present))
             for expectation in suite.expectations
             if expectation not in runnable
         ]
@@ -76,10 +77,9 @@ class Engine:
             result = batch.get_batch({"dataframe": frame}).validate(
                 expectations, result_format=_RESULT_FORMAT, expectation_parameters=self.parameters
             )
-            for found in result.results:
-                _silence(found)
+            rows += [_found_row(suite, found) for found in result.results]
             self._keep(suite.name, result)
-        return rows + [_row(suite, found) for found in result.results]
+        return rows
 
     def write_data_docs(self, folder: Path) -> None:
         """Render every suite and result as a static site at `folder`."""
@@ -110,23 +110,40 @@ class Engine:
         self._context.validation_results_store.add(key, result)
 
 
-def _row(suite: Suite, found: Any) -> ValidationRow:
-    configuration = found.expectation_config.to_json_dict()
-    kwargs = {key: value for key, value in configuration["kwargs"].items() if key != "batch_id"}
+def _found_row(suite: Suite, found: Any) -> ValidationRow:
+    """Convert a result of the library; the text of an exception is removed from it, too."""
     result: dict[str, Any] = found.to_json_dict()["result"]
-    failed = found.exception_info and _raised(found.exception_info)
+    observed = _observed(result)
+    if found.exception_info and _raised(found.exception_info):
+        observed = "could not be evaluated: the column's type does not fit"
+        found.exception_info = {
+            "raised_exception": True,
+            "exception_message": "could not be evaluated",
+            "exception_traceback": "",
+        }
+    return _row(suite, found.expectation_config.to_json_dict(), observed, bool(found.success), result)
+
+
+def _row(
+    suite: Suite,
+    expectation: dict[str, Any],
+    observed: str | None,
+    success: bool = False,
+    result: Mapping[str, Any] = MappingProxyType({}),
+) -> ValidationRow:
+    kwargs = {key: value for key, value in expectation["kwargs"].items() if key != "batch_id"}
     return ValidationRow(
         suite=suite.name,
-        table_name=suite.table_of(configuration),
-        expectation=configuration["type"],
-        column_name=column_name({"kwargs": kwargs}),
-        severity=configuration["severity"],
-        success=bool(found.success),
+        table_name=suite.table_of(expectation),
+        expectation=expectation["type"],
+        column_name=column_name(expectation),
+        severity=expectation["severity"],
+        success=success,
         element_count=_integer(result.get("element_count")),
         unexpected_count=_integer(result.get("unexpected_count")),
-        observed="could not be evaluated: the column's type does not fit" if failed else _observed(result),
+        observed=observed,
         expected=json.dumps(kwargs, sort_keys=True, ensure_ascii=False),
-        note=str(configuration.get("notes", "")),
+        note=str(expectation.get("notes", "")),
     )
 
 
@@ -153,36 +170,15 @@ def _missing_table(suite: Suite) -> ValidationRow:
     )  # fmt: skip
 
 
-def _missing_column(suite: Suite, expectation: dict[str, Any], present: set[str]) -> ValidationRow:
+def _missing_columns(expectation: dict[str, Any], present: set[str]) -> str:
     missing = sorted(set(columns_of(expectation)) - present)
-    return ValidationRow(
-        suite=suite.name,
-        table_name=suite.table_of(expectation),
-        expectation=expectation["type"],
-        column_name=column_name(expectation),
-        severity=expectation["severity"],
-        success=False,
-        element_count=None,
-        unexpected_count=None,
-        observed="could not be evaluated: missing, or not computable from the table's columns: " + ", ".join(missing),
-        expected=json.dumps(expectation["kwargs"], sort_keys=True, ensure_ascii=False),
-        note=expectation["notes"],
-    )
+    return "could not be evaluated: missing, or not computable from the table's columns: " + ", ".join(missing)
 
 
 def _raised(info: dict[str, Any]) -> bool:
     if "raised_exception" in info:
         return bool(info["raised_exception"])
     return any(nested.get("raised_exception") for nested in info.values() if isinstance(nested, dict))
-
-
-def _silence(found: Any) -> None:
-    if found.exception_info and _raised(found.exception_info):
-        found.exception_info = {
-            "raised_exception": True,
-            "exception_message": "could not be evaluated",
-            "exception_traceback": "",
-        }
 
 
 @contextmanager

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 # Columns with free text or file names.
 _HIDDEN = frozenset({"path", "detail", "diagnosis", "manufacturer", "software", "software_version"})
+_EID_RANK = "CASE WHEN eid IS NOT NULL THEN dense_rank() OVER (ORDER BY eid) END AS eid"
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
@@ -151,7 +152,7 @@ def load_frame(connection: duckdb.DuckDBPyConnection, suite: str) -> pd.DataFram
     columns = describe(connection, f"SELECT * FROM {source}")
     if columns is None:
         return None
-    selected = [_expose(name) for name in columns if name not in _HIDDEN]
+    selected = [_EID_RANK if name == "eid" else f'"{name}"' for name in columns if name not in _HIDDEN]
     derived = computed_columns(suite) | ({"eid_sign": "sign(eid)"} if "eid" in columns else {})
     selected += [
         f"{expression} AS {name}"
@@ -192,9 +193,3 @@ def _widen(found: pd.DataFrame) -> pd.DataFrame:
     return found.astype(
         {name: "float64" if kind.kind == "f" or name in gaps else "int64" for name, kind in numbers.items()}
     )
-
-
-def _expose(name: str) -> str:
-    if name == "eid":
-        return "CASE WHEN eid IS NOT NULL THEN dense_rank() OVER (ORDER BY eid) END AS eid"
-    return f'"{name}"'

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from eccl.data.files import atomic_path, sha256_file
 from eccl.data.parts import data_version, write_parquet
@@ -28,13 +27,16 @@ from eccl.quality.suites import Suite, load_suites
 from eccl.templates import render
 from eccl.workspace import Workspace
 
+_VERDICT = (
+    "status", "data_version", "critical_failures", "warnings", "expectations", "results_sha256", "override",
+)  # fmt: skip
+
 
 def run_gate(
     workspace: Workspace,
     *,
     override: str | None = None,
     extra_results: Iterable[ValidationRow] = (),
-    suites: Path | None = None,
 ) -> GateReport:
     """Validate a cohort and write the gate's reports.
 
@@ -46,8 +48,6 @@ def run_gate(
         Reason for training although the gate failed. It is recorded; the gate's status stays ``failed``.
     extra_results
         Results of checks outside the suites, for example array slots read back to their checksums.
-    suites
-        Folder of suites; default is the shipped schemas/expectations.
 
     Raises
     ------
@@ -66,10 +66,12 @@ def run_gate(
     except WorkspaceError as error:
         raise GateError(f"nothing to validate: {error}") from error
     engine = Engine(read_limits(workspace))
-    rows = run_suites(workspace, engine, load_suites(suites))
+    rows = run_suites(workspace, engine, load_suites())
     rows = sorted([*rows, *check_schemas(workspace), *extra_results], key=lambda row: row.sort_key)
     report = _write(workspace.gate, engine, rows, version, override)
-    _write_data_docs(workspace.reports / "data_docs", engine)
+    # Beside the gate's folder, not in it: the pages contain the time of the run, and the gate's output is versioned.
+    with atomic_path(workspace.reports / "data_docs") as temporary:
+        engine.write_data_docs(temporary)
     return report
 
 
@@ -99,12 +101,6 @@ def run_suites(workspace: Workspace, engine: Engine, suites: Sequence[Suite]) ->
             connection.close()
 
 
-def _write_data_docs(folder: Path, engine: Engine) -> None:
-    # Beside the gate's folder, not in it: the pages contain the time of the run, and the gate's output is versioned.
-    with atomic_path(folder) as temporary:
-        engine.write_data_docs(temporary)
-
-
 def _write(folder: Path, engine: Engine, rows: list[ValidationRow], version: str, override: str | None) -> GateReport:
     critical = count_failures(rows, CRITICAL)
     with atomic_path(folder) as temporary:
@@ -118,18 +114,7 @@ def _write(folder: Path, engine: Engine, rows: list[ValidationRow], version: str
             override=override,
             folder=folder,
         )
+        verdict = {name: getattr(report, name) for name in _VERDICT}
         (temporary / "summary.html").write_text(render("quality/summary.html.jinja", report=report), encoding="utf-8")
-        (temporary / "gate.json").write_text(json.dumps(_verdict(report), indent=2) + "\n", encoding="utf-8")
+        (temporary / "gate.json").write_text(json.dumps(verdict, indent=2) + "\n", encoding="utf-8")
     return report
-
-
-def _verdict(report: GateReport) -> dict[str, Any]:
-    return {
-        "status": report.status,
-        "data_version": report.data_version,
-        "critical_failures": report.critical_failures,
-        "warnings": report.warnings,
-        "expectations": report.expectations,
-        "results_sha256": report.results_sha256,
-        "override": report.override,
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import random
 from collections import defaultdict
@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from eccl.config import load_params
-from eccl.data.arrays import read_rows, verify_rows
+from eccl.data.arrays import OpenArray, open_array, read_rows, verify_rows
 from eccl.data.layouts import array_specs
 from eccl.data.parts import read_files, read_table, table_files
 from eccl.errors import ChecksumError
@@ -48,15 +47,6 @@ class Committed:
     deleted: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Metadata of an array: number of rows, rows per shard, shape of one record."""
-
-    rows: int
-    shard_rows: int
-    record: tuple[int, ...]
-
-
 def check_arrays(workspace: Workspace, sample: int) -> list[Node]:
     """Check every array that exists or is needed by a table.
 
@@ -71,23 +61,6 @@ def check_arrays(workspace: Workspace, sample: int) -> list[Node]:
         if folder.is_dir() or table_files(workspace.data, table):
             nodes.append(_check_array(workspace, array, _committed(workspace.data, table, column), sample))
     return nodes
-
-
-def read_layout(file: Path) -> Layout:
-    """Read an array's zarr.json.
-
-    Raises
-    ------
-    ValueError
-        The file is missing, or is not the metadata of an array.
-    """
-    try:
-        content = json.loads(file.read_bytes())
-        shape = [int(length) for length in content["shape"]]
-        chunk = content["chunk_grid"]["configuration"]["chunk_shape"]
-        return Layout(shape[0], int(chunk[0]), tuple(shape[1:]))
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise ValueError(type(error).__name__) from error
 
 
 def _committed(data: Path, table: str, column: str) -> Committed:
@@ -108,11 +81,11 @@ def _committed(data: Path, table: str, column: str) -> Committed:
 def _check_array(workspace: Workspace, array: str, known: Committed, sample: int) -> Node:
     folder = workspace.data / array
     try:
-        layout = read_layout(folder / "zarr.json")
-    except ValueError as error:
-        what = f"zarr.json cannot be read ({error}); {count_of(len(known.checksums), 'committed slot')} cannot be found"
+        layout = open_array(workspace.data, array)
+    except ValueError:
+        what = f"zarr.json cannot be read; {count_of(len(known.checksums), 'committed slot')} cannot be found"
         return Node(array, "", (critical(what, REPAIR),))
-    shards = _shards(folder, len(layout.record))
+    shards = _shards(folder, len(layout.record_shape))
     findings = [
         *_check_layout(workspace, array, layout, known),
         *_check_shards(layout, shards, known),
@@ -129,7 +102,7 @@ def _check_array(workspace: Workspace, array: str, known: Committed, sample: int
     return Node(array, count, tuple(findings))
 
 
-def _check_layout(workspace: Workspace, array: str, layout: Layout, known: Committed) -> Iterator[Finding]:
+def _check_layout(workspace: Workspace, array: str, layout: OpenArray, known: Committed) -> Iterator[Finding]:
     if beyond := sum(row >= layout.rows for row in known.checksums):
         what = f"{count_of(beyond, 'row')} of the table are beyond the array's {layout.rows:,} slots: zarr.json is older than the parts"
         yield critical(what, "run `dvc checkout --force data.dvc`, or `eccl ingest RAW --repair`")
@@ -138,8 +111,8 @@ def _check_layout(workspace: Workspace, array: str, layout: Layout, known: Commi
     modality = next(one for one in MODALITIES if array in one.arrays)
     specs = array_specs(modality, load_params(workspace.params_file))
     wanted, record = next((one.shard_rows, one.record_shape) for one in specs if one.name == array)
-    if (wanted, record) != (layout.shard_rows, layout.record):
-        what = f"made with {layout.shard_rows} slots per shard of {layout.record}; params.yaml now has {wanted} of {record}"
+    if (wanted, record) != (layout.shard_rows, layout.record_shape):
+        what = f"made with {layout.shard_rows} slots per shard of {layout.record_shape}; params.yaml now has {wanted} of {record}"
         yield warning(what, "put the old values back into params.yaml, otherwise the next ingest is refused")
     wide = layout.rows // layout.shard_rows
     if known.parts and wide > max(known.parts) + 1:
@@ -147,7 +120,7 @@ def _check_layout(workspace: Workspace, array: str, layout: Layout, known: Commi
         yield note(what, "harmless; the next `eccl ingest RAW` fills them")
 
 
-def _check_shards(layout: Layout, shards: frozenset[int], known: Committed) -> Iterator[Finding]:
+def _check_shards(layout: OpenArray, shards: frozenset[int], known: Committed) -> Iterator[Finding]:
     needed = {row // layout.shard_rows for row in known.checksums}
     if missing := needed - shards:
         rows = sum(row // layout.shard_rows in missing for row in known.checksums)
@@ -159,7 +132,7 @@ def _check_shards(layout: Layout, shards: frozenset[int], known: Committed) -> I
 
 
 def _check_deleted(
-    data: Path, array: str, layout: Layout, shards: frozenset[int], deleted: Sequence[int]
+    data: Path, array: str, layout: OpenArray, shards: frozenset[int], deleted: Sequence[int]
 ) -> Iterator[Finding]:
     readable = [row for row in deleted if row < layout.rows and row // layout.shard_rows in shards]
     filled = 0
@@ -174,7 +147,7 @@ def _check_deleted(
 
 
 def _read_back(
-    data: Path, array: str, layout: Layout, shards: frozenset[int], known: Committed, sample: int
+    data: Path, array: str, layout: OpenArray, shards: frozenset[int], known: Committed, sample: int
 ) -> tuple[int, dict[int, int]]:
     """Read slots back; return how many were read, and wrong ones by shard."""
     by_shard: dict[int, list[int]] = defaultdict(list)
@@ -208,12 +181,10 @@ def _shards(folder: Path, dimensions: int) -> frozenset[int]:
     return frozenset(int(number) for number in numbers if number.isdigit())
 
 
-def layout_of(workspace: Workspace) -> dict[str, Any]:
-    """Layouts of the arrays that can be read, by array."""
-    found: dict[str, Any] = {}
-    for _, array, _ in CHECKED:
-        try:
-            found[array] = read_layout(workspace.data / array / "zarr.json")
-        except ValueError:
-            continue
+def shard_lengths(data: Path, table: str) -> set[int]:
+    """Records per shard of a table's arrays, as far as they can be read."""
+    found = set()
+    for name, array, _ in CHECKED:
+        with contextlib.suppress(ValueError):
+            found |= {open_array(data, array).shard_rows} if name == table else set()
     return found

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from eccl.config import load_params
@@ -67,10 +67,7 @@ class ProductReport:
             "is_sound": self.is_sound,
             "all_slots": self.all_slots,
             **{severity: self.count(severity) for severity in SEVERITIES},
-            "findings": [
-                {"where": where, "severity": one.severity, "what": one.what, "remedy": one.remedy}
-                for where, one in self.findings
-            ],
+            "findings": [{"where": where, **asdict(one)} for where, one in self.findings],
             "tree": self.tree.to_dict(),
         }
 

@@ -17,7 +17,7 @@ from eccl.features.files import runs_of
 from eccl.features.materialized import FOLDER, is_covered, list_materializations
 from eccl.features.views import KEYS, FeatureView, computed_views, declared_views
 from eccl.modalities import MODALITY_OF_KIND
-from eccl.quality.frames import Statement, describe, open_tables, read_statements
+from eccl.quality.frames import describe, open_tables, read_statements
 from eccl.quality.product.findings import Finding, Node, critical, note, warning
 from eccl.quality.product.models import read_records, renewal
 from eccl.templates import count_of
@@ -146,17 +146,14 @@ def _open_rows(
         raise KeyError(", ".join(sorted(missing)))
     rows.create_view("feature")
     connection.execute(f"CREATE OR REPLACE VIEW slots AS FROM {MODALITY_OF_KIND[str(view.modality)].table}").fetchall()
-    values = {
-        "run_id": record["run_id"] if record else None,
-        "task": task_of(run),
-        "is_projection": view.name.endswith("_projection"),
-    }
+    is_projection = view.name.endswith("_projection")
+    values = {"run_id": record["run_id"] if record else None, "task": task_of(run), "is_projection": is_projection}
     for name, value in values.items():
         connection.execute(f"SET VARIABLE {name} = ?", [value]).fetchall()
 
 
 def _count(connection: duckdb.DuckDBPyConnection, view: FeatureView) -> Counts:
-    statements = dict(_conditions())
+    statements = read_statements(shipped("schemas") / "product" / "features.sql")
     source = statements.pop("source").sql
     usable = {name: one for name, one in statements.items() if describe(connection, f"SELECT {one.sql} FROM {source}")}
     lengths = "list_sort(list(DISTINCT len(vector)))" if view.is_vector else "[]"
@@ -169,10 +166,6 @@ def _count(connection: duckdb.DuckDBPyConnection, view: FeatureView) -> Counts:
     rows, doubled, different, *wrong = found
     by_sentence = {one.comment: number for one, number in zip(usable.values(), wrong, strict=True) if number}
     return Counts(rows, doubled, tuple(length for length in different if length is not None), by_sentence)
-
-
-def _conditions() -> Mapping[str, Statement]:
-    return read_statements(shipped("schemas") / "product" / "features.sql")
 
 
 def _check_folders(workspace: Workspace, records: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from eccl.quality.results import CRITICAL, WARNING
@@ -45,7 +46,7 @@ class Node:
     name: str
     count: str = ""
     findings: tuple[Finding, ...] = ()
-    children: tuple[Node, ...] = field(default=())
+    children: tuple[Node, ...] = ()
 
     @property
     def severity(self) -> str | None:
@@ -67,24 +68,17 @@ class Node:
             "name": self.name,
             "count": self.count,
             "severity": self.severity or "ok",
-            "findings": [{"severity": one.severity, "what": one.what, "remedy": one.remedy} for one in self.findings],
+            "findings": [asdict(one) for one in self.findings],
             "children": [child.to_dict() for child in self.children],
         }
 
 
-def critical(what: str, remedy: str) -> Finding:
-    """Make a finding about wrong values."""
-    return Finding(CRITICAL, what, remedy)
-
-
-def warning(what: str, remedy: str) -> Finding:
-    """Make a finding about something out of date or incomplete."""
-    return Finding(WARNING, what, remedy)
-
-
-def note(what: str, remedy: str) -> Finding:
-    """Make a harmless finding."""
-    return Finding(NOTE, what, remedy)
+critical = partial(Finding, CRITICAL)
+"""A finding about wrong values."""
+warning = partial(Finding, WARNING)
+"""A finding about something out of date or incomplete."""
+note = partial(Finding, NOTE)
+"""A harmless finding."""
 
 
 def draw(node: Node) -> str:

@@ -21,7 +21,7 @@ from eccl.ledger.withdrawn_check import require_none_withdrawn
 from eccl.modalities import MODALITY_OF_KIND, SLOT_TABLES
 from eccl.quality.checks import CHECKED, check_schemas
 from eccl.quality.frames import read_statements, set_variables
-from eccl.quality.product.arrays import REPAIR, layout_of
+from eccl.quality.product.arrays import REPAIR, shard_lengths
 from eccl.quality.product.findings import Finding, Node, critical, note, warning
 from eccl.templates import count_of
 from eccl.workspace import Workspace, shipped
@@ -150,8 +150,7 @@ def _check_splits(workspace: Workspace) -> list[Finding]:
 
 
 def _check_parts(workspace: Workspace, table: str, files: list[Path]) -> list[Finding]:
-    layouts = layout_of(workspace)
-    lengths = {layouts[array].shard_rows for name, array, _ in CHECKED if name == table and array in layouts}
+    lengths = shard_lengths(workspace.data, table)
     if len(lengths) != 1:
         return []  # check_arrays reports it
     fact = read_statements(shipped("schemas") / "product" / "tables.sql")["rows_in_other_parts"]
