@@ -10,13 +10,7 @@ import polars as pl
 from eccl.cards.performance import Scores, read_groups, score_disease, score_traits
 from eccl.config import load_params
 from eccl.data.parts import data_version, read_table
-from eccl.evaluation.predictions import (
-    Truth,
-    predicted_disease,
-    predicted_traits,
-    read_predictions,
-    read_truth,
-)
+from eccl.evaluation.predictions import Truth, predicted_disease, predicted_traits, read_predictions, read_truth
 from eccl.evaluation.test_split.access import find_access
 from eccl.evaluation.test_split.selection import Selection, read_selected
 from eccl.features.files import runs_of
@@ -72,8 +66,8 @@ def gather(workspace: Workspace, run: Run) -> Evidence | None:
     params = load_params(workspace.params_file)
     instances = tuple(params.presets[params.preset]["evaluation"]["instances"])
     definition = label_definition(workspace, run)
-    access = find_access(workspace, run.record, data_version(workspace.data), definition)
-    selection, note = access.selection, access.denied
+    opening = find_access(workspace, run.record, data_version(workspace.data), definition)
+    selection, note = opening.selection, opening.closed
     scores: dict[str, tuple[Scores, ...]] = {}
     fields = pl.DataFrame()
     for split in ("val",) if note else ("val", "test"):
@@ -81,14 +75,11 @@ def gather(workspace: Workspace, run: Run) -> Evidence | None:
         truth = read_truth(workspace, split, used, DISEASES, definition)
         scores[split] = _score(workspace, run, truth, views, used, selection if split == "test" else None)
         fields = truth.fields
+    units = pl.DataFrame(read_table(workspace.data, "fields", ["field_id", "units"]))
+    fields = fields.join(units, on="field_id", how="left", maintain_order="left")
     reads_ecg = run.record["stage"] != READS_CINE
     reference = validation_reference(workspace, run) if reads_ecg else RunReference()
-    return Evidence(scores, _with_units(workspace, fields), reference, definition, note)
-
-
-def _with_units(workspace: Workspace, fields: pl.DataFrame) -> pl.DataFrame:
-    units = pl.DataFrame(read_table(workspace.data, "fields", ["field_id", "units"]))
-    return fields.join(units, on="field_id", how="left", maintain_order="left")
+    return Evidence(scores, fields, reference, definition, note)
 
 
 def _views(workspace: Workspace, run: Run) -> dict[str, str]:

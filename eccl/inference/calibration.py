@@ -18,7 +18,9 @@ from scipy.special import expit
 Float = NDArray[np.float64]
 
 COVERAGE = 0.9
-"""Share of new visits whose measured trait is in the interval."""
+"""Share of new visits whose measured trait is in the interval, at least, if they are exchangeable with those of validation."""
+FEWEST_RESIDUALS = math.ceil(COVERAGE / (1 - COVERAGE) - 1e-9)
+"""Fewest visits for which :func:`conformal_margin` is defined."""
 CONFIDENCE_Z = 1.959963984540054
 """Standard errors on either side of a 95 % interval."""
 FEWEST_OF_A_CLASS = 10
@@ -32,34 +34,27 @@ STEEP_SLOPE = 5.0
 """Slope above which a curve amplifies small differences: the logits vary little."""
 
 
-def conformal_margin(residual: NDArray[np.floating], coverage: float = COVERAGE) -> float:
+def conformal_margin(residual: NDArray[np.floating]) -> float:
     """Half-width of the split-conformal interval around a prediction.
 
     Parameters
     ----------
     residual
         (n,) measured minus predicted on visits that the model was not trained on, one per participant.
-    coverage
-        Share of exchangeable new visits that the interval holds, at least.
 
     Returns
     -------
     float
-        The ``ceil((n + 1) * coverage)``-th smallest absolute residual; NaN where there are fewer than that.
+        The ``ceil((n + 1) * COVERAGE)``-th smallest absolute residual; NaN where there are fewer than that.
 
     Notes
     -----
     Lei et al. 2018, Distribution-free predictive inference for regression.
     """
-    rank = math.ceil((len(residual) + 1) * coverage - 1e-9)
+    rank = math.ceil((len(residual) + 1) * COVERAGE - 1e-9)
     if rank > len(residual):
         return float("nan")
     return float(np.sort(np.abs(np.asarray(residual, dtype=np.float64)))[rank - 1])
-
-
-def fewest_residuals(coverage: float = COVERAGE) -> int:
-    """Fewest visits for which :func:`conformal_margin` is defined."""
-    return math.ceil(coverage / (1 - coverage) - 1e-9)
 
 
 @dataclass(frozen=True, slots=True)

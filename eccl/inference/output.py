@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -37,8 +38,7 @@ FILES = tuple(f"{name}.parquet" for name in (TRAIT, DISEASE, EMBEDDING, RECORDIN
 _OLDER_FILES = ("refused.parquet",)
 """Files of version 0.1; a folder that contains them is replaced, too."""
 _QUARANTINED_SCHEMA = {"file": pl.String, "reason": pl.String, "detail": pl.String, "remedy": pl.String}
-
-
+_PERCENTILES = ("percentile_1", "percentile_99", "least", "most")
 _SHOWN = ("observed_at", "software", "ventricular_rate_bpm", "qrs_duration_ms", "qtc_interval_ms", "diagnosis", "flags")
 _OF_THE_FILE = ("file", "run_id", "data_version")
 
@@ -124,7 +124,8 @@ def predict_folder(
             quarantined += rejected
             if on_progress is not None:
                 on_progress(predicted + len(quarantined), len(entries))
-        files.write(QUARANTINED, _quarantined(quarantined))
+        rejections = [(one.file, str(one.reason), one.detail, one.remedy) for one in quarantined]
+        files.write(QUARANTINED, pl.DataFrame(rejections, schema=_QUARANTINED_SCHEMA, orient="row"))
         open_files.close()
         if predicted + len(quarantined) != len(entries) or predicted != rows[RECORDING]:
             raise ReconcileError(
@@ -134,11 +135,6 @@ def predict_folder(
     reasons = dict(Counter(str(one.reason) for one in quarantined))
     note = note_on_power(predictor.power) if predicted else None
     return FolderOutcome(len(entries), ignored, predicted, reasons, dict(verdicts), dict(rows), note)
-
-
-def _quarantined(quarantined: list[Quarantined]) -> pl.DataFrame:
-    rows = [(one.file, str(one.reason), one.detail, one.remedy) for one in quarantined]
-    return pl.DataFrame(rows, schema=_QUARANTINED_SCHEMA, orient="row")
 
 
 class _Files:
@@ -174,10 +170,7 @@ def to_json(recording: Recording, found: Predictions, predictor: Predictor, mode
         {
             "measure": one.measure,
             "value": judged[one.measure],
-            "percentile_1": _plain(one.percentile_1),
-            "percentile_99": _plain(one.percentile_99),
-            "least": _plain(one.least),
-            "most": _plain(one.most),
+            **{name: None if math.isnan(value := getattr(one, name)) else value for name in _PERCENTILES},
             "training_recordings": shown_count(one.count),
             "validation_recordings": shown_count(len(one.distance)),
             "p": judged[f"{one.measure}_p"],
@@ -217,10 +210,6 @@ def _run(record: Any, tainted_since: Any) -> dict[str, Any]:
 
 def _rows(frame: pl.DataFrame, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     return frame.drop(*_OF_THE_FILE, *without, strict=False).to_dicts()
-
-
-def _plain(value: float) -> float | None:
-    return None if value != value else value
 
 
 def _text(value: Any) -> Any:

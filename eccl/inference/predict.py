@@ -47,8 +47,6 @@ from eccl.training.runs import Run
 from eccl.workspace import Workspace
 
 TRAIT, DISEASE, EMBEDDING, RECORDING = "trait_prediction", "disease_prediction", "ecg_embedding", "recording"
-RUN_ID_SUFFIX = len("-0123456789ab")
-"""A run id is the run's name, a hyphen and twelve hexadecimal digits."""
 _VIEWS = (TRAIT, DISEASE, EMBEDDING)
 
 
@@ -78,12 +76,7 @@ class Predictions:
 
     def frames(self) -> dict[str, pl.DataFrame]:
         """The four by name of their file."""
-        return {
-            TRAIT: self.traits,
-            DISEASE: self.diseases,
-            EMBEDDING: self.embeddings,
-            RECORDING: self.recordings,
-        }
+        return {TRAIT: self.traits, DISEASE: self.diseases, EMBEDDING: self.embeddings, RECORDING: self.recordings}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +142,9 @@ class Predictor:
             if one.encoder.run_id not in embedded:  # probes share one
                 embedded.add(one.encoder.run_id)
                 parts[EMBEDDING].append(_with_distance(found[EMBEDDING], reference))
-        traits, diseases, embeddings = (pl.concat(parts[view]) if parts[view] else _empty_frame() for view in _VIEWS)
+        traits, diseases, embeddings = (
+            pl.concat(parts[view]) if parts[view] else pl.DataFrame(schema={"file": pl.String}) for view in _VIEWS
+        )
         return Predictions(traits, diseases, embeddings, self._judge(recordings, embeddings))
 
     def _judge(self, recordings: Sequence[Recording], embeddings: pl.DataFrame) -> pl.DataFrame:
@@ -202,13 +197,13 @@ def tainted_runs(workspace: Workspace) -> dict[str, str]:
 
 
 def _named(tables: Tables, files: Sequence[str]) -> dict[str, pl.DataFrame]:
-    """Key rows of the views by file and run instead of visit."""
+    """Key rows of the views by file and run instead of visit; a run id is the run's name, a hyphen and twelve hex digits."""
     names = pl.DataFrame({"array_row": np.arange(len(files), dtype=np.int64), "file": list(files)})
     found = {}
     for view, table in tables.items():
         frame = pl.DataFrame(pa.table(table)).join(names, on="array_row", how="left", maintain_order="left")
         own = [name for name in frame.columns if name not in {*KEYS, "file"}]
-        run = pl.col("run_id").str.slice(0, pl.col("run_id").str.len_chars() - RUN_ID_SUFFIX).alias("run")
+        run = pl.col("run_id").str.replace("-[0-9a-f]{12}$", "").alias("run")
         found[view] = frame.select("file", run, "run_id", "data_version", *own)
     return found
 
@@ -243,18 +238,12 @@ def _with_curves(diseases: pl.DataFrame, curves: Mapping[str, Curve]) -> pl.Data
     parts = []
     for (code,), rows in diseases.group_by("code", maintain_order=True):
         curve = curves.get(str(code), Curve(None, 0, 0))
+        calibrated = [None] * 3 if curve.usable is None else curve.usable.apply(rows["logit"].to_numpy())
+        names = ("calibrated_probability", "ci_lower", "ci_upper")
+        values = [pl.lit(one, pl.Float64) if one is None else pl.Series(one) for one in calibrated]
         described = [pl.lit(value, kind).alias(name) for name, (value, kind) in _calibration(curve).items()]
-        parts.append(rows.with_columns(*_calibrated(rows["logit"], curve), *described))
+        parts.append(rows.with_columns(*(one.alias(name) for name, one in zip(names, values, strict=True)), *described))
     return pl.concat(parts)
-
-
-def _calibrated(logit: pl.Series, curve: Curve) -> list[pl.Series]:
-    """Probability and interval; null if no curve was fitted, or if it does not separate cases."""
-    names = ("calibrated_probability", "ci_lower", "ci_upper")
-    if curve.usable is None:
-        return [pl.Series(name, [None] * len(logit), dtype=pl.Float64) for name in names]
-    columns = curve.usable.apply(logit.to_numpy())
-    return [pl.Series(name, values, dtype=pl.Float64) for name, values in zip(names, columns, strict=True)]
 
 
 def _calibration(curve: Curve) -> dict[str, tuple[float | str | None, type[pl.DataType]]]:
@@ -298,7 +287,3 @@ def _fields(workspace: Workspace) -> pl.DataFrame:
     table = pl.DataFrame(read_table(workspace.data, "fields"))
     absent = [pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in table.columns]
     return table.with_columns(absent).select(pl.col(name).cast(kind) for name, kind in schema.items())
-
-
-def _empty_frame() -> pl.DataFrame:
-    return pl.DataFrame({"file": []}, schema={"file": pl.String})

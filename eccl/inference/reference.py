@@ -15,7 +15,7 @@ from eccl.data.parts import read_table, table_files
 from eccl.evaluation.suppression import SMALLEST_GROUP
 from eccl.features.files import runs_of
 from eccl.features.materialized import read_all_features
-from eccl.inference.calibration import Platt, conformal_margin, fewest_residuals, fit_platt
+from eccl.inference.calibration import FEWEST_RESIDUALS, Platt, conformal_margin, fit_platt
 from eccl.inference.distribution import FEWEST_RECORDINGS, Cloud, Range
 from eccl.training.inputs.targets import disease_labels, trait_values
 from eccl.training.inputs.teacher import vectors_of
@@ -25,16 +25,9 @@ from eccl.workspace import Workspace
 
 Float = NDArray[np.float64]
 
-FEWEST_VISITS = max(fewest_residuals(), SMALLEST_GROUP)
+FEWEST_VISITS = max(FEWEST_RESIDUALS, SMALLEST_GROUP)
 """Validation visits below which a trait gets no interval; of nine people it would be their largest error."""
-MEASURES = (
-    "flat_leads",
-    "saturated_fraction",
-    "baseline_rms_uv",
-    "noise_rms_uv",
-    "amplitude_p99_uv",
-    "rr_samples",
-)
+MEASURES = ("flat_leads", "saturated_fraction", "baseline_rms_uv", "noise_rms_uv", "amplitude_p99_uv", "rr_samples")
 """Columns of table ``recordings`` that are compared with the training recordings."""
 
 

@@ -85,20 +85,16 @@ def run_suites(workspace: Workspace, engine: Engine, suites: Sequence[Suite]) ->
     """
     import duckdb
 
-    connection = None
     try:
-        connection = open_tables(workspace)
-        set_variables(connection, engine.parameters)
-        return [row for suite in suites for row in engine.run(suite, load_frame(connection, suite.name))]
+        with open_tables(workspace) as connection:
+            set_variables(connection, engine.parameters)
+            return [row for suite in suites for row in engine.run(suite, load_frame(connection, suite.name))]
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
         # DuckDB's message may quote a value; only the error's type is passed on.
         raise GateError(
             f"a table under data/tables cannot be read ({type(error).__name__}); bring it back with `dvc pull`, "
             "or run `eccl ingest RAW` again"
         ) from None
-    finally:
-        if connection is not None:
-            connection.close()
 
 
 def _write(folder: Path, engine: Engine, rows: list[ValidationRow], version: str, override: str | None) -> GateReport:

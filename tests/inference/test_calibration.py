@@ -6,10 +6,10 @@ import pytest
 from eccl.evaluation.suppression import SMALLEST_GROUP
 from eccl.inference.calibration import (
     FEWEST_OF_A_CLASS,
+    FEWEST_RESIDUALS,
     STEEP_SLOPE,
     Platt,
     conformal_margin,
-    fewest_residuals,
     fit_platt,
 )
 
@@ -27,7 +27,7 @@ def test_the_margin_is_the_smallest_that_holds_enough_residuals(count: int) -> N
 
 
 def test_nine_visits_are_the_fewest_for_ninety_percent() -> None:
-    assert fewest_residuals() == 9
+    assert FEWEST_RESIDUALS == 9
     assert np.isnan(conformal_margin(np.arange(8.0)))
     assert conformal_margin(-np.arange(9.0)) == 8.0
     assert np.isnan(conformal_margin(np.empty(0)))

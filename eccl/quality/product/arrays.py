@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 from collections import defaultdict
@@ -179,12 +178,3 @@ def _shards(folder: Path, dimensions: int) -> frozenset[int]:
     files = (folder / "c").glob("/".join(["*", *["0"] * dimensions]))
     numbers = (file.parts[-dimensions - 1] for file in files)
     return frozenset(int(number) for number in numbers if number.isdigit())
-
-
-def shard_lengths(data: Path, table: str) -> set[int]:
-    """Records per shard of a table's arrays, as far as they can be read."""
-    found = set()
-    for name, array, _ in CHECKED:
-        with contextlib.suppress(ValueError):
-            found |= {open_array(data, array).shard_rows} if name == table else set()
-    return found

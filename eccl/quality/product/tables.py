@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from eccl.cohort.splits import assign_splits
 from eccl.config import load_params
+from eccl.data.arrays import open_array
 from eccl.data.database import COHORT_TABLES, memory
 from eccl.data.files import TEMPORARY_PREFIX
 from eccl.data.parts import PARTED, read_table, table_files
@@ -21,7 +22,7 @@ from eccl.ledger.withdrawn_check import require_none_withdrawn
 from eccl.modalities import MODALITY_OF_KIND, SLOT_TABLES
 from eccl.quality.checks import CHECKED, check_schemas
 from eccl.quality.frames import read_statements, set_variables
-from eccl.quality.product.arrays import REPAIR, shard_lengths
+from eccl.quality.product.arrays import REPAIR
 from eccl.quality.product.findings import Finding, Node, critical, note, warning
 from eccl.templates import count_of
 from eccl.workspace import Workspace, shipped
@@ -150,12 +151,14 @@ def _check_splits(workspace: Workspace) -> list[Finding]:
 
 
 def _check_parts(workspace: Workspace, table: str, files: list[Path]) -> list[Finding]:
-    lengths = shard_lengths(workspace.data, table)
-    if len(lengths) != 1:
+    array = next(array for name, array, _ in CHECKED if name == table)
+    try:
+        shard_rows = open_array(workspace.data, array).shard_rows
+    except ValueError:
         return []  # check_arrays reports it
     fact = read_statements(shipped("schemas") / "product" / "tables.sql")["rows_in_other_parts"]
     with memory() as connection:
-        set_variables(connection, {"files": [file.as_posix() for file in files], "shard_rows": lengths.pop()})
+        set_variables(connection, {"files": [file.as_posix() for file in files], "shard_rows": shard_rows})
         [(wrong,)] = connection.execute(fact.sql).fetchall()
     return [critical(f"{count_of(wrong, 'row')} {fact.comment}", REPAIR)] if wrong else []
 
