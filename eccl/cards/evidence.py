@@ -66,8 +66,8 @@ def gather(workspace: Workspace, run: Run) -> Evidence | None:
     params = load_params(workspace.params_file)
     instances = tuple(params.presets[params.preset]["evaluation"]["instances"])
     definition = label_definition(workspace, run)
-    opening = find_access(workspace, run.record, data_version(workspace.data), definition)
-    selection, note = opening.selection, opening.closed
+    access = find_access(workspace, run.record, data_version(workspace.data), definition)
+    selection, note = access.selection, access.denied
     scores: dict[str, tuple[Scores, ...]] = {}
     fields = pl.DataFrame()
     for split in ("val",) if note else ("val", "test"):
