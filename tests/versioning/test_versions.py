@@ -75,7 +75,7 @@ def test_recording_the_same_data_again_makes_no_commit(place: Workspace) -> None
 
 
 @pytest.mark.parametrize("state", ["missing", "failed", "stale"])
-def test_nothing_is_recorded_without_a_green_gate(place: Workspace, state: str) -> None:
+def test_nothing_is_recorded_unless_the_gate_passed(place: Workspace, state: str) -> None:
     put(place, 3)
     if state == "failed":
         open_gate(place, "failed")
