@@ -80,7 +80,7 @@ def test_errors_name_what_cannot_be_searched(store: FeatureStore) -> None:
         store.find_nearest(1, 2)
     with pytest.raises(FeatureError, match="does not fit"):
         store.find_nearest(vector=np.ones(3, np.float32))
-    with pytest.raises(FeatureError, match="share no space"):
+    with pytest.raises(FeatureError, match="have no common space"):
         store.find_nearest(9_000_001, 2, among="cmr_embedding")
     with pytest.raises(FeatureError, match="give a visit"):
         store.find_nearest()
