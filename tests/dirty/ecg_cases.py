@@ -10,7 +10,7 @@ from eccl.simulate.files.corruption import corrupt_ecg
 from tests.dirty.cases import Case, accepted, flagged, quarantined
 
 Edit = Callable[[bytes], bytes]
-CANARY = b"canary-of-a-file-that-nobody-may-read"
+CANARY = b"canary-of-a-file-that-must-not-be-read"
 DECLARATION = b'<?xml version="1.0" encoding="ISO-8859-1" ?>'
 _LEAD = re.compile(rb'\t\t<WaveformData lead="([A-Za-z0-9]+)">.*?</WaveformData>\r\n', re.DOTALL)
 
@@ -277,7 +277,7 @@ CASES: tuple[Case, ...] = (
     Case("tiny_rate", "hostile", "a heart rate of nearly nothing", sub(
         rb"(<VentricularRate[^>]*>)\d+", rb"\g<1>1e-300"), accepted(rr_source="signal")),
 )  # fmt: skip
-"""Every trap; `{canary}` and `{port}` in the bytes stand for a file and a server that nobody may touch."""
+"""Every trap; `{canary}` and `{port}` in the bytes stand for a file and a server that must not be reached."""
 
 SAME_SAMPLES = frozenset(
     {

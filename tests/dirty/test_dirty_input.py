@@ -109,7 +109,7 @@ def test_nothing_external_is_resolved(dirty: Ingested) -> None:
         assert not path.is_file() or ecg_cases.CANARY not in path.read_bytes(), path.name
 
 
-def test_details_tell_no_participant_and_no_text_of_a_file(dirty: Ingested) -> None:
+def test_details_hold_no_participant_and_no_text_of_a_file(dirty: Ingested) -> None:
     for row in dirty.tables["quarantine"]:
         text = f"{row['detail']} {row['remedy']}"
         assert not re.search(r"9[0-9]{6}(?![0-9])", text)

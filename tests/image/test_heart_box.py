@@ -19,9 +19,9 @@ from eccl.image.heart_box import (
     HeartBox,
     box_from_mask,
     box_from_motion,
+    motion_amplitude,
     square_box,
 )
-from eccl.image.heart_motion import motion_amplitude
 from tests.image.heart_phantom import Thorax, draw
 from tests.support.paths import SUNNYBROOK_SLICES, SUNNYBROOK_STUDY, needs
 

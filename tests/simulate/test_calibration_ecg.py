@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from eccl.readers.ecg.cardiosoft import LEADS
 from eccl.readers.tables.dictionary import TRAIT_FIELDS
+from eccl.simulate.ecg.dipole import QRS_ONSET_MS
 from eccl.simulate.ecg.electrodes import INDEPENDENT_LEADS
 from eccl.simulate.ecg.measurements import measure
 from eccl.simulate.ecg.render import RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg, record_ecg
@@ -97,7 +98,7 @@ def test_fibrillating_tracings(many: Columns) -> None:
 def quiet_power(ecg: Ecg) -> float:
     """Power of 4 to 9 Hz in V1 between the end of T and where a P wave could begin, mV²/Hz; NaN without such pauses."""
     v1 = ecg.strip[LEADS.index("V1")] * RESOLUTION_UV / 1000
-    first = ecg.r_times_ms[:-1] + ecg.beat.qrs_onset_ms + ecg.beat.qt_ms + 40
+    first = ecg.r_times_ms[:-1] + QRS_ONSET_MS + ecg.beat.qt_ms + 40
     last = ecg.r_times_ms[1:] - 280
     spans = np.round(np.stack([first, last], axis=1)[last - first >= 250] * SAMPLE_RATE_HZ / 1000).astype(int)
     found = []
@@ -110,7 +111,7 @@ def quiet_power(ecg: Ecg) -> float:
 def p_height(ecg: Ecg) -> float:
     """Height of what precedes every QRS by the same 10 to 220 ms in lead II, mV."""
     lead = ecg.strip[LEADS.index("II")] * RESOLUTION_UV / 1000
-    onsets = ((ecg.r_times_ms + ecg.beat.qrs_onset_ms) * SAMPLE_RATE_HZ / 1000).astype(int)
+    onsets = ((ecg.r_times_ms + QRS_ONSET_MS) * SAMPLE_RATE_HZ / 1000).astype(int)
     return float(np.ptp(detrend(np.mean([lead[q - 110 : q - 5] for q in onsets if q >= 110], axis=0))))
 
 

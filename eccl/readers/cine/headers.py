@@ -159,7 +159,7 @@ def read_header(archive: ZipFile, info: ZipInfo, member: int) -> FrameHeader:
             head = stream.read(_FIRST_BYTES)
             if head[128:132] != b"DICM" and not looks_dicom:
                 raise NotAnImage
-            values, syntax = _quick_values(head) or _patient_values(head, stream, info.file_size)
+            values, syntax = _quick_values(head) or _read_partial_values(head, stream, info.file_size)
     except (NotAnImage, BrokenFile):
         raise
     # A damaged file can make the parser fail in any way; whatever it is, the file is counted and left out.
@@ -218,15 +218,13 @@ def _quick_values(head: bytes) -> tuple[dict[str, str], str] | None:
     return {name: text for name, text in texts.items() if text}, found[1]
 
 
-def _patient_values(head: bytes, stream: IO[bytes], file_bytes: int) -> tuple[dict[str, str], str]:
-    head += stream.read(_HEAD_BYTES - len(head))
-    values, syntax, is_complete = _read_values(head)
-    if not is_complete and file_bytes > _HEAD_BYTES:
-        head += stream.read(_LONGEST_HEAD_BYTES - _HEAD_BYTES)
+def _read_partial_values(head: bytes, stream: IO[bytes], file_bytes: int) -> tuple[dict[str, str], str]:
+    for size in (_HEAD_BYTES, _LONGEST_HEAD_BYTES):
+        head += stream.read(size - len(head))
         values, syntax, is_complete = _read_values(head)
-        if not is_complete and file_bytes > _LONGEST_HEAD_BYTES:
-            raise BrokenFile
-    return values, syntax
+        if is_complete or file_bytes <= size:
+            return values, syntax
+    raise BrokenFile
 
 
 @lru_cache(maxsize=256)  # the files of a series repeat most values

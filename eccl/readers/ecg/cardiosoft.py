@@ -139,7 +139,26 @@ def read_ecg_xml(source: bytes, max_identity_error_uv: float = 50.0, *, max_byte
     resolution = _read_resolution(texts)
     signal = _to_microvolts(counts, resolution)
     error = _check_signal(signal, max_identity_error_uv)
-    return _assemble(texts, signal, rate, resolution, error, flags)
+    measurements = _read_measurements(texts, flags)
+    observed_at = _read_date(texts, flags)
+    diagnoses = _read_diagnoses(texts, flags)
+    device = " ".join(filter(None, (texts.first(f"ClinicalInfo/DeviceInfo/{tag}") for tag in ("Desc", "SoftwareVer"))))
+    times = (_to_number(text) for text in texts.texts.get(BEAT_TIMES, ()))
+    return EcgRecord(
+        signal_uv=signal,
+        sample_rate_hz=rate,
+        resolution_uv=resolution,
+        low_pass_hz=_to_number(texts.first("FilterSetting/LowPass")),
+        high_pass_hz=_to_number(texts.first("FilterSetting/HighPass")),
+        observed_at=observed_at,
+        software=device or None,
+        software_version=texts.first("ClinicalInfo/DeviceInfo/AnalysisVer") or None,
+        measurements=measurements,
+        diagnosis_texts=diagnoses,
+        beat_times_ms=tuple(time for time in times if time is not None),
+        lead_identity_error_uv=error,
+        flags=tuple(dict.fromkeys(flags)),
+    )
 
 
 def _check_signal(signal_uv: npt.NDArray[np.int16], max_identity_error_uv: float) -> float:
@@ -153,36 +172,6 @@ def _check_signal(signal_uv: npt.NDArray[np.int16], max_identity_error_uv: float
             "look for swapped or rescaled leads",
         )
     return error
-
-
-def _assemble(
-    texts: EcgTexts,
-    signal_uv: npt.NDArray[np.int16],
-    rate_hz: float,
-    resolution_uv: float,
-    error_uv: float,
-    flags: list[str],
-) -> EcgRecord:
-    measurements = _read_measurements(texts, flags)
-    observed_at = _read_date(texts, flags)
-    diagnoses = _read_diagnoses(texts, flags)
-    device = " ".join(filter(None, (texts.first(f"ClinicalInfo/DeviceInfo/{tag}") for tag in ("Desc", "SoftwareVer"))))
-    times = (_to_number(text) for text in texts.texts.get(BEAT_TIMES, ()))
-    return EcgRecord(
-        signal_uv=signal_uv,
-        sample_rate_hz=rate_hz,
-        resolution_uv=resolution_uv,
-        low_pass_hz=_to_number(texts.first("FilterSetting/LowPass")),
-        high_pass_hz=_to_number(texts.first("FilterSetting/HighPass")),
-        observed_at=observed_at,
-        software=device or None,
-        software_version=texts.first("ClinicalInfo/DeviceInfo/AnalysisVer") or None,
-        measurements=measurements,
-        diagnosis_texts=diagnoses,
-        beat_times_ms=tuple(time for time in times if time is not None),
-        lead_identity_error_uv=error_uv,
-        flags=tuple(dict.fromkeys(flags)),
-    )
 
 
 def measure_identity_error(signal_uv: npt.NDArray[np.int16]) -> float:

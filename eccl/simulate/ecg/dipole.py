@@ -97,14 +97,6 @@ class Beat:
     has_p: bool
     fragmentation: float
 
-    @property
-    def qrs_onset_ms(self) -> float:
-        return QRS_ONSET_MS
-
-    @property
-    def qrs_middle_ms(self) -> float:
-        return QRS_ONSET_MS + 0.5 * self.qrs_ms
-
 
 def beat_of(state: HeartState) -> Beat:
     """The dominant beat of a heart: intervals, P, QRS and T waves, scar and blocks."""
@@ -133,7 +125,7 @@ def beat_of(state: HeartState) -> Beat:
         qt_ms=qt_ms,
         t_peak_ms=float(t_waves[1, 0]),
         has_p=not state.atrial_fibrillation,
-        fragmentation=float(np.exp(fx.FRAGMENTATION_PER_DECADE * z.decade)),
+        fragmentation=float(np.exp(fx.FRAGMENTATION_PER_DECADE * z["decade"])),
     )
 
 
@@ -172,7 +164,7 @@ def _qrs_waves(state: HeartState, z: Scores, latent: Latents, qrs_ms: float) -> 
     waves[:, 1] *= stretch
     log_gain = of(fx.LOG_GAIN, state) + z.sum_of(fx.GAIN_EFFECT) + fx.GAIN_NOISE * latent["gain"]
     waves[:, 2:] *= np.exp(log_gain + (fx.GAIN_HYPERTROPHIC if state.hypertrophic else 0.0))
-    waves[:, 2] *= 1.0 + fx.LATERAL_PER_BMI * z.bmi
+    waves[:, 2] *= 1.0 + fx.LATERAL_PER_BMI * z["bmi"]
     axis = of(fx.AXIS_DEG, state) + z.sum_of(fx.AXIS_EFFECT) + fx.AXIS_NOISE * latent["axis"]
     if state.anterior_fascicular_block:
         axis = fx.FASCICULAR_AXIS_DEG + fx.FASCICULAR_AXIS_NOISE * latent["axis"]
@@ -212,7 +204,7 @@ def _t_vector(state: HeartState, z: Scores, latent: Latents) -> Floats:
     vector = (T_VECTOR_MEN if state.male else T_VECTOR_WOMEN).copy()
     vector *= np.exp(fx.T_LOG_NOISE * latent["t_gain"] + z.sum_of(fx.T_LOG_EFFECT))
     for name, weight in fx.T_LATERAL_POSITIVE.items():
-        vector[0] += weight * max(float(getattr(z, name)), 0.0)
+        vector[0] += weight * max(z[name], 0.0)
     if state.conduction == "rbbb":
         vector[2] += fx.T_RBBB_MV
     if state.lv_ef < ph.WEAK_EF:
@@ -226,8 +218,8 @@ def _t_vector(state: HeartState, z: Scores, latent: Latents) -> Floats:
 def _p_waves(z: Scores, latent: Latents, pr_ms: float, p_ms: float) -> Floats:
     waves = P_WAVES.copy()
     waves[:, 2:] += fx.P_LOBE_NOISE_MV * np.array([[latent[f"p_{axis}{i}"] for axis in "xyz"] for i in range(2)])
-    waves[1, 2:] += np.array(fx.P_LEFT_PER_LA_MV) * max(z.la, 0.0)
-    waves[1, 2:] *= 1.0 + fx.P_LEFT_PER_CONCENTRICITY * z.concentricity
+    waves[1, 2:] += np.array(fx.P_LEFT_PER_LA_MV) * max(z["la"], 0.0)
+    waves[1, 2:] *= 1.0 + fx.P_LEFT_PER_CONCENTRICITY * z["concentricity"]
     waves[:, 2:] *= np.exp(z.sum_of(fx.P_LOG_EFFECT) + fx.P_LOG_NOISE * latent["p_gain"])
     waves = turn(waves, z.sum_of(fx.P_AXIS_EFFECT) + fx.P_AXIS_NOISE_DEG * latent["p_axis"], 0.0)
     onset = QRS_ONSET_MS - TEMPLATE_PR_MS

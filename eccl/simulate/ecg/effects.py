@@ -9,7 +9,6 @@ what keeps the ECG from being a readout of the state.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -68,30 +67,12 @@ SCAR_QRS_MV, SCAR_T_MV, SCAR_WIDTH_MS, SCAR_T_TIME_MS, SCAR_T_WIDTH_MS = 0.33, 0
 SMALLEST_SCAR = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """A state in standard deviations within sex (age: decades from 64): what the effects above multiply."""
-
-    mass: float
-    edv: float
-    ef: float
-    length: float
-    la: float
-    la_ef: float
-    ra: float
-    rv: float
-    rv_ef: float
-    bmi: float
-    sbp: float
-    stiffness: float
-    aorta: float
-    ell: float
-    concentricity: float
-    decade: float
+class Scores(dict[str, float]):
+    """A state in standard deviations within sex (`decade`: age from 64 years): what the effects above multiply."""
 
     def sum_of(self, effect: Effect) -> float:
         """Sum of an effect's parts."""
-        return float(sum(weight * getattr(self, name) for name, weight in effect.items()))
+        return float(sum(weight * self[name] for name, weight in effect.items()))
 
 
 def of(pair: ph.BySex, state: HeartState) -> float:

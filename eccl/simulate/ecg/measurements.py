@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eccl.simulate.ecg.dipole import evaluate
+from eccl.simulate.ecg.dipole import QRS_ONSET_MS, evaluate
 from eccl.simulate.ecg.electrodes import DOWER
 from eccl.simulate.ecg.render import MEDIAN_R_INDEX, RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg
 from eccl.simulate.heart.physiology import Floats
@@ -48,7 +48,7 @@ def _even(value: float) -> int:
 def measure(ecg: Ecg) -> Measurements:
     """Measure a recording as 12SL would report it (whole ms, BPM, degrees); Bazett's correction."""
     beat, origin = ecg.beat, MEDIAN_R_INDEX * MS_PER_SAMPLE
-    q_onset = _even(origin + beat.qrs_onset_ms)
+    q_onset = _even(origin + QRS_ONSET_MS)
     rr = round(ecg.rr_ms)
     pr, p, qrs, qt = _even(beat.pr_ms), _even(beat.p_ms), _even(beat.qrs_ms), _even(beat.qt_ms)
     axes = _axes(ecg)
@@ -77,9 +77,9 @@ def _axes(ecg: Ecg) -> tuple[int, int, int]:
     """Frontal axes of P, QRS and T, degrees, from the area of each wave in leads I and aVF."""
     beat = ecg.beat
     windows = (
-        (beat.qrs_onset_ms - beat.pr_ms, beat.qrs_onset_ms - beat.pr_ms + beat.p_ms),
-        (beat.qrs_onset_ms, beat.qrs_onset_ms + beat.qrs_ms),
-        (beat.qrs_onset_ms + beat.qrs_ms + 40.0, beat.qrs_onset_ms + beat.qt_ms),
+        (QRS_ONSET_MS - beat.pr_ms, QRS_ONSET_MS - beat.pr_ms + beat.p_ms),
+        (QRS_ONSET_MS, QRS_ONSET_MS + beat.qrs_ms),
+        (QRS_ONSET_MS + beat.qrs_ms + 40.0, QRS_ONSET_MS + beat.qt_ms),
     )
     out = []
     for first, last in windows:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eccl.simulate.ecg.dipole import Beat, beat_of, ectopic_beat, evaluate, premature_atrial_beat
+from eccl.simulate.ecg.dipole import QRS_ONSET_MS, Beat, beat_of, ectopic_beat, evaluate, premature_atrial_beat
 from eccl.simulate.ecg.electrodes import (
     INDEPENDENT_LEADS,
     electrode_noise,
@@ -107,7 +107,7 @@ def _breathe(window: Floats, r_time_ms: float, breathing_hz: float) -> Floats:
 
 def _nondipolar(time_ms: Floats, beat: Beat) -> Floats:
     """Three small templates beside the dipole: without them twelve leads would have rank three."""
-    middle, width = beat.qrs_middle_ms, beat.qrs_ms
+    middle, width = QRS_ONSET_MS + 0.5 * beat.qrs_ms, beat.qrs_ms
     early = np.exp(-0.5 * ((time_ms - middle + 0.2 * width) / (0.12 * width)) ** 2)
     late = np.exp(-0.5 * ((time_ms - middle - 0.2 * width) / (0.15 * width)) ** 2)
     wave_t = np.exp(-0.5 * ((time_ms - beat.t_peak_ms) / 40.0) ** 2)

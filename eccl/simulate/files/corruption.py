@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -105,7 +106,7 @@ def corrupt_ecg(xml: bytes, kind: str) -> bytes:
         # A hole in lead II of the strip: ",12," becomes ",,".
         return _replace_last(xml, rb'(\t<WaveformData lead="II">\t\t-?\d+,)-?\d+,', rb"\1,")
     if kind == "lead_identity_broken":
-        return _rescale_lead(xml, b"III")
+        return _replace_last(xml, rb'(<WaveformData lead="III">)(.*?)(</WaveformData>)', _rescaled)
     if kind == "empty_ventricular_rate":
         return re.sub(rb"(<VentricularRate[^>]*>)\d+<", rb"\1<", xml)
     if kind == "no_measurements":
@@ -121,20 +122,14 @@ def corrupt_ecg(xml: bytes, kind: str) -> bytes:
     raise AssertionError(f"{kind} is not a corruption of an ECG")
 
 
-def _replace_last(xml: bytes, pattern: bytes, replacement: bytes) -> bytes:
+def _replace_last(xml: bytes, pattern: bytes, replacement: bytes | Callable[[re.Match[bytes]], bytes]) -> bytes:
     """Replace inside the strip only: the median beats use the same elements before it."""
     head, mark, strip = xml.rpartition(b"<StripData>")
     return head + mark + re.sub(pattern, replacement, strip, count=1, flags=re.DOTALL)
 
 
-def _rescale_lead(xml: bytes, lead: bytes) -> bytes:
-    head, mark, strip = xml.rpartition(b"<StripData>")
-    pattern = rb'(<WaveformData lead="' + lead + rb'">)(.*?)(</WaveformData>)'
-
-    def rescale(found: re.Match[bytes]) -> bytes:
-        return found[1] + re.sub(rb"-?\d+", lambda n: str(2 * int(n[0]) + 40).encode(), found[2]) + found[3]
-
-    return head + mark + re.sub(pattern, rescale, strip, count=1, flags=re.DOTALL)
+def _rescaled(found: re.Match[bytes]) -> bytes:
+    return found[1] + re.sub(rb"-?\d+", lambda n: str(2 * int(n[0]) + 40).encode(), found[2]) + found[3]
 
 
 def write_cine(cine: Cine, header: StudyHeader, rng: np.random.Generator, kind: str | None) -> bytes:

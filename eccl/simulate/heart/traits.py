@@ -23,22 +23,13 @@ AORTIC_DISTENSIBILITY = (20, 23)
 # acquired or failed takes everything that is measured on it, and so the blocks nest: without wall thickness no radial
 # and circumferential strain (both short axis), without longitudinal strain no atria (both four-chamber view), without
 # aortic area no distensibility.
-MISSING_SHARE = {
-    "short_axis_wall": 0.0004,
-    "registration": 0.0018,
-    "four_chamber": 0.0230,
-    "two_chamber": 0.0297,
-    "aortic_cine": 0.0710,
-    "central_pressure": 0.0527,
-}
-# What each cause takes away.
-LOST_WITH: dict[str, tuple[str, ...]] = {
-    "short_axis_wall": ("thickness", "radial_and_circumferential"),
-    "registration": ("radial_and_circumferential",),
-    "four_chamber": ("longitudinal", "atria"),
-    "two_chamber": ("atria",),
-    "aortic_cine": ("aorta",),
-    "central_pressure": (),
+MISSING: dict[str, tuple[float, tuple[str, ...]]] = {  # cause -> share, blocks that it takes away
+    "short_axis_wall": (0.0004, ("thickness", "radial_and_circumferential")),
+    "registration": (0.0018, ("radial_and_circumferential",)),
+    "four_chamber": (0.0230, ("longitudinal", "atria")),
+    "two_chamber": (0.0297, ("atria",)),
+    "aortic_cine": (0.0710, ("aorta",)),
+    "central_pressure": (0.0527, ()),  # distensibility alone
 }
 # Log odds of a failure per unit: a large chest, age and an irregular rhythm spoil scans [M] (odds 1.3 to 2).
 MISSING_PER_BMI_SD, MISSING_PER_DECADE, MISSING_WITH_FIBRILLATION = 0.26, 0.26, 0.70
@@ -176,11 +167,11 @@ def _drop_blocks(values: Floats, state: HeartState, rng: np.random.Generator) ->
     log_odds += MISSING_PER_DECADE * float(ph.decades_from_64(state.age_years))
     log_odds += MISSING_WITH_FIBRILLATION * state.atrial_fibrillation
     odds = float(np.exp(log_odds)) / _MEAN_ODDS
-    chance = rng.random(len(MISSING_SHARE))
-    for roll, (cause, share) in zip(chance, MISSING_SHARE.items(), strict=True):
+    chance = rng.random(len(MISSING))
+    for roll, (cause, (share, lost)) in zip(chance, MISSING.items(), strict=True):
         if roll >= share * odds:
             continue
-        for block in LOST_WITH[cause]:
+        for block in lost:
             values[BLOCKS[block]] = np.nan
         if cause == "central_pressure":
             values[list(AORTIC_DISTENSIBILITY)] = np.nan
