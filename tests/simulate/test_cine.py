@@ -15,6 +15,7 @@ from eccl.simulate.heart.contours import Contours, emptying, slice_contours
 from tests.support.heart_measures import (
     blood_area_mm2,
     circumferential_strain,
+    plain_beat,
     rv_area_mm2,
     thickness_mm,
     wall_area_mm2,
@@ -70,7 +71,7 @@ def test_the_left_ventricle_is_ringed_by_dark_muscle_with_the_right_one_on_the_l
     cine = plan_scan(state, np.random.default_rng(3), slices=1, frames=8).record()
     frame = cine.frames[0, 0].astype(float)
     row, column = map(round, cine.centre_px)
-    plane = slice_contours(state, np.array([0.0]), 0.5 * state.lv_length)
+    plane = slice_contours(state, plain_beat(np.array([0.0])), 0.5 * state.lv_length)
     endo, epi = plane.endo[0, 90] / cine.spacing_mm, plane.epi[0, 90] / cine.spacing_mm
     blood = np.median(frame[row - 4 : row + 5, column - 4 : column + 5])
     septum = frame[row - 3 : row + 4, round(column - (endo + epi) / 2)]
@@ -83,7 +84,7 @@ def test_a_scarred_wall_stands_still(states: list[HeartState]) -> None:
     state = next(s for s in states if s.scar.sum() == 0)
     ecc = state.ecc.copy()
     ecc[[9]] *= 0.05  # mid inferior
-    plane = slice_contours(replace(state, ecc=ecc), np.array([0.0, 1.0]), 0.5 * state.lv_length)
+    plane = slice_contours(replace(state, ecc=ecc), plain_beat(np.array([0.0, 1.0])), 0.5 * state.lv_length)
     inward = plane.endo[0] - plane.endo[1]
     assert inward[180] < 0.35 * inward[0]
 
@@ -91,7 +92,9 @@ def test_a_scarred_wall_stands_still(states: list[HeartState]) -> None:
 def test_hypertrophic_septum_is_thick_in_the_plane(states: list[HeartState]) -> None:
     thickness = states[0].wall_thickness.copy()
     thickness[[1, 2, 7, 8]] *= 1.8
-    plane = slice_contours(replace(states[0], wall_thickness=thickness), np.array([0.0]), 0.5 * states[0].lv_length)
+    plane = slice_contours(
+        replace(states[0], wall_thickness=thickness), plain_beat(np.array([0.0])), 0.5 * states[0].lv_length
+    )
     wall = plane.epi[0] - plane.endo[0]
     assert wall[60:121].mean() > 1.4 * wall[240:301].mean()
 
@@ -123,7 +126,7 @@ def test_the_image_is_the_contours_smeared_by_the_slice(states: list[HeartState]
     state = next(s for s in states if not s.atrial_fibrillation)
 
     def width(depth: float) -> float:
-        planes = [slice_contours(state, np.zeros(1), depth + d) for d in np.linspace(-3.2, 3.2, 5)]
+        planes = [slice_contours(state, plain_beat(np.zeros(1)), depth + d) for d in np.linspace(-3.2, 3.2, 5)]
         return float(np.ptp([plane.endo.mean() for plane in planes]))
 
     assert width(0.85 * state.lv_length) > 2.0 * width(0.45 * state.lv_length)

@@ -10,7 +10,6 @@ import pytest
 from eccl.simulate import HeartState
 from eccl.simulate.heart import physiology as ph
 from eccl.simulate.heart.contours import (
-    Beat,
     Contours,
     emptying,
     regular_beat,
@@ -22,6 +21,7 @@ from eccl.simulate.heart.state import cavity_radius
 from tests.support.heart_measures import (
     blood_area_mm2,
     circumferential_strain,
+    plain_beat,
     rv_area_mm2,
     thickness_mm,
     wall_area_mm2,
@@ -42,7 +42,7 @@ def as_geometry(state: HeartState) -> HeartState:
 
 
 def mid_slice(state: HeartState, empty: np.ndarray = ED_ES) -> Contours:
-    return slice_contours(state, Beat(empty, empty, np.zeros_like(empty)), 0.5 * state.lv_length)
+    return slice_contours(state, plain_beat(empty), 0.5 * state.lv_length)
 
 
 def test_cavity_areas_are_those_of_the_half_ellipsoid(states: list[HeartState]) -> None:

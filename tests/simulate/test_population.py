@@ -10,7 +10,7 @@ from eccl.simulate.heart.contours import slice_contours
 from eccl.simulate.heart.physiology import DISEASES, MYOCARDIAL_DENSITY_G_PER_ML, PREVALENCE, Columns
 from eccl.simulate.heart.population import age_columns, draw_columns
 from eccl.simulate.heart.state import cavity_radius, wall_geometry
-from tests.support.heart_measures import blood_area_mm2, wall_area_mm2
+from tests.support.heart_measures import blood_area_mm2, plain_beat, wall_area_mm2
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:
@@ -120,7 +120,7 @@ def test_wall_mass_is_conserved_over_the_cycle(states: list[HeartState]) -> None
     state = states[0]
     empty = np.linspace(0.0, 1.0, 6)
     depths = np.arange(0.25, 130.0, 0.5)
-    stack = [slice_contours(state, empty, depth) for depth in depths]
+    stack = [slice_contours(state, plain_beat(empty), depth) for depth in depths]
     # Above the moving base the level is clipped to 0: those planes show atrium and are left out.
     wall_mm3 = sum(np.where(plane.level > 0, wall_area_mm2(plane), 0.0) * 0.5 for plane in stack)
     expected = state.lv_mass / MYOCARDIAL_DENSITY_G_PER_ML * 1000.0
@@ -129,7 +129,7 @@ def test_wall_mass_is_conserved_over_the_cycle(states: list[HeartState]) -> None
 
 def test_mid_slice_area_follows_the_volume(states: list[HeartState]) -> None:
     for state in states[:20]:
-        plane = slice_contours(state, np.array([0.0, 1.0]), 0.5 * state.lv_length)
+        plane = slice_contours(state, plain_beat(np.array([0.0, 1.0])), 0.5 * state.lv_length)
         assert blood_area_mm2(plane)[0] == pytest.approx(
             np.pi * cavity_radius(state.lv_edv, state.lv_length) ** 2, rel=0.02
         )

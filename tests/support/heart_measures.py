@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from eccl.readers.ecg.cardiosoft import LEADS
 from eccl.simulate.ecg.measurements import measure
 from eccl.simulate.ecg.render import MEDIAN_R_INDEX, RESOLUTION_UV, SAMPLE_RATE_HZ, Ecg
-from eccl.simulate.heart.contours import ANGLES, Contours, emptying, slice_contours
+from eccl.simulate.heart.contours import ANGLES, Beat, Contours, emptying, slice_contours
 from eccl.simulate.heart.physiology import Floats
 from eccl.simulate.heart.state import HeartState
 
@@ -55,6 +55,11 @@ TRAIT_GROUPS: dict[str, tuple[int, ...]] = {
     "Ell global": (81,),
     "Ell segments": tuple(range(75, 81)),
 }
+
+
+def plain_beat(empty: Floats) -> Beat:
+    """A beat of a heart without scar and block, from the share of the stroke volume that has left per frame."""
+    return Beat(empty, empty, np.zeros_like(empty))
 
 
 def blood_area_mm2(contours: Contours) -> Floats:
@@ -149,7 +154,7 @@ def mask_features(state: HeartState) -> Floats:
     empty = emptying(state, MASK_FRAMES)
     out: list[Floats] = []
     for step in MASK_STEPS_MM:
-        contours = slice_contours(state, empty, 0.5 * state.lv_length + step)
+        contours = slice_contours(state, plain_beat(empty), 0.5 * state.lv_length + step)
         out += [area / 100.0 for area in (blood_area_mm2(contours), wall_area_mm2(contours), rv_area_mm2(contours))]
         systole = int(blood_area_mm2(contours).argmin())
         out += [_sectors(edge[frame]) for edge in (contours.endo, contours.epi) for frame in (0, systole)]
