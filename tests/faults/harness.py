@@ -3,7 +3,7 @@
 ::
 
     scenario = first | append | repair        a workspace as it was before, raw files, and data/ after an undisturbed run
-    hit(scenario, place, victim, chance)      starts the run, waits for some change under data/, kills the victim
+    hit(scenario, place, victim, moment)      starts the run, waits for some change under data/, kills the victim
     check_instant(place)                      nothing half-visible
     check_complete(scenario, place)           the next run: nothing lost, the same bytes
 """
@@ -94,18 +94,25 @@ def _is_of_batch(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Chance:
-    """When to hit: after so many changes under data/, and some time."""
+class Moment:
+    """When to kill: after so many changes under data/, once a further write has begun or at once."""
 
     changes: int
-    seconds: float
+    in_write: bool
 
     @classmethod
-    def draw(cls, rng: random.Random, changes: int) -> Chance:
-        """Every change of the run is as likely as any other; before the first, any moment since the start."""
-        after = rng.randrange(changes)
-        # Reading and committing a batch takes tenths of a second, a table hundredths: both scales are drawn.
-        return cls(after, rng.uniform(0.0, rng.choice((0.02, 0.1, 0.4)) if after else 4.0))
+    def draw(cls, rng: random.Random, changes: int) -> Moment:
+        """Every change of the run is as likely as any other."""
+        return cls(rng.randrange(changes), rng.random() < 0.5)
+
+    def reached(self, data: Path) -> Callable[[], bool]:
+        """Make the condition to wait for; changes count from now."""
+        changed = count_changes(data)
+        return lambda: changed() >= self.changes and (not self.in_write or _is_writing(data))
+
+
+def _is_writing(data: Path) -> bool:
+    return any(TEMPORARY_PREFIX in name for _, folders, files in os.walk(data) for name in (*folders, *files))
 
 
 def make_workspace(folder: Path) -> Workspace:
@@ -186,7 +193,7 @@ def _stamps(data: Path) -> Iterator[tuple[str, tuple[int, int]]]:
             yield str(path), (status.st_ino, status.st_mtime_ns)
 
 
-def hit(scenario: Scenario, place: Workspace, victim: str, chance: Chance, workers: int) -> tuple[str, str]:
+def hit(scenario: Scenario, place: Workspace, victim: str, moment: Moment, workers: int) -> tuple[str, str]:
     """Start the scenario's run and kill a part of it.
 
     Returns
@@ -194,11 +201,10 @@ def hit(scenario: Scenario, place: Workspace, victim: str, chance: Chance, worke
     tuple of str
         Where the run was (see :func:`phase`), or "too late"; and what it wrote on its error stream.
     """
-    changed = count_changes(place.data)
+    reached = moment.reached(place.data)
     process = start(place, scenario.raw, workers=workers, is_repair=scenario.is_repair)
     words = ""
-    alive = wait_for(lambda: changed() >= chance.changes, process)
-    time.sleep(chance.seconds)
+    alive = wait_for(reached, process)
     if victim in {"worker", "reader"} and alive:
         name = WORKER if victim == "worker" else READER
         alive = wait_for(lambda: _of(process.pid, name), process)

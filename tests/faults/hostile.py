@@ -13,12 +13,18 @@ from eccl.ingest.record import Record
 
 
 def hang(path: Path) -> None:
-    """Wait for ever, as a read from a dead network drive does."""
+    """Wait without end, as a read from a dead network drive does."""
     time.sleep(3600)
 
 
+def started(path: Path) -> Path:
+    """File that marks the beginning of :func:`spin`."""
+    return path.with_suffix(".started")
+
+
 def spin(path: Path) -> None:
-    """Compute for ever in C without giving Python a chance, as a hostile pattern does."""
+    """Compute without end in C, where no Python code can interrupt, as a hostile pattern does."""
+    started(path).touch()
     re.match(r"(a+)+$", "a" * 64 + "b")
 
 

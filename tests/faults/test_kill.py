@@ -17,7 +17,7 @@ import pytest
 from tests.faults.harness import (
     ECCL,
     LONG,
-    Chance,
+    Moment,
     Scenario,
     answer_of,
     begin,
@@ -88,8 +88,8 @@ def test_the_run_after_a_kill_ends_as_if_nothing_had_happened(
     rng = random.Random(seed)
     for attempt in range(TRIES):
         place = scenario.copy_to(tmp_path / str(attempt))
-        chance = Chance.draw(rng, scenario.changes(only_batches=victim in {"worker", "reader"}))
-        where, _ = hit(scenario, place, victim, chance, workers)
+        moment = Moment.draw(rng, scenario.changes(only_batches=victim in {"worker", "reader"}))
+        where, _ = hit(scenario, place, victim, moment, workers)
         if where != "too late":
             break
     else:
@@ -133,6 +133,6 @@ def test_a_killed_command_is_resumed_by_the_same_command(append: Scenario, tmp_p
 @pytest.mark.slow
 def test_a_killed_worker_is_told_in_words(append: Scenario, tmp_path: Path) -> None:
     place = append.copy_to(tmp_path / "workspace")
-    where, words = hit(append, place, "worker", Chance(0, 0.0), workers=2)
+    where, words = hit(append, place, "worker", Moment(0, in_write=False), workers=2)
     assert where != "too late"
     assert "a worker process was ended from outside" in words.splitlines()[-1]

@@ -19,11 +19,11 @@ from eccl.ingest.reader.supervisor import ReaderProcess
 from eccl.ingest.record import Record
 from eccl.ingest.run import run_ingest
 from tests.faults import hostile
-from tests.faults.harness import ROOT, Scenario, begin, check_complete, members, needs_proc
+from tests.faults.harness import ROOT, Scenario, begin, check_complete, members, needs_proc, wait_for
 
 pytestmark = needs_proc
 
-LIMITS = LimitParams(seconds_per_file=1.5, memory_mb=1024)
+LIMITS = LimitParams(seconds_per_file=0.3, memory_mb=1024)
 # A machine that is busy with everything else takes its time to fill the memory.
 PATIENT = LimitParams(seconds_per_file=600, memory_mb=1024)
 
@@ -54,8 +54,8 @@ def read_with(reader: ReaderProcess, path: Path, read: Callable[[Path], Record |
 
 
 CASES: tuple[tuple[Callable[[Path], Record | None], Reason, str], ...] = (
-    (hostile.hang, Reason.TIME_LIMIT, "longer than 1.5 s"),
-    (hostile.spin, Reason.TIME_LIMIT, "longer than 1.5 s"),
+    (hostile.hang, Reason.TIME_LIMIT, "longer than 0.3 s"),
+    (hostile.spin, Reason.TIME_LIMIT, "longer than 0.3 s"),
     (hostile.abort, Reason.READER_CRASHED, "SIGABRT"),
     (hostile.segfault, Reason.READER_CRASHED, "SIGSEGV"),
     (hostile.leave, Reason.READER_CRASHED, "exit status 3"),
@@ -113,19 +113,14 @@ reader.read(Path(sys.argv[1]), getattr(hostile, sys.argv[2]))
 """
 
 
-@pytest.mark.parametrize(
-    "action",
-    [
-        "answer",
-        "spin",
-    ],
-)
+@pytest.mark.parametrize("action", ["answer", "spin"])
 def test_a_reader_does_not_outlive_its_parent(action: str, file: Path) -> None:
     program = PARENT + ("" if action == "spin" else "import time; time.sleep(3600)")
     parent = begin(program, str(file), action)
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
-    time.sleep(0.5)
+    if action == "spin":
+        wait_for(hostile.started(file).exists, parent)
     parent.kill()
     try:
         assert not outlives(pid, seconds=600.0)

@@ -185,7 +185,7 @@ def test_two_processes_end_in_the_network_of_one(trained: Workspace, copy_of: Co
 
 
 def test_a_batch_must_divide_by_the_devices(untrained: Workspace) -> None:
-    with pytest.raises(ConfigError, match="align: batch_size 8 cannot be shared out over 3 devices"):
+    with pytest.raises(ConfigError, match="align: batch_size 8 cannot be divided among 3 devices"):
         open_session(untrained, "align", "traits", RuntimeConfig(devices=3))
 
 
