@@ -38,7 +38,7 @@ from eccl.training.inputs.sources import ResidentArray
 from eccl.training.inputs.visits import recording_visits
 from eccl.training.runs import load_run, load_weights
 from eccl.training.session import Session, open_session
-from eccl.training.settings.config import AlignConfig
+from eccl.training.settings import AlignConfig
 from eccl.training.stages import align, pretrain_cmr, pretrain_ecg
 from eccl.versioning.initialise import init_workspace
 from eccl.workspace import MARKER, Workspace

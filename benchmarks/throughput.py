@@ -29,7 +29,7 @@ from eccl.training.inputs.augment import augment_ecg, draw_views, sample_cine, s
 from eccl.training.inputs.visits import CineGeometry
 from eccl.training.loop.runtime import Runtime, RuntimeConfig
 from eccl.training.loop.tasks import AlignTask, SupervisedTask
-from eccl.training.settings.config import Preset, load_params
+from eccl.training.settings import Preset, load_params
 from eccl.workspace import shipped
 
 STAGES = ("pretrain_ecg", "pretrain_cmr", "align", "align live")

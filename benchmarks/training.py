@@ -28,7 +28,7 @@ from eccl.training.inputs.sources import ResidentArray, StreamedArray
 from eccl.training.inputs.visits import CineGeometry
 from eccl.training.loop.runtime import Runtime
 from eccl.training.loop.tasks import AlignTask, SupervisedTask
-from eccl.training.settings.config import load_params
+from eccl.training.settings import load_params
 from eccl.workspace import shipped
 
 from timm.models.vision_transformer import Block, VisionTransformer  # isort: skip

@@ -17,7 +17,7 @@ from eccl.features.files import runs_of
 from eccl.inference.reference import RunReference, label_definition, validation_reference
 from eccl.training.inputs.targets import codes_of
 from eccl.training.runs import Run
-from eccl.training.settings.config import TASKS
+from eccl.training.settings import TASKS
 from eccl.workspace import Workspace
 
 READS_CINE = "pretrain_cmr"

@@ -20,7 +20,7 @@ from eccl.training.inputs.teacher import vectors_of
 from eccl.training.inputs.visits import Visits
 from eccl.training.loop.runtime import RuntimeConfig
 from eccl.training.runs import RECORD, Run, load_context, load_run
-from eccl.training.settings.config import TASKS
+from eccl.training.settings import TASKS
 from eccl.training.stages import align, probe
 from eccl.workspace import Workspace
 

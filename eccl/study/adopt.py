@@ -13,7 +13,7 @@ import yaml
 from eccl.data.files import replace_file
 from eccl.errors import ConfigError
 from eccl.study.arms import KEY, Arm, ArmTable, format_value
-from eccl.training.settings.config import (
+from eccl.training.settings import (
     TASKS,
     TrainingParams,
     change_preset,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from eccl.study.arms import Arm, ArmTable
 from eccl.study.jobs import scored_run
-from eccl.training.settings.config import TASKS
+from eccl.training.settings import TASKS
 
 DISEASES = TASKS[1:]
 TRAITS = TASKS[0]

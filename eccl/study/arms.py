@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from eccl.errors import ConfigError
 from eccl.sections import RENAMED, Integers, Section, check_section
-from eccl.training.settings.config import TASKS
+from eccl.training.settings import TASKS
 from eccl.workspace import Workspace, shipped
 from eccl.yaml_text import parse_yaml
 

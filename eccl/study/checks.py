@@ -9,7 +9,7 @@ from typing import Any
 from eccl.errors import ConfigError
 from eccl.study.arms import Arm, ArmTable, Variant, parent_problems
 from eccl.study.jobs import Job
-from eccl.training.settings.config import ALL, TrainingParams, label_problems, read_params, resolve_params
+from eccl.training.settings import ALL, TrainingParams, label_problems, read_params, resolve_params
 
 
 def check_jobs(params_file: Path, table: ArmTable, jobs: Sequence[Job]) -> str:

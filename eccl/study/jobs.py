@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from eccl.data.run_records import run_name
 from eccl.errors import ConfigError
 from eccl.study.arms import GROUPS, Arm, ArmTable
-from eccl.training.settings.config import ALL, TASKS
+from eccl.training.settings import ALL, TASKS
 
 PARENT_TASK = {"pretrain_ecg": None, "pretrain_cmae": None, "align": "traits"}
 """Task of the run that an arm builds on, by its stage; a run of another stage has the arm's own task."""

@@ -10,7 +10,7 @@ from eccl.study.arm_runs import CANDIDATES, COLUMNS, DISEASES, TRAITS, competes
 from eccl.study.arm_scores import main_metric
 from eccl.study.arms import Arm, ArmTable, format_value
 from eccl.study.comparison import SCORED
-from eccl.training.settings.config import TASKS
+from eccl.training.settings import TASKS
 
 
 @dataclass(frozen=True, slots=True)

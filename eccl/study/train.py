@@ -154,7 +154,7 @@ def train_job(workspace: Workspace, table: ArmTable, job: Job, **runtime: Any) -
     """
     from eccl.training.loop.runtime import runtime_from_environment
     from eccl.training.session import open_session
-    from eccl.training.settings.config import load_params
+    from eccl.training.settings import load_params
 
     variant = table.variant(job.stage, job.variant)
     params = load_params(workspace.params_file, changes=variant.settings(job.seed))
@@ -176,7 +176,7 @@ class _Check:
 
     def __init__(self, workspace: Workspace, table: ArmTable) -> None:
         from eccl.training.loop.runtime import Runtime
-        from eccl.training.settings.config import read_params
+        from eccl.training.settings import read_params
 
         self._workspace, self._table = workspace, table
         self._content = read_params(workspace.params_file)
@@ -187,7 +187,7 @@ class _Check:
         """What changed since a job's run was trained; empty if it is up to date."""
         from eccl.training.runs import load_run
         from eccl.training.session import Session
-        from eccl.training.settings.config import resolve_params
+        from eccl.training.settings import resolve_params
 
         changes = self._table.variant(job.stage, job.variant).settings(job.seed)
         params, problems = resolve_params(self._content, changes=changes)

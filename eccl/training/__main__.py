@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from eccl.errors import EcclError
-from eccl.training.settings.config import ALL, TASKLESS, TASKS
+from eccl.training.settings import ALL, TASKLESS, TASKS
 from eccl.workspace import find_workspace
 
 STAGES = ("pretrain_ecg", "pretrain_cmr", "pretrain_cmae", "align", "probe")

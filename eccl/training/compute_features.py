@@ -25,7 +25,7 @@ from eccl.training.inputs.targets import TraitScaler, codes_of
 from eccl.training.inputs.teacher import Cines
 from eccl.training.inputs.visits import Visits
 from eccl.training.runs import RunContext, RunIdentity
-from eccl.training.settings.config import AlignConfig, PretrainCmrConfig
+from eccl.training.settings import AlignConfig, PretrainCmrConfig
 
 Tables = dict[str, pa.Table]
 

@@ -27,7 +27,7 @@ from eccl.training.inputs.visits import cine_visits, paired_visits, recording_vi
 from eccl.training.loop.runtime import Runtime, RuntimeConfig, runtime_from_environment
 from eccl.training.loop.tasks import AlignTask, SupervisedTask
 from eccl.training.loop.trainer import build_optimiser
-from eccl.training.settings.config import TASKS, OptimiserConfig, Preset, TrainingParams, check_devices, load_params
+from eccl.training.settings import TASKS, OptimiserConfig, Preset, TrainingParams, check_devices, load_params
 from eccl.training.stages import align
 from eccl.workspace import Workspace
 

@@ -11,7 +11,7 @@ import torch
 from eccl.errors import ConfigError
 from eccl.training.loop.runtime import Runtime, RuntimeConfig
 from eccl.training.runs import Run, RunIdentity, RunNames, identify, own_names
-from eccl.training.settings.config import (
+from eccl.training.settings import (
     ALL,
     TASKLESS,
     TASKS,

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from eccl.commands.app import app
-from eccl.training.settings.config import choose_preset, load_params
+from eccl.training.settings import choose_preset, load_params
 from eccl.workspace import Workspace, shipped
 
 

@@ -17,7 +17,7 @@ from eccl.inference.predict import Predictor
 from eccl.inference.reference import FEWEST_VISITS, MEASURES
 from eccl.inference.runs import choose_runs
 from eccl.training.loop.runtime import RuntimeConfig
-from eccl.training.settings.config import TASKS
+from eccl.training.settings import TASKS
 from eccl.workspace import Workspace
 from tests.inference.test_predict import read
 

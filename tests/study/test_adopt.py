@@ -11,7 +11,7 @@ import yaml
 from eccl.errors import ConfigError
 from eccl.study.adopt import adopt, plan_adoption
 from eccl.study.arms import load_arms
-from eccl.training.settings.config import load_params
+from eccl.training.settings import load_params
 from eccl.workspace import shipped
 from tests.support.tiny_workspace import tiny_params
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from eccl.study.arms import ArmTable, load_arms
-from eccl.training.settings.config import load_params
+from eccl.training.settings import load_params
 from eccl.workspace import shipped
 from eccl.yaml_text import parse_yaml
 

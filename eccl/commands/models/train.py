@@ -49,7 +49,7 @@ def train(
     """
     from eccl.commands.flow import run_flow
     from eccl.training.dry_run import check_training, estimate_training
-    from eccl.training.settings.config import choose_preset
+    from eccl.training.settings import choose_preset
 
     runtime = {
         "devices": devices,

@@ -18,7 +18,7 @@ from eccl.training.inputs.sampling import chunks
 from eccl.training.inputs.sources import open_source
 from eccl.training.loop.runtime import Runtime, RuntimeConfig
 from eccl.training.runs import Run, count_targets, load_run
-from eccl.training.settings.config import AlignConfig
+from eccl.training.settings import AlignConfig
 from eccl.workspace import Workspace
 
 Vectors = NDArray[np.float32]

@@ -45,7 +45,7 @@ from eccl.training.inputs.teacher import load_cines, order_vectors
 from eccl.training.inputs.visits import Visits
 from eccl.training.loop.runtime import RuntimeConfig
 from eccl.training.runs import Run, RunContext, load_context, load_run, run_name
-from eccl.training.settings.config import TASKS
+from eccl.training.settings import TASKS
 from eccl.training.stages import align, pretrain_cmr
 from eccl.versioning.gate import GateStatus, require_passed_gate
 from eccl.workspace import Workspace

@@ -19,7 +19,7 @@ from eccl.training.inputs.sampling import Positions
 from eccl.training.inputs.targets import TRAITS
 from eccl.training.inputs.visits import Visits, visits_of
 from eccl.training.runs import Run
-from eccl.training.settings.config import ALL
+from eccl.training.settings import ALL
 from eccl.workspace import Workspace
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from eccl.models.specs import SAMPLES
 from eccl.training.inputs.visits import CineGeometry
-from eccl.training.settings.config import CineConfig, EcgAugmentConfig
+from eccl.training.settings import CineConfig, EcgAugmentConfig
 
 FLAT_UV = 1.0
 """A lead whose range is below one microvolt (the stored resolution) is flat."""

@@ -14,7 +14,7 @@ from eccl.data.parts import read_table
 from eccl.errors import SchemaError
 from eccl.training.inputs.sources import TRAINING_SPLITS
 from eccl.training.inputs.visits import Visits
-from eccl.training.settings.config import ALL, DISEASES
+from eccl.training.settings import ALL, DISEASES
 
 Float = NDArray[np.float64]
 TRAITS = "traits"

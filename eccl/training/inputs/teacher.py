@@ -34,7 +34,7 @@ from eccl.training.inputs.visits import CineGeometry, Visits, cine_visits
 from eccl.training.loop.runtime import Runtime
 from eccl.training.runs import Run, load_weights, select_prefix
 from eccl.training.session import Session
-from eccl.training.settings.config import CineConfig, PretrainCmrConfig
+from eccl.training.settings import CineConfig, PretrainCmrConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from eccl.models.losses import contrast, info_nce, masked_bce, masked_mse
 from eccl.models.projection import Aligned, Supervised
 from eccl.models.scores import mean_defined, pearson_per_trait, roc_auc
 from eccl.training.inputs.targets import TRAITS
-from eccl.training.settings.config import ALL, DISEASES, AlignConfig
+from eccl.training.settings import ALL, DISEASES, AlignConfig
 
 Float = NDArray[np.float64]
 Gather = Callable[[Tensor], Tensor]

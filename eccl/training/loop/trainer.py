@@ -16,7 +16,7 @@ from eccl.training.inputs.sampling import Positions
 from eccl.training.loop.curves import Curves, EpochLines
 from eccl.training.loop.resume import Checkpoint
 from eccl.training.loop.runtime import Runtime
-from eccl.training.settings.config import OptimiserConfig
+from eccl.training.settings import OptimiserConfig
 
 _NEVER_DECAYED = (
     "pos_embed",

@@ -32,7 +32,7 @@ from eccl.training.loop.tasks import AlignTask, score_task, selection_rule
 from eccl.training.loop.trainer import TrainingPlan
 from eccl.training.runs import Run, RunContext, RunIdentity, count_targets, load_parent, load_weights, select_prefix
 from eccl.training.session import Session
-from eccl.training.settings.config import AlignConfig, label_problems
+from eccl.training.settings import AlignConfig, label_problems
 
 STAGE = "align"
 _ENCODER_PREFIX = {"pretrain_ecg": "encoder.", "pretrain_cmae": "ecg_encoder."}

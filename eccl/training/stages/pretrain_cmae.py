@@ -26,7 +26,7 @@ from eccl.training.loop.tasks import CrossModalTask
 from eccl.training.loop.trainer import TrainingPlan
 from eccl.training.runs import Run, RunContext, RunIdentity
 from eccl.training.session import Session
-from eccl.training.settings.config import PretrainCmaeConfig
+from eccl.training.settings import PretrainCmaeConfig
 
 STAGE = "pretrain_cmae"
 TERMS = ("loss", "ecg_from_ecg", "ecg_from_cmr", "cmr_from_ecg", "cmr_from_cmr", "contrastive")

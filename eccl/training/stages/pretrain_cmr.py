@@ -23,7 +23,7 @@ from eccl.training.loop.tasks import SupervisedTask, score_task, selection_rule
 from eccl.training.loop.trainer import TrainingPlan
 from eccl.training.runs import Run, RunContext, RunIdentity, count_targets, load_weights
 from eccl.training.session import Session
-from eccl.training.settings.config import PretrainCmrConfig
+from eccl.training.settings import PretrainCmrConfig
 
 STAGE = "pretrain_cmr"
 Context = RunContext[Supervised, PretrainCmrConfig]

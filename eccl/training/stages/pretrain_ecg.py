@@ -19,7 +19,7 @@ from eccl.training.loop.execution import train_run
 from eccl.training.loop.trainer import TrainingPlan
 from eccl.training.runs import Run, RunContext, RunIdentity
 from eccl.training.session import Session
-from eccl.training.settings.config import PretrainEcgConfig
+from eccl.training.settings import PretrainEcgConfig
 
 STAGE = "pretrain_ecg"
 _MASK_PURPOSE = 1 << 20  # keeps validation's masks apart from those of any epoch

@@ -22,7 +22,7 @@ from eccl.training.loop.tasks import score_task, selection_rule
 from eccl.training.loop.trainer import to_json
 from eccl.training.runs import Run, RunContext, RunIdentity, count_targets, load_parent, load_weights, save_run
 from eccl.training.session import Session
-from eccl.training.settings.config import ProbeConfig
+from eccl.training.settings import ProbeConfig
 from eccl.training.stages.align import select_pairs
 
 STAGE = "probe"

@@ -26,7 +26,7 @@ from eccl.training.dry_run import (
 from eccl.training.inputs.sampling import epoch_batches
 from eccl.training.loop.runtime import Runtime
 from eccl.training.runs import load_run
-from eccl.training.settings.config import TASKS, OptimiserConfig, load_params
+from eccl.training.settings import TASKS, OptimiserConfig, load_params
 from eccl.workspace import Workspace, shipped
 from eccl.yaml_text import parse_yaml
 from tests.support.tiny_workspace import Copy, change_params

@@ -13,7 +13,7 @@ from torch.nn import functional
 from eccl.training.inputs import augment
 from eccl.training.inputs.augment import CineView, clean_view, draw_views, sample_cine, stable_views
 from eccl.training.inputs.visits import CineGeometry
-from eccl.training.settings.config import CineConfig
+from eccl.training.settings import CineConfig
 from tests.support.tiny_workspace import changed
 
 TIGHT = CineConfig(crop="box", margin=0.0, side_mm=146.0, rotation_degrees=15.0, scale=(0.8, 1.0), horizontal_flip=0.0)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from eccl.training.inputs.augment import augment_ecg, crop_ecg, scale_ecg
-from eccl.training.settings.config import EcgAugmentConfig
+from eccl.training.settings import EcgAugmentConfig
 from tests.support.tiny_workspace import changed
 
 STILL = EcgAugmentConfig(

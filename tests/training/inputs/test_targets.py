@@ -12,7 +12,7 @@ from eccl.errors import SchemaError
 from eccl.training.inputs.targets import TRAITS, TraitScaler, fit_scaler, read_targets, target_params
 from eccl.training.inputs.visits import cine_visits, paired_visits, recording_visits
 from eccl.training.loop.tasks import score_task, selection_rule, task_loss
-from eccl.training.settings.config import ALL, DISEASES
+from eccl.training.settings import ALL, DISEASES
 from eccl.workspace import Workspace
 from tests.support.tiny_workspace import FIELDS
 

@@ -26,7 +26,7 @@ from eccl.training.loop.runtime import Runtime, RuntimeConfig, runtime_from_envi
 from eccl.training.loop.tasks import AlignTask, CrossModalTask, SupervisedTask
 from eccl.training.runs import load_run
 from eccl.training.session import open_session
-from eccl.training.settings.config import load_params
+from eccl.training.settings import load_params
 from eccl.workspace import Workspace, shipped
 from tests.support.tiny_workspace import Copy, change_params, train
 

@@ -21,7 +21,7 @@ from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, DecoderSpec, EcgEnc
 from eccl.training.loop import trainer
 from eccl.training.loop.runtime import Runtime
 from eccl.training.loop.trainer import TrainingPlan, fit, to_json
-from eccl.training.settings.config import OptimiserConfig
+from eccl.training.settings import OptimiserConfig
 from tests.support.tiny_workspace import changed
 
 CPU = Runtime()

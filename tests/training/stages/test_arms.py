@@ -20,7 +20,7 @@ from eccl.training.backfill.missing_rows import views_of
 from eccl.training.inputs.teacher import vectors_of
 from eccl.training.runs import RECORD, Run, load_run, select_prefix
 from eccl.training.session import open_session
-from eccl.training.settings.config import DISEASES, load_params
+from eccl.training.settings import DISEASES, load_params
 from eccl.training.stages import align, probe
 from eccl.workspace import Workspace, shipped
 from tests.support.tiny_workspace import FIELDS, Copy, build_workspace, change_params, train

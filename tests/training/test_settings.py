@@ -13,7 +13,7 @@ from eccl.errors import ConfigError
 from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, DecoderSpec, EcgEncoderSpec
 from eccl.sections import read_section
 from eccl.training.runs import Run
-from eccl.training.settings.config import TASKS, AlignConfig, load_params
+from eccl.training.settings import TASKS, AlignConfig, load_params
 from eccl.workspace import shipped
 from eccl.yaml_text import parse_yaml
 from tests.support.tiny_workspace import tiny_params
