@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import torch
 import yaml
@@ -34,7 +33,7 @@ from eccl.quality.gate import run_gate
 from eccl.simulate import SimulationConfig
 from eccl.simulate.direct import simulate_into
 from eccl.training.inputs.augment import scale_ecg
-from eccl.training.inputs.sources import ResidentArray
+from eccl.training.inputs.sources import read_all
 from eccl.training.inputs.visits import recording_visits
 from eccl.training.runs import load_run, load_weights
 from eccl.training.session import Session, open_session
@@ -142,9 +141,7 @@ def _autoencoder(workspace: Workspace) -> Iterator[dict[str, Any]]:
     visits = recording_visits(workspace.data)
     for split in ("val", "test"):
         rows = visits.row[visits.select(split, config.instances)]
-        ecg = ResidentArray.read(workspace.data, "ecg.zarr/clean", rows, torch.device("cpu")).batch(
-            np.arange(len(rows))
-        )
+        ecg = torch.from_numpy(read_all(workspace.data, "ecg.zarr/clean", rows))
         found = score_reconstruction(module, scale_ecg(ecg, config.augment.scaling))
         for arm, value in dataclasses.asdict(found).items():
             yield {

@@ -24,7 +24,7 @@ from eccl.models.projection import Aligned, FrozenEncoder, Supervised
 from eccl.models.specs import AlignmentSpec, CmrEncoderSpec, DecoderSpec, EcgEncoderSpec, MaskingSpec
 from eccl.training.inputs.augment import augment_ecg, draw_views, sample_cine, scale_ecg
 from eccl.training.inputs.sampling import disease_groups, epoch_batches
-from eccl.training.inputs.sources import ResidentArray, StreamedArray
+from eccl.training.inputs.sources import ResidentArray, StreamedArray, read_all
 from eccl.training.inputs.visits import CineGeometry
 from eccl.training.loop.runtime import Runtime
 from eccl.training.loop.tasks import AlignTask, SupervisedTask
@@ -116,13 +116,13 @@ def waiting() -> list[Row]:
 
     ecg, frames = ecg_specs(64)[1], cine_specs(64, 50, 112, {})[0]
     return [
-        _wait(kind, where, spec, task, inputs)
+        _wait(is_resident, where, spec, task, inputs)
         for spec, task, inputs in ((ecg, mae, of_ecg), (frames, supervised, of_cine))
-        for kind, where in ((ResidentArray.read, "in memory"), (StreamedArray, "read ahead"))
+        for is_resident, where in ((True, "in memory"), (False, "read ahead"))
     ]
 
 
-def _wait(kind: Any, where: str, spec: ArraySpec, task: nn.Module, inputs: Any) -> Row:
+def _wait(is_resident: bool, where: str, spec: ArraySpec, task: nn.Module, inputs: Any) -> Row:
     """One epoch over four shards, which are dropped from the page cache first."""
     records, rng = 256, np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -134,17 +134,25 @@ def _wait(kind: Any, where: str, spec: ArraySpec, task: nn.Module, inputs: Any) 
             with spec.shard_path(data, shard).open("rb") as stream:
                 os.fsync(stream.fileno())
                 os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        source = kind(data, spec.name, np.arange(records), torch.device("cpu"))
-        block = None if where == "in memory" else np.arange(records) // spec.shard_rows
+        rows, cpu = np.arange(records), torch.device("cpu")
+        source = (
+            ResidentArray(read_all(data, spec.name, rows), cpu)
+            if is_resident
+            else StreamedArray(data, spec.name, rows, cpu)
+        )
+        block = None if is_resident else np.arange(records) // spec.shard_rows
         order = epoch_batches(
             np.arange(records), None, batch_size=BATCH, negatives_per_case=1, seed=0, drop_last=True, block=block
         )(0)
         source.expect(order)
-        start = time.perf_counter()
+        waited, start = 0.0, time.perf_counter()
         for batch in order:
-            _step(task, task(*inputs(source.batch(batch)))["loss"])
+            before = time.perf_counter()
+            found = source.batch(batch)
+            waited += time.perf_counter() - before
+            _step(task, task(*inputs(found))["loss"])
         spent = (time.perf_counter() - start) / len(order)
-    waited = source.waited_s / len(order)
+    waited /= len(order)
     what = f"{spec.name}, {type(task).__name__}, batch {BATCH}: {waited / spent:.2%} of the step"
     return Row(f"waiting, {spec.name} {where}", "waiting for records", "whole training step", waited, spent, "s", what)
 

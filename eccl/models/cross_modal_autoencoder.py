@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.ecg_vit import EcgEncoder
 from eccl.models.patches import from_patches, sincos_positions, to_patches
-from eccl.models.projection import apply_head, projection
+from eccl.models.projection import apply_head
 from eccl.models.specs import FRAMES, CmrEncoderSpec, CrossModalSpec, DecoderSpec, EcgEncoderSpec
 
 from timm.models.vision_transformer import Block  # isort: skip
@@ -68,8 +68,8 @@ class CrossModalAutoencoder(nn.Module):
         self.cmr_grid = (side, side)
         self.ecg_encoder = EcgEncoder(ecg)
         self.cmr_encoder = CmrEncoder(cmr)
-        self.ecg_latent = projection(self.ecg_encoder.feature_dim, spec.latent_width)
-        self.cmr_latent = projection(self.cmr_encoder.feature_dim, spec.latent_width)
+        self.ecg_latent = nn.Linear(self.ecg_encoder.feature_dim, spec.latent_width)
+        self.cmr_latent = nn.Linear(self.cmr_encoder.feature_dim, spec.latent_width)
         self.ecg_decoder = PatchDecoder(spec.latent_width, ecg.grid, ecg.patch[0] * ecg.patch[1], spec.ecg_decoder)
         self.cmr_decoder = PatchDecoder(
             spec.latent_width, self.cmr_grid, FRAMES * spec.cine_patch**2, spec.cine_decoder

@@ -36,7 +36,7 @@ class EcgEncoder(nn.Module):
     Attributes
     ----------
     feature_dim : int
-        Width of what :meth:`encode` returns.
+        Width of the features.
     """
 
     def __init__(self, spec: EcgEncoderSpec, pooling: str = "token") -> None:
@@ -69,7 +69,7 @@ class EcgEncoder(nn.Module):
         assert positions is not None  # timm's type allows networks without positions
         return positions
 
-    def encode(self, ecg: Tensor) -> Tensor:
+    def forward(self, ecg: Tensor) -> Tensor:
         """Features of recordings.
 
         Parameters
@@ -84,9 +84,6 @@ class EcgEncoder(nn.Module):
         """
         features: Tensor = self.vit(ecg.unsqueeze(1))
         return features
-
-    def forward(self, ecg: Tensor) -> Tensor:
-        return self.encode(ecg)
 
     def embed(self, ecg: Tensor) -> Tensor:
         """Patch tokens with their positions, without the class token: (batch, patches, width)."""

@@ -14,7 +14,13 @@ def full_precision(like: Tensor) -> torch.autocast:
     return torch.autocast(like.device.type, enabled=False)
 
 
-def info_nce(z_ecg: Tensor, z_cmr: Tensor, temperature: Tensor | float = 0.1, alpha: float = 0.5) -> Tensor:
+def info_nce(
+    z_ecg: Tensor,
+    z_cmr: Tensor,
+    temperature: Tensor | float = 0.1,
+    alpha: float = 0.5,
+    label: Tensor | None = None,
+) -> Tensor:
     """Symmetric contrastive loss of a batch of pairs (eq. 1 to 3 of the paper).
 
     Row i of both inputs is one visit; every other row of the batch is a negative. Both sides are L2-normalised here,
@@ -28,17 +34,24 @@ def info_nce(z_ecg: Tensor, z_cmr: Tensor, temperature: Tensor | float = 0.1, al
         Divisor of the cosine similarities.
     alpha
         Weight of the ECG-to-CMR direction.
+    label
+        (batch,) 1 with the disease; a case does not push other cases away then. Anything else, NaN too, is a negative of
+        every other visit. In the groups of a disease task a third of the visits are cases; without labels the loss spreads
+        them like any others.
 
     Returns
     -------
     Tensor
         Scalar, mean over the batch; 0 for a batch of one, which has no negatives.
     """
-    z_ecg = functional.normalize(z_ecg.float(), dim=-1)
-    z_cmr = functional.normalize(z_cmr.float(), dim=-1)
+    z_ecg, z_cmr = (functional.normalize(one.float(), dim=-1) for one in (z_ecg, z_cmr))
     with full_precision(z_ecg):  # a product in bfloat16 would blur the similarities
         logits = z_ecg @ z_cmr.T / temperature  # (batch, batch)
     own = torch.arange(len(logits), device=logits.device)
+    if label is not None:
+        is_case = label == 1
+        is_left_out = is_case.unsqueeze(0) & is_case.unsqueeze(1) & (own.unsqueeze(0) != own.unsqueeze(1))
+        logits = logits.masked_fill(is_left_out, float("-inf"))
     return alpha * functional.cross_entropy(logits, own) + (1 - alpha) * functional.cross_entropy(logits.T, own)
 
 
@@ -145,7 +158,7 @@ def contrast(
     if spec.loss == "label_aware":
         if label is None:
             raise ValueError("a label-aware contrast needs the labels of the batch; use it in a disease task")
-        return label_aware(z_ecg, z_cmr, label, temperature, spec.alpha)
+        return info_nce(z_ecg, z_cmr, temperature, spec.alpha, label)
     return info_nce(z_ecg, z_cmr, temperature, spec.alpha)
 
 
@@ -187,33 +200,3 @@ def _semi_hard(distance: Tensor, margin: float) -> Tensor:
     is_chosen = torch.where(is_semi_hard.any(dim=1, keepdim=True), is_semi_hard, is_hard)
     violation = torch.where(is_chosen, margin - gap, 0.0)
     return violation.sum() / is_chosen.sum().clamp(min=1)
-
-
-def label_aware(
-    z_ecg: Tensor, z_cmr: Tensor, label: Tensor, temperature: Tensor | float = 0.1, alpha: float = 0.5
-) -> Tensor:
-    """:func:`info_nce` in which a case does not push other cases away.
-
-    In the groups of a disease task a third of the visits are cases; the plain loss would spread them like any others.
-
-    Parameters
-    ----------
-    z_ecg, z_cmr
-        (batch, width), normalised here.
-    label
-        (batch,) 1 with the disease; anything else, NaN too, is a negative of every other visit.
-
-    Returns
-    -------
-    Tensor
-        Scalar, mean over the batch.
-    """
-    z_ecg, z_cmr = (functional.normalize(one.float(), dim=-1) for one in (z_ecg, z_cmr))
-    with full_precision(z_ecg):
-        logits = z_ecg @ z_cmr.T / temperature  # (batch, batch)
-    own = torch.arange(len(logits), device=logits.device)
-    is_case = label == 1
-    is_left_out = is_case.unsqueeze(0) & is_case.unsqueeze(1)
-    is_left_out = is_left_out & ~torch.eye(len(logits), dtype=torch.bool, device=logits.device)
-    logits = logits.masked_fill(is_left_out, float("-inf"))
-    return alpha * functional.cross_entropy(logits, own) + (1 - alpha) * functional.cross_entropy(logits.T, own)

@@ -36,11 +36,6 @@ def apply_head(head: nn.Module, features: Tensor) -> Tensor:
     return outputs
 
 
-def projection(feature_dim: int, width: int = 256) -> nn.Linear:
-    """Projection into the shared space: one linear layer with bias, as the paper's g_e and g_c."""
-    return nn.Linear(feature_dim, width)
-
-
 class Supervised(nn.Module):
     """An encoder and one linear head: the supervised CMR network, later the teacher.
 
@@ -88,8 +83,9 @@ class Aligned(nn.Module):
         self.has_projections = teacher_dim is not None
         if teacher_dim is None:
             return
-        self.ecg_projection = projection(feature_dim, spec.projection_width)
-        self.cmr_projection = projection(teacher_dim, spec.projection_width)
+        # One linear layer with bias each, as the paper's g_e and g_c.
+        self.ecg_projection = nn.Linear(feature_dim, spec.projection_width)
+        self.cmr_projection = nn.Linear(teacher_dim, spec.projection_width)
         log_temperature = torch.tensor(math.log(spec.temperature))
         if spec.is_temperature_learnable:
             self.log_temperature = nn.Parameter(log_temperature)

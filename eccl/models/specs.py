@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from eccl.sections import Integers, Rate, Section, Share
 
@@ -12,7 +12,19 @@ LEADS = 12
 SAMPLES = 5000
 FRAMES = 50
 
+
+def _check_heads(heads: int, info: ValidationInfo) -> int:
+    width = info.data.get("width")  # absent where it did not validate itself
+    if width is not None and width % heads:
+        raise ValueError(f"width {width} is not divisible by {heads} heads")
+    return heads
+
+
 Positive = Annotated[int, Field(ge=1)]
+Width = Annotated[
+    Positive, Field(multiple_of=4, description="token width; 2-D sine-cosine positions need a multiple of 4")
+]
+Heads = Annotated[Positive, AfterValidator(_check_heads), Field(description="attention heads per block")]
 
 
 class EcgEncoderSpec(Section):
@@ -21,11 +33,9 @@ class EcgEncoderSpec(Section):
     patch: Annotated[tuple[int, int], Field(strict=False)] = Field(
         (1, 100), description="leads and samples of one patch; (1, 100) in the paper, which gives 600 patches"
     )
-    width: Positive = Field(
-        768, multiple_of=4, description="token width; 2-D sine-cosine positions need a multiple of 4"
-    )
+    width: Width = 768
     depth: Positive = Field(12, description="number of blocks")
-    heads: Positive = Field(12, description="attention heads per block")
+    heads: Heads = 12
     mlp_ratio: float = Field(4.0, gt=0, description="width of a block's hidden layer relative to `width`")
     dropout: Rate = Field(
         0.0, description="after attention, inside the MLPs and after the positions are added; 0 in masked pre-training"
@@ -39,11 +49,6 @@ class EcgEncoderSpec(Section):
                 f"patch {list(patch)} does not divide a recording of {LEADS} leads x {SAMPLES} samples; choose divisors"
             )
         return patch
-
-    @field_validator("heads")
-    @classmethod
-    def _heads_divide(cls, heads: int, info: ValidationInfo) -> int:
-        return _check_heads(heads, info)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -59,16 +64,9 @@ class EcgEncoderSpec(Section):
 class DecoderSpec(Section):
     """A transformer decoder; the defaults are those of the paper's masked autoencoder."""
 
-    width: Positive = Field(
-        512, multiple_of=4, description="token width; 2-D sine-cosine positions need a multiple of 4"
-    )
+    width: Width = 512
     depth: Positive = Field(8, description="number of blocks")
-    heads: Positive = Field(16, description="attention heads per block")
-
-    @field_validator("heads")
-    @classmethod
-    def _heads_divide(cls, heads: int, info: ValidationInfo) -> int:
-        return _check_heads(heads, info)
+    heads: Heads = 16
 
 
 class CmrEncoderSpec(Section):
@@ -159,10 +157,3 @@ class MaskingSpec(Section):
         0.0, description="weight w of a correlation term: (1 - w) * squared error + w * (1 - correlation)"
     )
     decoder: DecoderSpec = Field(DecoderSpec(), description="decoder of the masked autoencoder")
-
-
-def _check_heads(heads: int, info: ValidationInfo) -> int:
-    width = info.data.get("width")  # absent where it did not validate itself
-    if width is not None and width % heads:
-        raise ValueError(f"width {width} is not divisible by {heads} heads")
-    return heads

@@ -21,7 +21,7 @@ from eccl.models.projection import Aligned, FrozenEncoder, Supervised
 from eccl.training.inputs.augment import clean_view, scale_ecg, stable_views
 from eccl.training.inputs.sampling import Positions, chunks
 from eccl.training.inputs.sources import Source
-from eccl.training.inputs.targets import TraitScaler, codes_of
+from eccl.training.inputs.targets import codes_of
 from eccl.training.inputs.teacher import Cines
 from eccl.training.inputs.visits import Visits
 from eccl.training.runs import RunContext, RunIdentity
@@ -114,13 +114,27 @@ def prediction_rows(context: RunContext[Any, Any], visits: Visits, outputs: NDAr
     prefix
         Empty, or ``cmr_`` for predictions from a cine.
     """
-    tables, traits, identity = {}, 0, context.identity
-    if context.scaler is not None:
-        traits = len(context.scaler.field_ids)
-        tables[f"{prefix}trait_prediction"] = trait_rows(visits, identity, outputs[:, :traits], context.scaler)
-    codes = codes_of(identity.task)
-    rows = [disease_rows(visits, identity, outputs[:, traits + i], code) for i, code in enumerate(codes)]
-    return {**tables, **({f"{prefix}disease_prediction": pa.concat_tables(rows)} if rows else {})}
+    tables: Tables = {}
+    traits, identity, scaler = 0, context.identity, context.scaler
+    if scaler is not None:  # in the traits' units; traits without training values have no rows
+        traits = len(scaler.field_ids)
+        learned = np.flatnonzero(scaler.is_learned())
+        every = np.repeat(np.arange(len(visits)), len(learned))
+        columns = _keys(visits.take(every), identity)
+        field_ids = np.array(scaler.field_ids, dtype=np.int32)[learned]
+        columns["field_id"] = pa.array(np.tile(field_ids, len(visits)), pa.int32())
+        values = scaler.from_standard(outputs[:, :traits])
+        columns["value"] = pa.array(values[:, learned].reshape(-1), pa.float64())
+        tables[f"{prefix}trait_prediction"] = pa.table(columns)
+    diseases = []
+    for i, code in enumerate(codes_of(identity.task)):
+        logit = outputs[:, traits + i].astype(np.float64)
+        columns = _keys(visits, identity)
+        columns["code"] = pa.array([code] * len(visits), pa.string())
+        columns["probability"] = pa.array(0.5 * (1 + np.tanh(logit / 2)), pa.float64())  # never overflows
+        columns["logit"] = pa.array(logit, pa.float64())
+        diseases.append(pa.table(columns))
+    return {**tables, **({f"{prefix}disease_prediction": pa.concat_tables(diseases)} if diseases else {})}
 
 
 def vector_rows(
@@ -140,28 +154,6 @@ def vector_rows(
     if augmentation is not None:
         columns["augmentation"] = pa.array(np.full(len(visits), augmentation), pa.int16())
         columns["teacher_key"] = pa.array([key] * len(visits), pa.string())
-    return pa.table(columns)
-
-
-def trait_rows(visits: Visits, identity: RunIdentity, standardised: NDArray[Any], scaler: TraitScaler) -> pa.Table:
-    """Rows with one predicted trait each, in the trait's unit; traits without training values have none."""
-    values = scaler.from_standard(standardised)
-    learned = np.flatnonzero(scaler.is_learned())
-    field_ids = np.array(scaler.field_ids, dtype=np.int32)[learned]
-    every = np.repeat(np.arange(len(visits)), len(learned))
-    columns = _keys(visits.take(every), identity)
-    columns["field_id"] = pa.array(np.tile(field_ids, len(visits)), pa.int32())
-    columns["value"] = pa.array(values[:, learned].reshape(-1), pa.float64())
-    return pa.table(columns)
-
-
-def disease_rows(visits: Visits, identity: RunIdentity, logit: NDArray[Any], code: str) -> pa.Table:
-    """Rows with a disease's logit and probability, both in float64."""
-    wide = logit.astype(np.float64).reshape(-1)
-    columns = _keys(visits, identity)
-    columns["code"] = pa.array([code] * len(visits), pa.string())
-    columns["probability"] = pa.array(0.5 * (1 + np.tanh(wide / 2)), pa.float64())  # never overflows
-    columns["logit"] = pa.array(wide, pa.float64())
     return pa.table(columns)
 
 

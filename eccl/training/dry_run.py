@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +34,7 @@ from eccl.workspace import Workspace
 TRAINING_STAGES = ("pretrain_ecg", *(f"{stage}@{task}" for stage in ("pretrain_cmr", "align") for task in TASKS))
 STEPS = 3
 """Steps that are timed of each kind of network, after one that is not."""
-SECONDS = 10.0
+SECONDS = 5.0
 """Time that the steps of one kind of network may take; where whole batches take longer, smaller ones are timed."""
 SMALLEST = 2
 # Ding et al. 2024: pairs of the train split and of all splits, and prevalences.
@@ -171,7 +171,7 @@ def estimate_training(workspace: Workspace | None, request: TrainingRequest) -> 
         In the order in which the stages run.
     """
     source, traits, sets = _count_workspace(workspace, request.params) or _count_paper()
-    runtime = Runtime(replace(request.runtime, devices=1))
+    runtime = Runtime(request.runtime.model_copy(update={"devices": 1}))
     measured: dict[str, StepTime] = {}
     costs = []
     for stage in request.stages:

@@ -14,7 +14,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -180,9 +180,8 @@ def load_context(run: Run, rebuild: Callable[[Run], tuple[N, C]], config: Runtim
     config
         Precision ``auto`` is the one the run was trained in: new rows are compared with those of that precision.
     """
-    if config.precision == "auto":
-        config = replace(config, precision=run.record["runtime"]["precision"])
-    runtime = Runtime(replace(config, devices=1))
+    precision = run.record["runtime"]["precision"] if config.precision == "auto" else config.precision
+    runtime = Runtime(config.model_copy(update={"devices": 1, "precision": precision}))
     network, settings = rebuild(run)
     return RunContext(network.to(runtime.device), settings, identity_of(run), scaler_of(run), runtime)
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from eccl.models.ecg_vit import POOLING_WEIGHTS, EcgEncoder
 from eccl.models.patches import sincos_positions
-from eccl.models.projection import projection
 from eccl.models.specs import EcgEncoderSpec
 
 TINY = EcgEncoderSpec(patch=(4, 1000), width=16, depth=2, heads=2, mlp_ratio=2.0)
@@ -19,11 +18,11 @@ TINY = EcgEncoderSpec(patch=(4, 1000), width=16, depth=2, heads=2, mlp_ratio=2.0
 def test_the_papers_encoder_has_601_tokens_and_85_8_million_parameters() -> None:
     with torch.device("meta"):
         encoder = EcgEncoder(EcgEncoderSpec())
-        head = projection(encoder.feature_dim, 256)
+        head = torch.nn.Linear(encoder.feature_dim, 256)
     ecg = torch.empty(2, 12, 5000, device="meta")
     tokens = encoder.transform(encoder.embed(ecg))
     assert tokens.shape == (2, 601, 768)
-    assert encoder.encode(ecg).shape == (2, 768)
+    assert encoder(ecg).shape == (2, 768)
     parameters = [*encoder.parameters(), *head.parameters()]
     assert round(sum(one.numel() for one in parameters) / 1e6, 2) == 85.79
 
@@ -43,7 +42,7 @@ def test_any_patch_and_width_gives_one_vector_per_recording(
     with torch.device("meta"):
         encoder = EcgEncoder(spec, pooling)
     ecg = torch.empty(3, 12, 5000, device="meta")
-    assert encoder.encode(ecg).shape == (3, spec.width)
+    assert encoder(ecg).shape == (3, spec.width)
     assert encoder.embed(ecg).shape == (3, 12 // leads * (5000 // samples), spec.width)
 
 
@@ -51,14 +50,14 @@ def test_the_class_token_is_what_token_pooling_returns() -> None:
     torch.manual_seed(0)
     encoder = EcgEncoder(TINY).eval()
     ecg = torch.randn(2, 12, 5000)
-    torch.testing.assert_close(encoder.encode(ecg), encoder.transform(encoder.embed(ecg))[:, 0])
+    torch.testing.assert_close(encoder(ecg), encoder.transform(encoder.embed(ecg))[:, 0])
 
 
 def test_mean_pooling_averages_the_normalised_patch_tokens() -> None:
     torch.manual_seed(0)
     encoder = EcgEncoder(EcgEncoderSpec(patch=(4, 1000), width=16, depth=2, heads=2, mlp_ratio=2.0), "mean").eval()
     ecg = torch.randn(2, 12, 5000)
-    torch.testing.assert_close(encoder.encode(ecg), encoder.transform(encoder.embed(ecg))[:, 1:].mean(dim=1))
+    torch.testing.assert_close(encoder(ecg), encoder.transform(encoder.embed(ecg))[:, 1:].mean(dim=1))
 
 
 def test_attention_pooling_asks_the_patch_tokens_and_not_the_class_token() -> None:
@@ -67,7 +66,7 @@ def test_attention_pooling_asks_the_patch_tokens_and_not_the_class_token() -> No
     assert encoder.vit.attn_pool is not None
     ecg = torch.randn(2, 12, 5000)
     tokens = encoder.transform(encoder.embed(ecg))[:, 1:]
-    torch.testing.assert_close(encoder.encode(ecg), encoder.vit.attn_pool(tokens))
+    torch.testing.assert_close(encoder(ecg), encoder.vit.attn_pool(tokens))
     own = {name for name in encoder.state_dict() if name.startswith(POOLING_WEIGHTS)}
     assert set(encoder.state_dict()) - own == set(EcgEncoder(TINY).state_dict())
 
@@ -85,9 +84,9 @@ def test_dropout_acts_in_training_and_not_in_evaluation() -> None:
     torch.manual_seed(0)
     encoder = EcgEncoder(EcgEncoderSpec(patch=(4, 1000), width=16, depth=1, heads=2, mlp_ratio=2.0, dropout=0.5))
     ecg = torch.randn(2, 12, 5000)
-    assert not torch.equal(encoder.encode(ecg), encoder.encode(ecg))
+    assert not torch.equal(encoder(ecg), encoder(ecg))
     encoder.eval()
-    assert torch.equal(encoder.encode(ecg), encoder.encode(ecg))
+    assert torch.equal(encoder(ecg), encoder(ecg))
 
 
 def test_positions_start_as_sine_cosine_and_are_trainable() -> None:

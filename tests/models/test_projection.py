@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from eccl.models.projection import Aligned, Supervised, projection
+from eccl.models.projection import Aligned, Supervised
 from eccl.models.specs import AlignmentSpec
 
 
@@ -30,10 +30,11 @@ def aligned(**spec: object) -> Aligned:
 
 
 def test_a_projection_is_one_linear_layer_with_bias() -> None:
-    head = projection(768)
-    assert type(head) is nn.Linear
-    assert head.weight.shape == (256, 768)
-    assert head.bias is not None
+    network = Aligned(Flat(), 768, 3, AlignmentSpec())
+    for head in (network.ecg_projection, network.cmr_projection):
+        assert type(head) is nn.Linear
+        assert head.bias is not None
+    assert network.cmr_projection.weight.shape == (256, 768)
 
 
 def test_projections_have_norm_one_and_the_task_reads_unprojected_features() -> None:

@@ -56,8 +56,8 @@ def test_a_run_id_is_decided_by_its_content(tmp_path: Path) -> None:
 
 
 def test_what_an_arm_was_is_recorded_and_decides_nothing(tmp_path: Path) -> None:
-    told = [{"key": "triplet", "title": title, "changes": {"align.pooling": "mean"}} for title in ("Triplet", "Other")]
-    names = [RunNames("align-I21.triplet.s42", {}, "triplet", 42, one) for one in told]
+    arms = [{"key": "triplet", "title": title, "changes": {"align.pooling": "mean"}} for title in ("Triplet", "Other")]
+    names = [RunNames("align-I21.triplet.s42", {}, "triplet", 42, one) for one in arms]
     one, other = (identify("align", "I21", "tiny", {"rate": 0.1}, "abc", names=name) for name in names)
     assert one.run_id == other.run_id
     assert (
@@ -72,7 +72,7 @@ def test_what_an_arm_was_is_recorded_and_decides_nothing(tmp_path: Path) -> None
         save_run(Workspace(tmp_path), one, nn.Linear(3, 2), PASSED, "cpu", RESULT)
         records.append((tmp_path / "models" / one.run / "run.json").read_bytes())
     assert records[0] == records[1]
-    assert load_run(Workspace(tmp_path), one.run).record["arm"] == told[0]
+    assert load_run(Workspace(tmp_path), one.run).record["arm"] == arms[0]
     assert saved(tmp_path).record["arm"] is None
     with pytest.raises(TypeError, match="not JSON serializable"):  # before anything is trained
         identify("align", "I21", "tiny", {}, "abc", names=replace(names[0], arm={"key": object()}))

@@ -31,8 +31,8 @@ from eccl.features.materialized import (
     write_materialization,
 )
 from eccl.ledger.tombstones import require_no_pending_withdrawal
-from eccl.modalities import ECG, MODALITY_OF_KIND
-from eccl.training.backfill.missing_rows import MissingRows, current_visits, find_missing_rows
+from eccl.modalities import CINE, ECG, MODALITY_OF_KIND
+from eccl.training.backfill.missing_rows import MissingRows, find_missing_rows
 from eccl.training.compute_features import (
     Tables,
     cine_features,
@@ -42,7 +42,7 @@ from eccl.training.compute_features import (
 )
 from eccl.training.inputs.sources import open_source
 from eccl.training.inputs.teacher import load_cines, order_vectors
-from eccl.training.inputs.visits import Visits
+from eccl.training.inputs.visits import Visits, visits_of
 from eccl.training.loop.runtime import RuntimeConfig
 from eccl.training.runs import Run, RunContext, load_context, load_run, run_name
 from eccl.training.settings import TASKS
@@ -245,7 +245,7 @@ def compute_missing(workspace: Workspace, missing: MissingRows, config: RuntimeC
     """Rows that the views of a run lack, by view, computed on one device."""
     compute = _cmr_tables if missing.run.record["stage"] == pretrain_cmr.STAGE else _aligned_tables
     tables = compute(workspace, missing, config)
-    visits = {modality: current_visits(workspace.data, modality) for modality in MODALITY_OF_KIND}
+    visits = {kind: visits_of(workspace.data, modality) for kind, modality in MODALITY_OF_KIND.items()}
     views = {view.view: view for view in missing.views}
     kept = {name: views[name].select_missing(table, visits[views[name].modality]) for name, table in tables.items()}
     return {name: table for name, table in kept.items() if len(table)}
@@ -280,11 +280,11 @@ def _cmr_tables(workspace: Workspace, missing: MissingRows, config: RuntimeConfi
 def _aligned_tables(workspace: Workspace, missing: MissingRows, config: RuntimeConfig) -> Tables:
     context = _of_version(load_context(missing.run, align.rebuild, config), missing.data_version)
     tables: Tables = {}
-    recordings = current_visits(workspace.data, "ecg").take(missing.positions("ecg"))
+    recordings = visits_of(workspace.data, ECG).take(missing.positions("ecg"))
     if len(recordings):
         ecg = open_source(workspace.data, ECG.model_array, recordings.row, context.runtime)
         tables |= recording_features(context, recordings, ecg)
-    cines = current_visits(workspace.data, "cine").take(missing.positions("cine"))
+    cines = visits_of(workspace.data, CINE).take(missing.positions("cine"))
     if len(cines):
         clean = _stored_features(workspace, load_teacher_of(workspace, missing.run), cines).to(context.runtime.device)
         tables |= cine_projections(context, cines, lambda batch: clean[torch.from_numpy(batch)])

@@ -14,7 +14,7 @@ from eccl.data.run_records import training_command
 from eccl.errors import FeatureError, VersionError
 from eccl.features.materialized import is_covered, read_all_features
 from eccl.features.views import FeatureView, computed_views
-from eccl.modalities import MODALITIES, MODALITY_OF_KIND
+from eccl.modalities import MODALITIES
 from eccl.training.inputs.sampling import Positions
 from eccl.training.inputs.targets import TRAITS
 from eccl.training.inputs.visits import Visits, visits_of
@@ -89,7 +89,7 @@ def find_missing_rows(workspace: Workspace, run: Run, data_version: str) -> Miss
         A row was computed from a slot that is not in the data, or is another visit's there.
     """
     record = run.record
-    visits = {one.kind: current_visits(workspace.data, one.kind) for one in MODALITIES}
+    visits = {one.kind: visits_of(workspace.data, one) for one in MODALITIES}
     slots = {one.kind: _known_slots(workspace.data, one.table) for one in MODALITIES}
     found = []
     for view in views_of(run):
@@ -118,11 +118,6 @@ def views_of(run: Run) -> list[FeatureView]:
     if stage == "align" and record["teacher_dim"] is None:
         vectors = [view for view in vectors if not view.name.endswith("_projection")]
     return [*vectors, *(view for view in own if view.key in keys and not view.is_cache)]
-
-
-def current_visits(data: Path, modality: str) -> Visits:
-    """Visits with a current slot of a modality."""
-    return visits_of(data, MODALITY_OF_KIND[modality])
 
 
 def _rows(features: Path, view: str, run: Run) -> pa.Table:

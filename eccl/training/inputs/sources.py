@@ -5,11 +5,10 @@ There are no worker processes: tensorstore reads with threads of its own, and mu
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,36 +27,7 @@ _BLOCK_BYTES = 2 * 2**30
 TRAINING_SPLITS = ("train", "val")
 
 
-class Source(Protocol):
-    """Records by position."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where batches go."""
-        ...
-
-    @property
-    def block(self) -> Int | None:
-        """(n,) block of shards of every position, for arrays that are read block by block; None where any order will do."""
-        ...
-
-    @property
-    def waited_s(self) -> float:
-        """Seconds spent waiting for records so far."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def batch(self, positions: Int) -> Tensor:
-        """Records on the device, still int16 or uint8."""
-        ...
-
-    def expect(self, batches: Sequence[Int]) -> None:
-        """Receive the batches that are read next, in order."""
-        ...
-
-
-def open_source(data: Path, name: str, rows: Int, runtime: Runtime) -> Source:
+def open_source(data: Path, name: str, rows: Int, runtime: Runtime) -> ResidentArray | StreamedArray:
     """Choose how to hold an array.
 
     Parameters
@@ -65,51 +35,44 @@ def open_source(data: Path, name: str, rows: Int, runtime: Runtime) -> Source:
     data, name, rows
         Array below data/ and the slots to hold, in the order in which positions count them.
     """
-    chosen = runtime.config.arrays
+    chosen: str = runtime.config.arrays
     if chosen == "auto":
         wanted = record_bytes(data, name) * len(rows) * runtime.world  # every process holds its own
         chosen = runtime.agree("resident" if wanted < available_memory() // 2 else "streamed")
     if chosen == "resident":
-        return ResidentArray.read(data, name, rows, runtime.device)
+        return ResidentArray(read_all(data, name, rows), runtime.device)
     return StreamedArray(data, name, rows, runtime.device)
 
 
 class ResidentArray:
     """All records in memory; a batch is a gather.
 
-    On a GPU the whole block is moved there if it fits into a third of its free memory.
+    On a GPU the whole array is moved there if it fits into a third of its free memory.
+
+    Parameters
+    ----------
+    records
+        (n, ...) in the stored type.
     """
 
     block: Int | None = None
 
     def __init__(self, records: NDArray[Any], device: torch.device) -> None:
         self.device = device
-        self.waited_s = 0.0
-        self._block = torch.from_numpy(records)
-        if device.type == "cuda":
-            fits = self._block.nbytes < torch.cuda.mem_get_info(device)[0] // 3
-            self._block = self._block.to(device) if fits else self._block
-
-    @classmethod
-    def read(cls, data: Path, name: str, rows: Int, device: torch.device) -> ResidentArray:
-        """Read the records of some slots of an array below data/."""
-        return cls(_read_all(data, name, rows), device)
+        self._records = torch.from_numpy(records)
+        if device.type == "cuda" and self._records.nbytes < torch.cuda.mem_get_info(device)[0] // 3:
+            self._records = self._records.to(device)
 
     def __len__(self) -> int:
-        return len(self._block)
+        return len(self._records)
 
     def batch(self, positions: Int) -> Tensor:
         """Records on the device, still int16 or uint8."""
-        start = time.perf_counter()
-        index = torch.from_numpy(np.ascontiguousarray(positions)).to(self._block.device)
-        records = self._block[index]
-        if records.device != self.device:
-            records = records.pin_memory().to(self.device, non_blocking=True)
-        self.waited_s += time.perf_counter() - start
-        return records
+        index = torch.from_numpy(np.ascontiguousarray(positions)).to(self._records.device)
+        return _to_device(self._records[index], self.device)
 
     def expect(self, batches: Sequence[Int]) -> None:
-        """Nothing to do: all records are in memory."""
+        """Do nothing: all records are in memory."""
 
 
 class StreamedArray:
@@ -121,7 +84,6 @@ class StreamedArray:
 
     def __init__(self, data: Path, name: str, rows: Int, device: torch.device) -> None:
         self.device = device
-        self.waited_s = 0.0
         self._rows = rows
         self._array = open_array(data, name)
         per_block = max(1, _BLOCK_BYTES // (record_bytes(data, name) * self._array.shard_rows))
@@ -139,17 +101,12 @@ class StreamedArray:
 
     def batch(self, positions: Int) -> Tensor:
         """Records on the device, still int16 or uint8; a batch that was not announced is read at once."""
-        start = time.perf_counter()
         if self._reading and np.array_equal(self._reading[0][0], positions):
             future = self._reading.popleft()[1]
         else:
             future = self._array.read(self._rows[positions])
         self._read_ahead()
-        records = torch.from_numpy(np.asarray(future.result()))
-        if self.device.type == "cuda":
-            records = records.pin_memory().to(self.device, non_blocking=True)
-        self.waited_s += time.perf_counter() - start
-        return records
+        return _to_device(torch.from_numpy(np.asarray(future.result())), self.device)
 
     def _read_ahead(self) -> None:
         while self._coming and len(self._reading) < _BATCHES_AHEAD:
@@ -170,13 +127,9 @@ class GuardedSource:
 
     def __init__(self, source: Source, split: NDArray[np.str_]) -> None:
         self._source = source
-        self._is_allowed = np.isin(split, TRAINING_SPLITS)
-        self.device = source.device
-        self.block = source.block
-
-    @property
-    def waited_s(self) -> float:
-        return self._source.waited_s
+        self._split = split
+        self.device: torch.device = source.device
+        self.block: Int | None = source.block
 
     def __len__(self) -> int:
         return len(self._source)
@@ -189,7 +142,7 @@ class GuardedSource:
         SplitError
             One of them belongs to another split.
         """
-        check_splits(self._is_allowed[positions])
+        check_splits(self._split[positions])
         return self._source.batch(positions)
 
     def expect(self, batches: Sequence[Int]) -> None:
@@ -201,11 +154,11 @@ class GuardedSource:
             One of the rows belongs to another split.
         """
         for batch in batches:
-            check_splits(self._is_allowed[batch])
+            check_splits(self._split[batch])
         self._source.expect(batches)
 
 
-def check_splits(is_allowed: NDArray[np.bool_]) -> None:
+def check_splits(split: NDArray[np.str_]) -> None:
     """Refuse a batch that holds rows of another split than train and val.
 
     Raises
@@ -213,15 +166,23 @@ def check_splits(is_allowed: NDArray[np.bool_]) -> None:
     SplitError
         With their number.
     """
-    others = int((~is_allowed).sum())
+    others = int((~np.isin(split, TRAINING_SPLITS)).sum())
     if others:
         raise SplitError(
-            f"{others} of {len(is_allowed)} rows that training requested belong neither to train nor to val; the test "
+            f"{others} of {len(split)} rows that training requested belong neither to train nor to val; the test "
             "split is read once, by `evaluate`. Select positions with Visits.select"
         )
 
 
-def _read_all(data: Path, name: str, rows: Int) -> NDArray[Any]:
+Source = ResidentArray | StreamedArray | GuardedSource
+
+
+def _to_device(records: Tensor, device: torch.device) -> Tensor:
+    return records if records.device == device else records.pin_memory().to(device, non_blocking=True)
+
+
+def read_all(data: Path, name: str, rows: Int) -> NDArray[Any]:
+    """Records of an array in the order of `rows`, in the stored type."""
     # Shards are read in their own order, in blocks that bound what is decompressed at once.
     order = np.argsort(rows, kind="stable")
     first = read_rows(data, name, rows[order[:1]])

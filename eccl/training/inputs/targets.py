@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,18 +58,9 @@ class TraitScaler:
         """Traits with at least two known training values; others are not predicted."""
         return np.array(self.count) >= 2
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for run.json."""
-        return {
-            "field_ids": list(self.field_ids),
-            "mean": list(self.mean),
-            "scale": list(self.scale),
-            "count": list(self.count),
-        }
-
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> TraitScaler:
-        """Inverse of :meth:`to_json`."""
+        """Scaler of run.json."""
         return cls(*(tuple(content[name]) for name in ("field_ids", "mean", "scale", "count")))
 
 
@@ -168,7 +159,7 @@ class TaskTargets:
 
     def record(self) -> dict[str, Any]:
         """Entry of run.json with which predictions are converted to units."""
-        return {} if self.scaler is None else {"trait_scaler": self.scaler.to_json()}
+        return {} if self.scaler is None else {"trait_scaler": asdict(self.scaler)}
 
 
 def target_params(task: str, definition: str) -> dict[str, Any]:

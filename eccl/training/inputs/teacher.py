@@ -13,7 +13,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +28,7 @@ from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.projection import FrozenEncoder
 from eccl.training.inputs.augment import CineView, clean_view, draw_views, sample_cine
 from eccl.training.inputs.sampling import Positions
-from eccl.training.inputs.sources import TRAINING_SPLITS, GuardedSource, Source, check_splits, open_source
+from eccl.training.inputs.sources import GuardedSource, Source, check_splits, open_source
 from eccl.training.inputs.visits import CineGeometry, Visits, cine_visits
 from eccl.training.loop.runtime import Runtime
 from eccl.training.runs import Run, load_weights, select_prefix
@@ -78,36 +77,6 @@ def teacher_key(weights_sha256: str, config: PretrainCmrConfig, data_version: st
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-class Teacher(Protocol):
-    """Features of the frozen CMR encoder by position among the visits with a cine, (batch, feature_dim)."""
-
-    @property
-    def visits(self) -> Visits:
-        """Visits with a cine, in the order of positions."""
-        ...
-
-    @property
-    def feature_dim(self) -> int:
-        """Width of the features."""
-        ...
-
-    def sample(self, positions: Positions, generator: torch.Generator) -> Tensor:
-        """One augmented view of each cine of train and validation."""
-        ...
-
-    def features(self, positions: Positions) -> Tensor:
-        """The clean view of each cine of train and validation."""
-        ...
-
-    def features_of_any_split(self, positions: Positions) -> Tensor:
-        """The clean view of any cine, for the features that are written when training is over."""
-        ...
-
-    def expect(self, batches: Sequence[Positions]) -> None:
-        """Receive the batches that come next, in order."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class CachedTeacher:
     """Features from the store.
@@ -134,20 +103,22 @@ class CachedTeacher:
         """One of the K cached views of each cine at random; the clean one where there are none."""
         if not len(self.augmented):
             return self.features(positions)
-        check_splits(np.isin(self.visits.split[positions], TRAINING_SPLITS))
+        check_splits(self.visits.split[positions])
         view = torch.randint(len(self.augmented), (len(positions),), generator=generator)
         index = torch.from_numpy(positions).to(self.clean.device)
         return self.augmented[view.to(index.device), index]
 
     def features(self, positions: Positions) -> Tensor:
-        check_splits(np.isin(self.visits.split[positions], TRAINING_SPLITS))
+        """The clean view of each cine of train and validation."""
+        check_splits(self.visits.split[positions])
         return self.features_of_any_split(positions)
 
     def features_of_any_split(self, positions: Positions) -> Tensor:
+        """The clean view of any cine, for the features that are written when training is over."""
         return self.clean[torch.from_numpy(positions).to(self.clean.device)]
 
     def expect(self, batches: Sequence[Positions]) -> None:
-        pass
+        """Do nothing: all features are in memory."""
 
 
 class LiveTeacher:
@@ -167,18 +138,24 @@ class LiveTeacher:
         return self._evaluate(self._guarded, positions, view)
 
     def features(self, positions: Positions) -> Tensor:
+        """The clean view of each cine of train and validation."""
         return self._evaluate(self._guarded, positions, clean_view(len(positions)))
 
     def features_of_any_split(self, positions: Positions) -> Tensor:
+        """The clean view of any cine, for the features that are written when training is over."""
         return self._evaluate(self._cines, positions, clean_view(len(positions)))
 
     def expect(self, batches: Sequence[Positions]) -> None:
+        """Receive the batches that come next, in order."""
         self._guarded.frames.expect(batches)
 
     def _evaluate(self, cines: Cines, positions: Positions, view: CineView) -> Tensor:
         with torch.no_grad(), self._runtime.autocast():
             features: Tensor = self._encoder(cines.batch(positions, view))
         return features.float()
+
+
+Teacher = CachedTeacher | LiveTeacher
 
 
 def open_teacher(session: Session, cmr: Run, mode: str) -> Teacher:

@@ -32,12 +32,11 @@ class Curves:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._tables = folder / "plots" / "metrics"
 
     def start(self, history: Iterable[Mapping[str, float]]) -> None:
         """Begin with the epochs of a checkpoint."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._tables.mkdir(parents=True)
+        (self._folder / "plots" / "metrics").mkdir(parents=True)
         for entry in history:
             self.add(entry)
 
@@ -45,23 +44,20 @@ class Curves:
         """Add the values of one epoch to their tables, and make them the summary."""
         step, values = int(entry["epoch"]), {name: value for name, value in entry.items() if name != "epoch"}
         for name, value in values.items():
-            path = self._tables / f"{name}.tsv"
+            path = self._folder / "plots" / "metrics" / f"{name}.tsv"
             header = "" if path.is_file() else f"step\t{name}\n"
             with path.open("a") as stream:
                 stream.write(f"{header}{step}\t{value}\n")
         known = {name: value if math.isfinite(value) else str(value) for name, value in values.items()}
-        self._summarise({**known, "step": step})
+        self._summarise(**known, step=step)
 
-    def finish(self, chosen: int, best: Mapping[str, Any]) -> None:
+    def finish(self, epochs: int, chosen: int, best: Mapping[str, Any]) -> None:
         """Write the summary of the epoch whose weights are kept."""
         known = {name: value for name, value in best.items() if value is not None}
-        self._summarise({"best_epoch": chosen, **known, "step": self._last_step()})
+        self._summarise(best_epoch=chosen, **known, step=epochs)
 
-    def _summarise(self, values: Mapping[str, Any]) -> None:
+    def _summarise(self, **values: Any) -> None:
         (self._folder / "metrics.json").write_text(json.dumps(values, indent=2) + "\n")
-
-    def _last_step(self) -> int:
-        return int(json.loads((self._folder / "metrics.json").read_text())["step"])
 
 
 class EpochLines:

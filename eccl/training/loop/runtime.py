@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from eccl.errors import ConfigError
+from eccl.sections import Section, check_section
 from eccl.training.inputs.sampling import Positions
 
 try:
@@ -24,51 +25,32 @@ try:
 except ImportError:  # a GPU node may have the large package instead, which holds the same Fabric
     from lightning.fabric import Fabric  # type: ignore[import-not-found,no-redef]
 
-PRECISIONS = ("auto", "fp32", "bf16")
-ARRAYS = ("auto", "resident", "streamed")
 _FABRIC_PRECISION: dict[str, Literal["32-true", "bf16-mixed"]] = {"fp32": "32-true", "bf16": "bf16-mixed"}
-_YES = frozenset({"1", "true", "yes", "on"})
 
 
-@dataclass(frozen=True, slots=True)
-class RuntimeConfig:
-    """Use of this machine; every field has an environment variable ``ECCL_<NAME>``.
+class RuntimeConfig(Section, strict=False):
+    """Use of this machine; every field has an environment variable ``ECCL_<NAME>``."""
 
-    Parameters
-    ----------
-    devices
-        Processes, each with a GPU, or on a CPU with its share of the cores. Every batch is shared out over them, and
-        losses are those of the whole batch. (A ResNet's batch normalisation sees its own device's part only.)
-    precision
-        ``auto``: bf16 on a GPU, fp32 on a CPU (bf16 is several times slower there). ``fp32``, ``bf16``: always.
-    compile
-        Compile the network; pays off on long runs on a GPU.
-    deterministic
-        On a GPU use only kernels that repeat to the bit, which are slower. A CPU always repeats.
-    arrays
-        ``auto``: hold an array in memory if it fits into half of what is free. ``resident``, ``streamed``: always.
-    checkpoint_seconds
-        Shortest time between two checkpoints, which are written at the end of an epoch.
-    """
-
-    devices: int = 1
-    precision: str = "auto"
-    compile: bool = False
-    deterministic: bool = False
-    arrays: str = "auto"
-    checkpoint_seconds: float = 60.0
-
-    def problems(self) -> list[str]:
-        """Reasons why this cannot be used; empty if it can."""
-        found = [] if self.devices >= 1 else [f"devices {self.devices} is not positive"]
-        if self.precision not in PRECISIONS:
-            found.append(f"precision {self.precision!r} is none of {', '.join(PRECISIONS)}")
-        if self.arrays not in ARRAYS:
-            found.append(f"arrays {self.arrays!r} is none of {', '.join(ARRAYS)}")
-        gpus = torch.cuda.device_count()
-        if gpus and self.devices > gpus:
-            found.append(f"devices {self.devices} is more than the {gpus} GPUs of this machine")
-        return found
+    devices: int = Field(
+        1,
+        ge=1,
+        description="processes, each with a GPU, or on a CPU with its share of the cores. Every batch is shared out over "
+        "them, and losses are those of the whole batch (a ResNet's batch normalisation sees its own device's part only)",
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto is bf16 on a GPU, fp32 on a CPU, where bf16 is several times slower"
+    )
+    compile: bool = Field(False, description="compile the network; pays off on long runs on a GPU")
+    deterministic: bool = Field(
+        False,
+        description="on a GPU use only kernels that repeat to the bit, which are slower; a CPU always repeats",
+    )
+    arrays: Literal["auto", "resident", "streamed"] = Field(
+        "auto", description="auto holds an array in memory (resident) if it fits into half of what is free"
+    )
+    checkpoint_seconds: float = Field(
+        60.0, description="shortest time between two checkpoints, which are written at the end of an epoch"
+    )
 
 
 def runtime_from_environment(environment: Mapping[str, str] = os.environ, **flags: Any) -> RuntimeConfig:
@@ -79,23 +61,19 @@ def runtime_from_environment(environment: Mapping[str, str] = os.environ, **flag
     ConfigError
         Lists every value that cannot be read or used.
     """
-    values: dict[str, Any] = {}
+    variables = {name: environment.get(f"ECCL_{name.upper()}") for name in RuntimeConfig.model_fields}
+    given = {**variables, **{name: value for name, value in flags.items() if value is not None}}
     problems: list[str] = []
-    for name, default in asdict(RuntimeConfig()).items():
-        text = environment.get(f"ECCL_{name.upper()}")
-        if flags.get(name) is not None:
-            values[name] = flags[name]
-        elif text is not None and isinstance(default, bool):
-            values[name] = text.lower() in _YES
-        elif text is not None:
-            try:
-                values[name] = type(default)(text)
-            except ValueError:
-                problems.append(f"ECCL_{name.upper()} is {text!r}, expected {type(default).__name__}")
-    config = RuntimeConfig(**values)
-    problems += config.problems()
-    if problems:
-        raise ConfigError("the runtime cannot be used; correct all of it:\n  " + "\n  ".join(problems))
+    values = {name: value for name, value in given.items() if value is not None}
+    config = check_section(RuntimeConfig, values, "", problems)
+    gpus = torch.cuda.device_count()
+    if config is not None and gpus and config.devices > gpus:
+        problems.append(f"devices: {config.devices} is more than the {gpus} GPUs of this machine")
+    if config is None or problems:
+        raise ConfigError(
+            "the runtime cannot be used; correct these options, or the variables ECCL_<NAME>:\n  "
+            + "\n  ".join(problems)
+        )
     return config
 
 

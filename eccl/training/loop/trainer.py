@@ -120,7 +120,9 @@ def fit(
         generator = runtime.seed(seed, epoch)
         trained, rate, seen = _train_epoch(plan, task, optimiser, config, epoch, generator, runtime, lines)
         elapsed = max(time.perf_counter() - started, 1e-9)
-        scores = _validate(plan)
+        plan.task.eval()
+        with torch.no_grad():
+            scores = plan.validate()
         if not math.isfinite(trained["loss"]):
             raise ConfigError(
                 f"{plan.name}: the training loss is {trained['loss']} in epoch {epoch + 1}, expected a finite number; "
@@ -217,12 +219,6 @@ def _grouped(batches: list[Positions], size: int) -> Iterator[list[Positions]]:
         yield batches[start : start + size]
 
 
-def _validate(plan: TrainingPlan) -> dict[str, float]:
-    plan.task.eval()
-    with torch.no_grad():
-        return plan.validate()
-
-
 def _is_patience_spent(progress: _Progress, config: OptimiserConfig) -> bool:
     if not config.patience or not progress.best_epoch:
         return False
@@ -237,7 +233,7 @@ def _finish(network: nn.Module, progress: _Progress, curves: Curves | None) -> F
     best = {name: value for name, value in progress.history[chosen - 1].items() if name != "epoch"}
     metrics = to_json({"best": best, "epochs_run": len(progress.history), "history": progress.history})
     if curves is not None:
-        curves.finish(chosen, metrics["best"])
+        curves.finish(len(progress.history), chosen, metrics["best"])
     return Fit(chosen, metrics)
 
 

@@ -186,17 +186,7 @@ def select_pairs(
 
 @dataclass(frozen=True, slots=True)
 class _Alignment:
-    """Inputs and validation of the stage.
-
-    Parameters
-    ----------
-    teacher
-        None without a contrastive term.
-    val
-        Positions among `pairs` of the validation split.
-    rule
-        From :func:`eccl.training.loop.tasks.selection_rule`.
-    """
+    """Inputs and validation of the stage; `val` are positions among `pairs`, `teacher` is None without a contrastive term."""
 
     context: RunContext[Aligned, AlignConfig]
     ecg: Source

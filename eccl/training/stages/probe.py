@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -56,7 +54,7 @@ def run(session: Session) -> Run | None:
         "metrics": to_json(
             {
                 "selection": rule,
-                "best": _without_number(history[chosen]),
+                "best": {name: value for name, value in history[chosen].items() if name != "epoch"},
                 "epochs_run": len(history),
                 "history": history,
             }
@@ -137,7 +135,3 @@ def _choose(
     score = [history[number]["val_score"] for number in range(len(probes))]
     chosen = max(order, key=lambda number: -np.inf if np.isnan(score[number]) else score[number])
     return probes[chosen], chosen, history
-
-
-def _without_number(entry: dict[str, float]) -> dict[str, Any]:
-    return {name: value for name, value in entry.items() if name != "epoch"}

@@ -27,7 +27,7 @@ from eccl.training import runs
 from eccl.training.backfill import materialize as verb
 from eccl.training.backfill.materialize import Outcome, choose_runs, materialize, plan_materialization
 from eccl.training.inputs.augment import clean_view, scale_ecg
-from eccl.training.inputs.sources import ResidentArray
+from eccl.training.inputs.sources import read_all
 from eccl.training.inputs.teacher import load_cines, vectors_of
 from eccl.training.inputs.visits import Visits, cine_visits, recording_visits
 from eccl.training.loop.runtime import Runtime, RuntimeConfig
@@ -60,9 +60,9 @@ def grown(trained: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Works
 
 
 @pytest.fixture(scope="session")
-def brought_up(grown: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, list[Outcome]]:
-    """The same after `eccl materialize`, and what it said; read it, do not write into it."""
-    root = tmp_path_factory.mktemp("brought_up") / "workspace"
+def backfilled(grown: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, list[Outcome]]:
+    """The same after `eccl materialize`, and its outcomes; read it, do not write into it."""
+    root = tmp_path_factory.mktemp("backfilled") / "workspace"
     shutil.copytree(grown.root, root)
     return Workspace(root), materialize(Workspace(root))
 
@@ -83,8 +83,8 @@ def only(visits: Visits, keys: list[tuple[int, int]]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("task", ["traits", "I50"])
-def test_new_recordings_get_what_the_network_says(brought_up: tuple[Workspace, list[Outcome]], task: str) -> None:
-    workspace, _ = brought_up
+def test_new_recordings_get_the_outputs_of_the_network(backfilled: tuple[Workspace, list[Outcome]], task: str) -> None:
+    workspace, _ = backfilled
     run = f"align-{task}"
     config = open_session(workspace, "align", task).params.preset.align
     width = len(FIELDS) if task == "traits" else 1
@@ -93,7 +93,7 @@ def test_new_recordings_get_what_the_network_says(brought_up: tuple[Workspace, l
     network.eval()
     visits = recording_visits(workspace.data)
     rows = visits.row[only(visits, NEW_ECG)]
-    ecg = ResidentArray.read(workspace.data, "ecg.zarr/clean", rows, torch.device("cpu")).batch(np.arange(len(rows)))
+    ecg = torch.from_numpy(read_all(workspace.data, "ecg.zarr/clean", rows))
     with torch.no_grad():
         features, z_ecg, outputs = (one.numpy() for one in network(scale_ecg(ecg, "lead_minmax")))
     for view, expected in (("ecg_embedding", features), ("ecg_projection", z_ecg)):
@@ -114,8 +114,8 @@ def test_new_recordings_get_what_the_network_says(brought_up: tuple[Workspace, l
 
 
 @pytest.mark.parametrize("task", ["traits", "I50"])
-def test_new_cines_get_what_both_networks_say(brought_up: tuple[Workspace, list[Outcome]], task: str) -> None:
-    workspace, _ = brought_up
+def test_new_cines_get_the_outputs_of_both_networks(backfilled: tuple[Workspace, list[Outcome]], task: str) -> None:
+    workspace, _ = backfilled
     session = open_session(workspace, "pretrain_cmr", task)
     config = session.params.preset.pretrain_cmr
     teacher = Supervised(CmrEncoder(config.encoder), len(FIELDS) if task == "traits" else 1)
@@ -146,9 +146,9 @@ def test_new_cines_get_what_both_networks_say(brought_up: tuple[Workspace, list[
 
 
 def test_rows_name_the_training_and_the_data_they_were_computed_on(
-    grown: Workspace, brought_up: tuple[Workspace, list[Outcome]]
+    grown: Workspace, backfilled: tuple[Workspace, list[Outcome]]
 ) -> None:
-    workspace, outcomes = brought_up
+    workspace, outcomes = backfilled
     assert [one.run for one in outcomes] == ["pretrain_cmr-traits", "pretrain_cmr-I50", "align-traits", "align-I50"]
     for one in outcomes:
         record = load_run(workspace, one.run).record
@@ -194,8 +194,8 @@ def test_rows_name_the_training_and_the_data_they_were_computed_on(
     assert fresh <= {("features", FOLDER), (".eccl", "write.lock")}
 
 
-def test_a_second_call_writes_nothing(brought_up: tuple[Workspace, list[Outcome]], copy_of: Copy) -> None:
-    workspace = copy_of(brought_up[0])
+def test_a_second_call_writes_nothing(backfilled: tuple[Workspace, list[Outcome]], copy_of: Copy) -> None:
+    workspace = copy_of(backfilled[0])
     before = tree_of(workspace.root)
     again = materialize(workspace)
     assert [one.added for one in again] == [None] * 4
@@ -204,19 +204,19 @@ def test_a_second_call_writes_nothing(brought_up: tuple[Workspace, list[Outcome]
 
 
 def test_a_dry_run_tells_and_writes_nothing(
-    grown: Workspace, brought_up: tuple[Workspace, list[Outcome]], copy_of: Copy
+    grown: Workspace, backfilled: tuple[Workspace, list[Outcome]], copy_of: Copy
 ) -> None:
     workspace = copy_of(grown)
     before = tree_of(workspace.root)
     planned = plan_materialization(workspace)
     assert tree_of(workspace.root) == before
     assert [(one.run, one.coverage, one.was_covered) for one in planned] == [
-        (one.run, one.coverage, False) for one in brought_up[1]
+        (one.run, one.coverage, False) for one in backfilled[1]
     ]
     assert all(one.added is None for one in planned)
 
 
-def test_the_cmr_encoder_is_brought_up_first_where_it_lacks_cines(grown: Workspace, copy_of: Copy) -> None:
+def test_the_cmr_encoder_is_backfilled_first_where_it_lacks_cines(grown: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(grown)
     assert [one.run for one in materialize(workspace, ["align@I50"])] == ["pretrain_cmr-I50", "align-I50"]
     rows = added_rows(workspace, "cmr_projection", "align-I50")
@@ -249,7 +249,7 @@ def test_where_nothing_is_new_the_run_is_recorded_as_holding(trained: Workspace,
     assert again.added is None
 
 
-def test_a_run_that_is_older_than_a_key_of_its_record_is_brought_up(grown: Workspace, copy_of: Copy) -> None:
+def test_a_run_that_is_older_than_a_key_of_its_record_is_backfilled(grown: Workspace, copy_of: Copy) -> None:
     workspace = copy_of(grown)
     file = workspace.run_folder("pretrain_cmr-I50") / "run.json"
     record = json.loads(file.read_text())
@@ -266,7 +266,7 @@ def test_on_the_data_of_the_training_there_is_nothing_to_do(trained: Workspace, 
 
 
 def test_neither_parameters_nor_training_data_of_today_matter(
-    brought_up: tuple[Workspace, list[Outcome]], grown: Workspace, copy_of: Copy
+    backfilled: tuple[Workspace, list[Outcome]], grown: Workspace, copy_of: Copy
 ) -> None:
     workspace = copy_of(grown)
     change_params(
@@ -288,7 +288,7 @@ def test_neither_parameters_nor_training_data_of_today_matter(
     write_parquet(pa.Table.from_pylist(order), workspace.tables / "fields.parquet")
     write_gate(workspace)
     materialize(workspace)
-    reference, _ = brought_up
+    reference, _ = backfilled
     for view, run, name in (
         ("trait_prediction", "align-traits", "value"),
         ("cmr_trait_prediction", "pretrain_cmr-traits", "value"),
@@ -358,7 +358,7 @@ materialize(Workspace(__import__("pathlib").Path(sys.argv[1])), ["align-I50"])
 
 @pytest.mark.slow
 def test_a_kill_while_rows_are_written_leaves_nothing_half(
-    trained: Workspace, brought_up: tuple[Workspace, list[Outcome]], copy_of: Copy
+    trained: Workspace, backfilled: tuple[Workspace, list[Outcome]], copy_of: Copy
 ) -> None:
     workspace = copy_of(trained)
     add_visits(workspace, NEW_ECG, [])
@@ -377,16 +377,16 @@ def test_a_kill_while_rows_are_written_leaves_nothing_half(
         "ecg_embedding": 2, "ecg_projection": 2, "disease_prediction": 2,
     }  # fmt: skip
     assert [path.name for path in folder.iterdir()] == [data_version(workspace.data)]
-    theirs = added_rows(brought_up[0], "ecg_embedding", "align-I50")
+    theirs = added_rows(backfilled[0], "ecg_embedding", "align-I50")
     mine = added_rows(workspace, "ecg_embedding", "align-I50")
     np.testing.assert_allclose(vectors_of(mine), vectors_of(theirs), atol=1e-6)
 
 
 @pytest.mark.slow
 def test_a_run_that_was_trained_anew_ignores_what_its_predecessor_left(
-    brought_up: tuple[Workspace, list[Outcome]], copy_of: Copy
+    backfilled: tuple[Workspace, list[Outcome]], copy_of: Copy
 ) -> None:
-    workspace = copy_of(brought_up[0])
+    workspace = copy_of(backfilled[0])
     change_params(workspace, **{"pretrain_cmr.seed": 5})
     assert train(workspace, "pretrain_cmr", "--task", "I50") == 0
     folder = workspace.features / FOLDER / "pretrain_cmr-I50"
@@ -396,7 +396,7 @@ def test_a_run_that_was_trained_anew_ignores_what_its_predecessor_left(
     (done,) = materialize(workspace, ["pretrain_cmr-I50"])
     assert done.added is None
     assert not list(folder.iterdir())
-    # What was aligned with its predecessor knows nothing of its space.
+    # A run that was aligned with its predecessor has another space.
     add_visits(workspace, [], [(NEW, 3)], seed=11)
     with pytest.raises(VersionError, match="aligned with another pretrain_cmr-I50"):
         materialize(workspace, ["align-I50"])
@@ -452,9 +452,9 @@ def test_data_that_a_run_does_not_belong_to_is_refused(grown: Workspace, copy_of
     keys[0], keys[1] = {**keys[1], "row": keys[0]["row"]}, {**keys[0], "row": keys[1]["row"]}
     write_parquet(pa.Table.from_pylist(keys), part)
     write_gate(workspace)
-    with pytest.raises(VersionError, match="2 slots that align-I50 computed rows from") as told:
+    with pytest.raises(VersionError, match="2 slots that align-I50 computed rows from") as caught:
         materialize(workspace, ["align-I50"])
-    assert str(FIRST_EID) not in str(told.value)
+    assert str(FIRST_EID) not in str(caught.value)
     write_parquet(pa.Table.from_pylist(keys[2:]), part)
     write_gate(workspace)
     with pytest.raises(VersionError, match="2 slots that align-I50"):
@@ -483,8 +483,10 @@ def test_weights_and_features_must_be_those_of_the_record(grown: Workspace, copy
     assert not (workspace.features / FOLDER).exists()
 
 
-def test_files_that_were_changed_by_hand_are_told(brought_up: tuple[Workspace, list[Outcome]], copy_of: Copy) -> None:
-    workspace = copy_of(brought_up[0])
+def test_files_that_were_changed_by_hand_are_reported(
+    backfilled: tuple[Workspace, list[Outcome]], copy_of: Copy
+) -> None:
+    workspace = copy_of(backfilled[0])
     folder = workspace.features / FOLDER / "align-I50"
     (folder / data_version(workspace.data) / "cmr_projection.parquet").unlink()
     with pytest.raises(VersionError, match="changed by hand; remove features/materialized/align-I50"):
@@ -495,9 +497,9 @@ def test_files_that_were_changed_by_hand_are_told(brought_up: tuple[Workspace, l
 
 
 def test_views_of_one_modality_may_lack_different_visits(
-    brought_up: tuple[Workspace, list[Outcome]], copy_of: Copy
+    backfilled: tuple[Workspace, list[Outcome]], copy_of: Copy
 ) -> None:
-    workspace = copy_of(brought_up[0])
+    workspace = copy_of(backfilled[0])
     (workspace.features / FOLDER / "align-I50" / data_version(workspace.data) / "ecg_projection.parquet").unlink()
     add_visits(workspace, [(NEW + 2, 2)], [], seed=13)
     (done,) = materialize(workspace, ["align-I50"])

@@ -17,7 +17,7 @@ from tests.support.tiny_workspace import changed
 STILL = EcgAugmentConfig(
     crop_samples=5000, crop_policy="pad", time_flip=0.0, sign_flip=0.0, flip_for_diseases=True, scaling="lead_minmax"
 )
-RAMP = (torch.arange(1, 5001) + 6000 * torch.arange(12)[:, None]).repeat(4, 1, 1)  # every sample tells where it was
+RAMP = (torch.arange(1, 5001) + 6000 * torch.arange(12)[:, None]).repeat(4, 1, 1)  # every sample shows where it was
 
 
 def generator(seed: int = 0) -> torch.Generator:

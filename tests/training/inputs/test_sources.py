@@ -12,7 +12,7 @@ import torch
 from eccl.data.arrays import read_rows
 from eccl.errors import ConfigError, SplitError
 from eccl.training.inputs import sources
-from eccl.training.inputs.sources import GuardedSource, ResidentArray, StreamedArray, open_source
+from eccl.training.inputs.sources import GuardedSource, ResidentArray, StreamedArray, open_source, read_all
 from eccl.training.inputs.visits import Visits, recording_visits
 from eccl.training.loop.runtime import Runtime, RuntimeConfig
 from eccl.training.session import Session, open_session
@@ -26,7 +26,7 @@ NAME = "ecg.zarr/clean"
 
 def test_both_kinds_give_the_stored_records(untrained: Workspace) -> None:
     rows = recording_visits(untrained.data).row[::-1].copy()
-    resident = ResidentArray.read(untrained.data, NAME, rows, CPU)
+    resident = ResidentArray(read_all(untrained.data, NAME, rows), CPU)
     streamed = StreamedArray(untrained.data, NAME, rows, CPU)
     assert len(resident) == len(streamed) == len(rows)
     batches = [np.array([3, 0, 7]), np.array([1]), np.array([5, 5, 2]), *(np.array([i]) for i in range(9))]
@@ -37,11 +37,9 @@ def test_both_kinds_give_the_stored_records(untrained: Workspace) -> None:
             found = source.batch(batch)
             assert found.dtype == torch.int16
             np.testing.assert_array_equal(found, expected)
-    # A batch that nobody announced, and one out of turn, are read all the same.
+    # A batch that was not announced, and one out of turn, are read all the same.
     streamed.expect([np.array([1]), np.array([2])])
     np.testing.assert_array_equal(streamed.batch(np.array([2])), resident.batch(np.array([2])))
-    assert resident.waited_s > 0
-    assert streamed.waited_s > 0
 
 
 def test_reading_ahead_is_bounded(untrained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +62,7 @@ def test_memory_decides_unless_the_user_does(untrained: Workspace, monkeypatch: 
 
 @pytest.mark.parametrize("arguments", [["pretrain_ecg"], ["pretrain_cmr", "--task", "I50"], ["align", "--task", "I50"]])
 def test_every_stage_trains_from_streamed_arrays(trained: Workspace, copy_of: Copy, arguments: list[str]) -> None:
-    # Everything lies in one block here, so the order and with it every byte of the weights is that of resident arrays.
+    # Everything is in one block here, so the order and with it every byte of the weights is that of resident arrays.
     workspace = copy_of(trained)
     run = arguments[0] if len(arguments) == 1 else f"{arguments[0]}-{arguments[-1]}"
     before = (workspace.run_folder(run) / "weights.safetensors").read_bytes()
@@ -87,31 +85,31 @@ def test_training_over_several_blocks_shows_every_recording_once(
 ) -> None:
     workspace = copy_of(trained)
     monkeypatch.setattr(sources, "_BLOCK_BYTES", 1)
-    asked: list[int] = []
+    requested: list[int] = []
     true = StreamedArray.batch
 
     def spy(self: StreamedArray, positions: np.ndarray) -> torch.Tensor:
         if torch.is_grad_enabled():
-            asked.extend(positions.tolist())
-            # What is asked for has been announced: it is being read already.
+            requested.extend(positions.tolist())
+            # What is requested has been announced: it is being read already.
             assert np.array_equal(self._reading[0][0], positions)
         return true(self, positions)
 
     monkeypatch.setattr(StreamedArray, "batch", spy)
     assert train(workspace, "pretrain_ecg", "--arrays", "streamed") == 0
     train_count = recording_visits(workspace.data).select("train", (2, 3)).size
-    assert sorted(asked) == sorted([*range(train_count)] * 2)  # two epochs
+    assert sorted(requested) == sorted([*range(train_count)] * 2)  # two epochs
     before = (trained.run_folder("pretrain_ecg") / "weights.safetensors").read_bytes()
     assert (workspace.run_folder("pretrain_ecg") / "weights.safetensors").read_bytes() != before  # another order
 
 
 def test_a_guard_refuses_rows_of_the_test_split(untrained: Workspace) -> None:
     visits = recording_visits(untrained.data)
-    guarded = GuardedSource(ResidentArray.read(untrained.data, NAME, visits.row, CPU), visits.split)
+    guarded = GuardedSource(ResidentArray(read_all(untrained.data, NAME, visits.row), CPU), visits.split)
     allowed = np.flatnonzero(visits.split != "test")
     assert len(guarded.batch(allowed)) == len(allowed)
     refused = np.flatnonzero(visits.split == "test")[:2]
-    with pytest.raises(SplitError, match=r"2 of 4 rows asked for while training belong neither to train nor to val"):
+    with pytest.raises(SplitError, match=r"2 of 4 rows that training requested belong neither to train nor to val"):
         guarded.batch(np.concatenate([allowed[:2], refused]))
 
 
@@ -129,7 +127,7 @@ def test_a_guard_refuses_rows_of_the_test_split(untrained: Workspace) -> None:
 def test_a_stage_that_selects_the_test_split_is_stopped(
     trained: Workspace, copy_of: Copy, monkeypatch: pytest.MonkeyPatch, stage: ModuleType, task: str | None, split: str
 ) -> None:
-    # Somebody's mistake: positions of the test split where train or validation positions belong.
+    # A mistake: positions of the test split where train or validation positions belong.
     workspace = copy_of(trained)
     right, right_pairs = Visits.select, align.select_pairs
 

@@ -1,4 +1,4 @@
-"""The frozen teacher, cached and live, and the key that tells whether a cache may be used."""
+"""The frozen teacher, cached and live, and the key that decides whether a cache may be used."""
 
 from __future__ import annotations
 

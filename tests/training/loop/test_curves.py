@@ -55,7 +55,7 @@ def test_a_resumed_run_begins_with_what_it_remembers(tmp_path: Path) -> None:
     again = Curves(tmp_path / "curves")
     again.start(history)
     again.add({"epoch": 3, "learning_rate": 0.3, "train_loss": 1.0})
-    again.finish(3, {"train_loss": 1.0, "val_auc": None})
+    again.finish(3, 3, {"train_loss": 1.0, "val_auc": None})
     text = (tmp_path / "curves" / "plots" / "metrics" / "train_loss.tsv").read_text()
     assert text.split() == ["step", "train_loss", "1", "3.0", "2", "2.0", "3", "1.0"]
     assert "val_auc" not in json.loads((tmp_path / "curves" / "metrics.json").read_text())
@@ -68,7 +68,7 @@ def test_undefined_values_are_text_in_the_summary(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "curves" / "metrics.json").read_text()) == {
         "learning_rate": 0.2, "train_loss": "nan", "step": 2,
     }  # fmt: skip
-    curves.finish(1, {"learning_rate": 0.1, "train_loss": 3.0})
+    curves.finish(2, 1, {"learning_rate": 0.1, "train_loss": 3.0})
     assert json.loads((tmp_path / "curves" / "metrics.json").read_text()) == {
         "best_epoch": 1, "learning_rate": 0.1, "train_loss": 3.0, "step": 2,
     }  # fmt: skip

@@ -25,7 +25,7 @@ STAGES = [["pretrain_ecg"], ["pretrain_cmr", "--task", "I50"], ["align", "--task
 
 
 def kill_after_epoch(workspace: Workspace, arguments: list[str], epoch: int) -> None:
-    """Start a stage and kill it as soon as it tells that an epoch is over."""
+    """Start a stage and kill it as soon as it reports a finished epoch."""
     command = [sys.executable, "-m", "eccl.training", *arguments, "--workspace", str(workspace.root)]
     with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

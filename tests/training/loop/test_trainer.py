@@ -138,17 +138,17 @@ def test_one_seed_gives_one_result() -> None:
 
 
 def test_the_rate_follows_optimiser_steps_over_the_whole_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[int, int, int, float]] = []
+    calls: list[tuple[int, int, int, float]] = []
     true = trainer.learning_rate
 
     def spy(step: int, total: int, warmup: int, peak: float) -> float:
-        asked.append((step, total, warmup, peak))
+        calls.append((step, total, warmup, peak))
         return true(step, total, warmup, peak)
 
     monkeypatch.setattr(trainer, "learning_rate", spy)
     module = network()
     found = fit(plan(module, [0.1, 0.3, 0.2, 0.1, 0.1, 0.1])[0], changed(CONFIG, warmup_epochs=2), 0, CPU)
-    assert asked == [(step, 24, 8, 0.05) for step in range(24)]
+    assert calls == [(step, 24, 8, 0.05) for step in range(24)]
     assert found.metrics["best"]["learning_rate"] == true(7, 24, 8, 0.05)  # the rate at the best epoch is recorded
 
 

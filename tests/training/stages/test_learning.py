@@ -15,7 +15,7 @@ from benchmarks.reconstruction import interpolate_visible, mean_of_visible, scor
 from eccl.models.mae import MaskedAutoencoder
 from eccl.models.specs import DecoderSpec, EcgEncoderSpec, MaskingSpec
 from eccl.training.inputs.augment import scale_ecg
-from eccl.training.inputs.sources import ResidentArray
+from eccl.training.inputs.sources import read_all
 from eccl.training.inputs.visits import recording_visits
 from eccl.training.runs import load_run, load_weights
 from eccl.training.session import open_session
@@ -47,7 +47,7 @@ def test_the_autoencoder_beats_filling_without_learning(cohort: Workspace) -> No
     load_weights(module, run.weights(), "pretrain_ecg")
     visits = recording_visits(cohort.data)
     rows = visits.row[visits.select("val", config.instances)]
-    ecg = ResidentArray.read(cohort.data, "ecg.zarr/clean", rows, torch.device("cpu")).batch(np.arange(len(rows)))
+    ecg = torch.from_numpy(read_all(cohort.data, "ecg.zarr/clean", rows))
     found = score_reconstruction(module, scale_ecg(ecg, config.augment.scaling))
     assert found.network < found.lead_mean
     assert found.network < found.interpolation

@@ -113,15 +113,15 @@ def test_without_a_contrastive_term_no_teacher_is_needed_and_no_projection_made(
 
 
 @pytest.mark.slow
-def test_flips_are_left_out_for_diseases_where_asked(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bool] = []
+def test_flips_are_left_out_for_diseases_where_configured(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    passed: list[bool] = []
     monkeypatch.setattr(
         align,
         "augment_ecg",
-        lambda ecg, *_, flips: asked.append(flips) or ecg.float(),  # type: ignore[func-returns-value]
+        lambda ecg, *_, flips: passed.append(flips) or ecg.float(),  # type: ignore[func-returns-value]
     )
     for task, is_on in (("traits", True), ("I50", False)):
-        asked.clear()
+        passed.clear()
         session = open_session(trained, "align", task)
         assert not session.params.preset.align.augment.flip_for_diseases
         monkeypatch.setattr(
@@ -130,7 +130,7 @@ def test_flips_are_left_out_for_diseases_where_asked(trained: Workspace, monkeyp
         monkeypatch.setattr(align, "recording_features", lambda *_: {})
         monkeypatch.setattr(align, "cine_projections", lambda *_: {})
         align.run(session)
-        assert set(asked) == {is_on}
+        assert set(passed) == {is_on}
 
 
 QUICK = {

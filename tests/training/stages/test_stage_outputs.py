@@ -18,7 +18,7 @@ from eccl.features.views import computed_views, declared_view
 from eccl.models.cmr_encoders import CmrEncoder
 from eccl.models.projection import Aligned, FrozenEncoder, Supervised
 from eccl.training.inputs.augment import clean_view, scale_ecg, stable_views
-from eccl.training.inputs.sources import ResidentArray
+from eccl.training.inputs.sources import read_all
 from eccl.training.inputs.teacher import Cines, load_cached_teacher, load_cines, vectors_of
 from eccl.training.inputs.visits import recording_visits
 from eccl.training.loop import execution
@@ -234,9 +234,7 @@ def test_predictions_are_what_the_saved_weights_say_in_the_traits_units(trained:
     load_weights(module, record.weights(), "align-traits")
     module.eval()
     visits = recording_visits(trained.data)
-    ecg = ResidentArray.read(trained.data, "ecg.zarr/clean", visits.row, torch.device("cpu")).batch(
-        np.arange(len(visits))
-    )
+    ecg = torch.from_numpy(read_all(trained.data, "ecg.zarr/clean", visits.row))
     with torch.no_grad():
         features, z_ecg, outputs = module(scale_ecg(ecg, "lead_minmax"))
     np.testing.assert_allclose(
