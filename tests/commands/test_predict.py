@@ -61,7 +61,7 @@ def test_a_model_gets_a_card_and_a_recording_predictions_without_the_training_da
     assert "align-I50" in done.stdout
     shutil.rmtree(place.data)
     recording = read_table(ingested.data, "recordings").to_pylist()[0]
-    done = run_cli("predict", raw_cohort / recording["path"], "--model", "align-I50", "--json", cwd=place.root)
+    done = run_cli("predict", raw_cohort / recording["path"], "--run", "align-I50", "--json", cwd=place.root)
     assert done.returncode == 0, done.stderr
     (disease,) = json.loads(done.stdout)["diseases"]
     assert disease["code"] == "I50"
