@@ -16,6 +16,9 @@ from flows.support.policy import GPU_TAG
 
 OTHER_FLOWS = ("validate", "publish")
 WITHOUT_GPU = ("evaluate",)
+NOT_SHOWN = ("Running stage", "> ", "Updating lock file", "To track the changes", "git add", "To enable auto staging",
+             "dvc config", "Use `dvc push`", "Stage '")  # fmt: skip
+"""First words of DVC's own lines, which the run's log holds and the terminal does not show."""
 
 
 @define("train", TrainParameters, hours=21 * 24)
@@ -36,13 +39,19 @@ def train(parameters: TrainParameters) -> list[str]:
     with bar("Train") as show:
         for number, stage in enumerate(chosen):
             show(number, len(chosen), stage)
-            if run_stage(place.root, stage, show.print, tags=() if stage in WITHOUT_GPU else (GPU_TAG,)):
+            tags = () if stage in WITHOUT_GPU else (GPU_TAG,)
+            if run_stage(place.root, stage, lambda line: show.print(line) if is_result(line) else None, tags=tags):
                 ran.append(stage)
         show(len(chosen), len(chosen))
     record_runs(place)
     announce(f"Trained {len(ran)} stages, {len(chosen) - len(ran)} were up to date")
     show_training(place, {stage: "ran" if stage in ran else "up to date" for stage in chosen})
     return ran
+
+
+def is_result(line: str) -> bool:
+    """Whether a line of a stage's output is shown above the bar: its results, neither its epochs nor DVC's own lines."""
+    return "  epoch " not in line and not line.strip().startswith(NOT_SHOWN)
 
 
 def choose_stages(stages: list[str], wanted: list[str] | None) -> list[str]:

@@ -13,7 +13,7 @@ from eccl.data.parts import data_version
 from eccl.errors import FlowError, GateError
 from eccl.versioning.initialise import init_workspace
 from eccl.workspace import Workspace
-from flows.train import choose_stages
+from flows.train import choose_stages, is_result
 from tests.support.workspaces import copy_data
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -130,3 +130,17 @@ def test_a_failed_gate_leaves_no_version(place: Workspace) -> None:
 
 def _git(place: Workspace, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=place.root, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "is_shown"),
+    [
+        ("align-I50-4e43075d04e4  best epoch 2  weights e360f289530f", True),
+        ("| ECCL | test | 0.714 (5/12) |", True),
+        ("align-I50  epoch 29/30  lr 2.28e-05  train_loss 2.635", False),
+        ("Running stage 'align@I50':", False),
+        ("      git add dvc.lock", False),
+    ],
+)
+def test_the_terminal_shows_results_and_no_epochs(line: str, is_shown: bool) -> None:
+    assert is_result(line) is is_shown
