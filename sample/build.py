@@ -36,8 +36,11 @@ def main() -> None:
     if run_git(ROOT, "status", "--porcelain"):
         sys.exit("commit or stash your changes first: the sample's versions are commits of their own")
     shutil.rmtree(ROOT / "sample" / "remote", ignore_errors=True)
-    for name in ("data", "models", "features", "reports", ".eccl"):
+    for name in ("data", "models", "features", ".eccl"):
         shutil.rmtree(ROOT / name, ignore_errors=True)
+    for path in (ROOT / "reports").glob("*"):
+        if path.name != "studies":  # committed, and of another cohort
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     pipeline = (ROOT / "dvc.yaml").read_text()
     with tempfile.TemporaryDirectory() as folder:
         whole, part = Path(folder) / "whole", Path(folder) / "part"
