@@ -58,7 +58,7 @@ def test_a_table_that_cannot_be_read_tonight_is_read_tomorrow(
     filled: Workspace, raw_cohort: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = tree_of(filled.data)
-    from eccl.readers.tables import export as tables
+    from eccl.ingest import tabular as tables
 
     right = tables.read_table
 

@@ -160,7 +160,7 @@ def test_features_of_another_training_are_not_the_frozen_ones(place: Place) -> N
 
 def test_a_disease_that_a_run_says_nothing_of_is_not_read_as_empty(place: Place) -> None:
     frozen = freeze(place.workspace, place.runs(arms=["eccl"], tasks=["I21"]), scope(place))
-    with pytest.raises(FeatureError, match=r"nothing for \d+ of \d+ pairs"):
+    with pytest.raises(FeatureError, match=r"no prediction for \d+ of \d+ pairs"):
         read_selected(place.workspace, frozen, "disease_prediction", "align-I21.eccl.s42", "test", "I42")
 
 

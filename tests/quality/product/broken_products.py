@@ -236,7 +236,7 @@ BROKEN = [
         _feature("ecg_embedding", "align-I50", _set("vector", [0.0] * 8)),
         "features",
         "features/ecg_embedding/align-I50",
-        "nothing but zeros",
+        "vector of zeros",
     ),
     Broken(
         "vector with NaN",

@@ -385,7 +385,7 @@ def test_a_split_with_one_class_is_not_scored(tmp_path: Path) -> None:
 def test_another_selection_is_refused_and_a_reason_is_printed(tmp_path: Path) -> None:
     place = Place(tmp_path / "workspace", people=45)
     first, second = place.jobs(arms=["eccl"], seeds=[42]), place.jobs(arms=["eccl"])
-    with pytest.raises(WorkspaceError, match=r"of the \d+ runs that were asked for, 0 are trained"):
+    with pytest.raises(WorkspaceError, match=r"of the \d+ requested runs, 0 are trained"):
         write_table1(place.workspace, place.table, first)
     parts = [job for job in first if job.stage == "pretrain_ecg"]
     place.finish(parts)
