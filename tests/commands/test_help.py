@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from typer.testing import CliRunner
 
 from eccl.commands.app import PANELS, app
+from tests.support.scripts import load_script
 
 ROOT = Path(__file__).resolve().parents[2]
 READ_ONLY = {
@@ -26,17 +24,7 @@ LISTING = {
 SHARED = ("--workspace", "--dry-run", "--json", "--csv", "--record", "--release", "--rows")
 
 
-def _load_reference() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("commands_page", ROOT / "docs" / "scripts" / "commands.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses resolve their annotations there
-    spec.loader.exec_module(module)
-    return module
-
-
-reference = _load_reference()
+reference = load_script("commands")
 ENTRIES = {entry.name: entry for entry in reference.list_commands()}
 every_command = pytest.mark.parametrize("name", ENTRIES)
 

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+from tests.support.scripts import load_script
 
 
 def test_page_is_made_from_the_cases() -> None:
-    spec = importlib.util.spec_from_file_location("dirty_input", ROOT / "docs" / "scripts" / "dirty_input.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     page = (ROOT / "docs" / "reference" / "dirty-input.md").read_text(encoding="utf-8")
-    assert page == module.page(), "run `python docs/scripts/dirty_input.py`"
+    assert page == load_script("dirty_input").page(), "run `python docs/scripts/dirty_input.py`"
