@@ -34,7 +34,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_a_training_node_needs_few_packages() -> None:
     not_installed = {
-        "duckdb", "polars", "zarr", "typer", "rich", "prefect", "great_expectations", "pydicom", "lxml", "dvc", "dvclive",
+        "duckdb", "polars", "zarr", "typer", "rich", "prefect", "great_expectations", "pydicom", "lxml", "dvc",
     }  # fmt: skip
     stages = ", ".join(f"eccl.training.stages.{name}" for name in ("pretrain_ecg", "pretrain_cmr", "align"))
     assert not loaded_by(f"import {stages}") & not_installed

@@ -24,7 +24,7 @@ from eccl.features import files as features
 from eccl.features.materialized import is_covered, list_materializations
 from eccl.features.views import FeatureView, computed_views, declared_views, label_definitions, quote, source_views
 from eccl.ledger.certificates import Certificate, read_certificates
-from eccl.modalities import MODALITY_OF_TABLE, SLOT_TABLES
+from eccl.modalities import MODALITIES, MODALITY_OF_TABLE, SLOT_TABLES
 from eccl.versioning import versions
 from eccl.workspace import Workspace
 
@@ -285,7 +285,9 @@ def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
         for view in computed_views()
     )
     connection.execute(database.schema_sql("views", "feature_rows").replace("{views}", selects)).fetchall()
-    for name in ("lineage", "coverage", "prediction_scores", "nearest", "retrieval"):
+    arrays = " ".join(f"WHEN '{one.kind}' THEN 'data/{one.model_array}'" for one in MODALITIES)
+    connection.execute(database.schema_sql("views", "lineage").replace("{arrays}", arrays)).fetchall()
+    for name in ("coverage", "prediction_scores", "nearest", "retrieval"):
         connection.execute(database.schema_sql("views", name)).fetchall()
     _create_wide(connection, "traits_wide", "as measured")
     _create_wide(connection, "trait_prediction_wide", "predicted from the ECG")

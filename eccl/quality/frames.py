@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from eccl.config import Params, load_params
 from eccl.data.parts import table_files
 from eccl.errors import ConfigError
+from eccl.modalities import MODALITIES, MODALITY_OF_KIND
 from eccl.workspace import Workspace, shipped
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ def read_limits(workspace: Workspace) -> dict[str, Any]:
         "frames": params.cine.frames,
         "window_px": params.cine.window_px,
         "diseases": list(params.cohort.diseases),
+        "modalities": sorted(MODALITY_OF_KIND),
+        "quarantine_kinds": [*(one.kind for one in MODALITIES), "table"],
         "incident_horizon_days": params.cohort.incident_horizon_days,
         "splits": list(shares),
         "split_shares": [{"split": split, "share": share} for split, share in shares.items()],

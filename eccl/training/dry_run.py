@@ -289,7 +289,7 @@ def _network(
 
 
 def _count_paper() -> tuple[str, int, dict[str, TrainSet]]:
-    cases = {TRAITS: None, **{code: round(share * PAPER_TRAIN) for code, share in PAPER_PREVALENCE.items()}}
+    cases = {TRAITS: None, **{code: round(PAPER_PREVALENCE.get(code, 0.01) * PAPER_TRAIN) for code in TASKS[1:]}}
     sets = {"pretrain_ecg": TrainSet(PAPER_TRAIN, None, PAPER_ALL)}
     for stage in ("pretrain_cmr", "align"):
         sets |= {f"{stage}@{task}": TrainSet(PAPER_TRAIN, number, PAPER_ALL) for task, number in cases.items()}

@@ -6,7 +6,7 @@ WITH version AS (
 )
 SELECT
     f.feature_view, f.eid, f.instance, f.state,
-    CASE f.modality WHEN 'ecg' THEN 'data/ecg.zarr/clean' ELSE 'data/cine.zarr/frames' END AS "array",
+    CASE f.modality {arrays} END AS "array",
     f.array_row, s.record_sha256, s.path AS raw_path, s.file_sha256 AS raw_sha256, s.is_current,
     f.data_version, v.dvc_md5, v.git_commit, v.deleted_on AS data_version_deleted_on,
     f.run, f.run_id, r.data_version AS trained_on, r.weights_sha256, r.params_sha256, r.parents, r.tainted_since,
