@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +34,14 @@ def _unchanged(folder: Path) -> Iterator[Path]:
     yield folder
     if changed := changed_files(folder):
         pytest.fail(f"A test wrote into the shared folder {folder.name!r}; it must copy it first: {changed[:5]}")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Compute with one thread in every test, also after a test that set another number: sums depend on it."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

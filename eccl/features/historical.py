@@ -127,6 +127,8 @@ def get_historical_features(
 def _entities(connection: duckdb.DuckDBPyConnection, entities: Any, as_of: str | date) -> tuple[list[str], str]:
     """Names of the entities' own columns, and the SELECT that adds their position and time to them."""
     source = 'SELECT eid, instance, "split" FROM pairs ORDER BY eid, instance'
+    if isinstance(entities, list | tuple):
+        raise FeatureError("entities are a frame, a relation or SQL; found a list; write features=[...] for features")
     if isinstance(entities, str):
         source = entities
     elif entities is not None:

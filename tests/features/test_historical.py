@@ -27,6 +27,11 @@ def test_the_cohort_is_every_pair_and_its_order_is_kept(store: FeatureStore) -> 
     assert backwards.select("eid", "instance", "split").equals(pairs.reverse())
 
 
+def test_references_in_the_place_of_entities_are_a_clear_error(store: FeatureStore) -> None:
+    with pytest.raises(FeatureError, match="found a list; write features="):
+        store.get_historical_features(["ecg_embedding"])
+
+
 def test_values_are_those_of_the_tables(store: FeatureStore) -> None:
     found = store.get_historical_features(
         features=[
