@@ -148,7 +148,7 @@ def test_a_run_counts_once_it_is_brought_up_to_the_data(place: Workspace) -> Non
     with pytest.raises(FeatureError, match=rf"{told}.*`eccl materialize align-traits`.*`eccl train align@traits`"):
         evaluate(place)
     cover(place, current)
-    with pytest.raises(FeatureError, match="nothing for 1 of 60 pairs"):  # the older slot's row does not count
+    with pytest.raises(FeatureError, match="no prediction for 1 of 60 pairs"):  # the older slot's row does not count
         evaluate(place)
     folder = place.features / "materialized"
     for path in sorted(place.features.glob("*_prediction/align-*.parquet")):
@@ -172,7 +172,7 @@ def test_a_run_counts_once_it_is_brought_up_to_the_data(place: Workspace) -> Non
 def test_a_pair_without_a_prediction_is_not_dropped_silently(place: Workspace, view: str) -> None:
     path = place.features / f"{view}.parquet"
     pl.read_parquet(path).filter(pl.col("eid") != 9_000_002).write_parquet(path)
-    with pytest.raises(FeatureError, match=r"nothing for 1 of 60 pairs"):
+    with pytest.raises(FeatureError, match=r"no prediction for 1 of 60 pairs"):
         evaluate(place)
 
 
