@@ -73,7 +73,16 @@ def test_every_field_of_a_folder_and_of_an_answer_is_listed(
     (tmp_path / "in" / name).write_bytes((folder / name).read_bytes())
     done = CliRunner().invoke(
         app,
-        ["predict", str(tmp_path / "in"), "--run", "all", "--workspace", str(study.root), "--out", str(tmp_path / "out")],
+        [
+            "predict",
+            str(tmp_path / "in"),
+            "--run",
+            "all",
+            "--workspace",
+            str(study.root),
+            "--out",
+            str(tmp_path / "out"),
+        ],
     )
     assert done.exit_code == 0, done.output
     for view in ("trait_prediction", "disease_prediction", "ecg_embedding", "quarantined"):
