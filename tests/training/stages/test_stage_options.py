@@ -113,7 +113,10 @@ def test_without_a_contrastive_term_no_teacher_is_needed_and_no_projection_made(
 
 
 @pytest.mark.slow
-def test_flips_are_left_out_for_diseases_where_configured(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flips_are_left_out_for_diseases_where_configured(
+    trained: Workspace, copy_of: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = copy_of(trained)
     passed: list[bool] = []
     monkeypatch.setattr(
         align,
@@ -122,10 +125,10 @@ def test_flips_are_left_out_for_diseases_where_configured(trained: Workspace, mo
     )
     for task, is_on in (("traits", True), ("I50", False)):
         passed.clear()
-        session = open_session(trained, "align", task)
+        session = open_session(workspace, "align", task)
         assert not session.params.preset.align.augment.flip_for_diseases
         monkeypatch.setattr(
-            execution, "save_run", lambda *_: Run({"run_id": "r", "weights_sha256": "w"}, trained.models)
+            execution, "save_run", lambda *_: Run({"run_id": "r", "weights_sha256": "w"}, workspace.models)
         )
         monkeypatch.setattr(align, "recording_features", lambda *_: {})
         monkeypatch.setattr(align, "cine_projections", lambda *_: {})
