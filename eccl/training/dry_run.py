@@ -40,6 +40,8 @@ SMALLEST = 2
 # Ding et al. 2024: pairs of the train split and of all splits, and prevalences.
 PAPER_TRAIN, PAPER_ALL, PAPER_TRAITS = 24_908, 41_519, 82
 PAPER_PREVALENCE = {"I21": 0.022, "I42": 0.004, "I48": 0.039, "I50": 0.012}
+OTHER_PREVALENCE = 0.01
+"""Assumed for a disease that the paper does not have; only the estimate of a workspace without data uses it."""
 
 T = TypeVar("T")
 Inputs = Callable[[int], tuple[Tensor, ...]]
@@ -289,7 +291,10 @@ def _network(
 
 
 def _count_paper() -> tuple[str, int, dict[str, TrainSet]]:
-    cases = {TRAITS: None, **{code: round(PAPER_PREVALENCE.get(code, 0.01) * PAPER_TRAIN) for code in TASKS[1:]}}
+    cases = {
+        TRAITS: None,
+        **{code: round(PAPER_PREVALENCE.get(code, OTHER_PREVALENCE) * PAPER_TRAIN) for code in TASKS[1:]},
+    }
     sets = {"pretrain_ecg": TrainSet(PAPER_TRAIN, None, PAPER_ALL)}
     for stage in ("pretrain_cmr", "align"):
         sets |= {f"{stage}@{task}": TrainSet(PAPER_TRAIN, number, PAPER_ALL) for task, number in cases.items()}
